@@ -1,0 +1,1 @@
+"""The hallcast command."""

@@ -1,0 +1,133 @@
+"""Entries: the items of a lecture's log.
+
+A lecture is one append-only log. Everything that happens in it is an :class:`Entry`
+stamped with *lecture time* (integer milliseconds since the lecture began, set by the relay).
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+from typing import Any
+
+
+class Kind(IntEnum):
+    """What an entry is. Numbers are part of the lecture file and the wire; never reuse one."""
+
+    VOICE = 1
+    CAMERA = 2
+    DECK = 3
+    PAGE = 4
+    TURN = 5
+    POINTER = 6
+    INK = 7
+    QUESTION = 8
+    MARK = 9
+    STATE = 10
+    RECEIPT = 11
+
+
+MEDIA_KINDS = frozenset({Kind.VOICE, Kind.CAMERA})
+"""Kinds whose payload is encoded media (:func:`pack_frames`); all others carry JSON (:func:`pack_event`)."""
+
+
+class Flag(IntFlag):
+    """Properties of an entry or of one encoded frame in it."""
+
+    NONE = 0
+    KEYFRAME = 1
+    SILENCE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One item of the log.
+
+    :param kind: a :class:`Kind`; a number unknown to this version is kept as a plain int and ignored by readers.
+    :param t_ms: lecture time at which the entry begins, in ms.
+    :param payload: frames (media kinds) or UTF-8 JSON (all others).
+    :param track_id: the track of this log it belongs to, 0 for none.
+    :param duration_ms: how long it lasts (media), else 0.
+    :param seq: its place in the log, 1 and up; 0 until the log has appended it.
+    """
+
+    kind: int
+    t_ms: int
+    payload: bytes
+    track_id: int = 0
+    duration_ms: int = 0
+    flags: int = 0
+    seq: int = 0
+
+    @property
+    def end_ms(self) -> int:
+        """Lecture time at which the entry ends, in ms."""
+        return self.t_ms + self.duration_ms
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedFrame:
+    """One encoded frame of a media entry (an Opus packet, a coded picture).
+
+    :param t_ms: lecture time, in ms.
+    :param duration_ms: 0 where unknown (camera).
+    """
+
+    t_ms: int
+    duration_ms: int
+    data: bytes
+    flags: int = 0
+
+
+_FRAME = struct.Struct("!HHBI")  # offset_ms, duration_ms, flags, length
+
+
+def pack_frames(t_ms: int, frames: Iterable[EncodedFrame]) -> bytes:
+    """Lay frames into a media entry's payload, each with its offset from the entry's ``t_ms``.
+
+    :raises ValueError: if a frame lies before the entry or more than 65,535 ms after it.
+    """
+    out = bytearray()
+    for frame in frames:
+        offset_ms = frame.t_ms - t_ms
+        if not 0 <= offset_ms <= 0xFFFF:
+            raise ValueError(f"frame at {frame.t_ms} ms does not fit an entry at {t_ms} ms")
+        out += _FRAME.pack(offset_ms, frame.duration_ms, frame.flags, len(frame.data))
+        out += frame.data
+    return bytes(out)
+
+
+def unpack_frames(entry: Entry) -> Iterator[EncodedFrame]:
+    """Read a media entry's frames back.
+
+    :raises ValueError: if the payload is cut short.
+    """
+    payload, at = entry.payload, 0
+    while at < len(payload):
+        if at + _FRAME.size > len(payload):
+            raise ValueError("media entry is cut short")
+        offset_ms, duration_ms, flags, length = _FRAME.unpack_from(payload, at)
+        at += _FRAME.size
+        if at + length > len(payload):
+            raise ValueError("media entry is cut short")
+        yield EncodedFrame(entry.t_ms + offset_ms, duration_ms, payload[at : at + length], flags)
+        at += length
+
+
+def pack_event(fields: dict[str, Any]) -> bytes:
+    """Encode a non-media entry's fields as compact UTF-8 JSON."""
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+
+
+def unpack_event(entry: Entry) -> dict[str, Any]:
+    """Decode a non-media entry's fields.
+
+    :raises ValueError: if the payload is not a JSON object.
+    """
+    fields = json.loads(entry.payload)
+    if not isinstance(fields, dict):
+        raise ValueError("event payload is not a JSON object")
+    return fields

@@ -1,0 +1,34 @@
+"""Tracks: the continuous media of a lecture, one per language and rung."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+VOICE_FRAME_MS = 60
+"""Length of a made voice rung's Opus frame. Made rungs lie on this grid of lecture time: frame n covers
+``[n * 60, n * 60 + 60)`` ms, the same n in every rung, so that any rung can fill any gap."""
+
+SOURCE_RUNG = "source"
+"""Rung name of media kept exactly as the publisher sent it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One continuous medium of a lecture.
+
+    :param kind: ``voice`` or ``camera``.
+    :param language: BCP 47 tag of a voice (``en``, ``ko``); empty for cameras.
+    :param rung: :data:`SOURCE_RUNG` or the made rung's rate in kbit/s as text (``"12"``).
+    :param codec: IANA media subtype in lower case: ``opus``, ``vp8``, ``h264``, ``vp9``, ``av1``.
+    :param clock_rate: RTP clock in Hz (48000, 90000).
+    :param channels: 1 or 2 for voice, 0 for cameras.
+    :param track_id: its number in this log, 0 until the log has added it.
+    """
+
+    kind: str
+    codec: str
+    clock_rate: int
+    language: str = ""
+    rung: str = SOURCE_RUNG
+    channels: int = 0
+    track_id: int = 0
