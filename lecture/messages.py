@@ -1,0 +1,396 @@
+"""Control messages of the hall socket and the lecturer socket (docs/protocol.md, "Messages").
+
+Each message is a frozen dataclass; its fields' types are its validation (:mod:`lecture.fields`). On the wire it is
+a JSON object with the key ``kind``. The same kind may differ by socket (``hello``), so decoding takes the
+:class:`Vocabulary` of one direction of one socket. Times are lecture time in ms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal
+
+from lecture.entries import Entry, pack_event, unpack_event
+from lecture.fields import Digest, Fraction, JsonObject, Language, Limit, LongText, Ms
+from lecture.tracks import Track
+
+PROTOCOL_VERSION = "1.0"
+
+LectureState = Literal["planned", "live", "ended"]
+PublisherState = Literal["none", "live", "down"]
+PageNumber = Annotated[int, Limit(0, 100_000)]
+"""Pages count from 1; 0 means none."""
+Secret = Annotated[str, Limit(0, 512)]
+Sdp = Annotated[str, Limit(0, 48_000)]
+SignedMs = Annotated[int, Limit(-(1 << 53), 1 << 53)]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Base of all control messages; ``KIND`` is the value of the key ``kind``."""
+
+    KIND: ClassVar[str] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown(Message):
+    """A message of a kind that this version does not know; to be ignored."""
+
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Which program speaks."""
+
+    name: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Have:
+    """What a hall already keeps: the highest relay seq of an event it has, and blobs (digest, bytes from the start)."""
+
+    after_seq: int = 0
+    blobs: tuple[tuple[Digest, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LectureSummary:
+    """What a client is told of the lecture it joined."""
+
+    id: str
+    title: str = ""
+    course: str = ""
+    languages: tuple[Language, ...] = ()
+    state: LectureState = "planned"
+
+
+@dataclass(frozen=True, slots=True)
+class IceServer:
+    """A STUN or TURN server (W3C RTCIceServer)."""
+
+    urls: tuple[Annotated[str, Limit(1, 1000)], ...]
+    username: str = ""
+    credential: str = field(default="", repr=False)
+
+
+# Hall -> relay
+
+
+@dataclass(frozen=True, slots=True)
+class HallHello(Message):
+    """First message of a hall: exactly one of ``code`` and ``token``; ``hall`` is the name that the lecturer sees.
+
+    :param voice: payload names it can take, best first: ``hallcast-voice``, ``opus``.
+    """
+
+    KIND: ClassVar[str] = "hello"
+    v: str
+    code: Secret = field(default="", repr=False)
+    token: Secret = field(default="", repr=False)
+    hall: str = ""
+    client: Client = Client()
+    voice: Annotated[tuple[str, ...], Limit(0, 16)] = ("opus",)
+    camera: bool = False
+    have: Have = Have()
+
+
+@dataclass(frozen=True, slots=True)
+class Offer(Message):
+    """The hall's SDP offer."""
+
+    KIND: ClassVar[str] = "offer"
+    sdp: Sdp
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Message):
+    """The relay's SDP answer."""
+
+    KIND: ClassVar[str] = "answer"
+    sdp: Sdp
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate(Message):
+    """A trickled ICE candidate (RFC 8839 ``candidate`` attribute value); an empty one ends the list."""
+
+    KIND: ClassVar[str] = "candidate"
+    candidate: Annotated[str, Limit(0, 1000)] = ""
+    mid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Want(Message):
+    """Asks for the voice of a span from the log, as chunk frames on this socket."""
+
+    KIND: ClassVar[str] = "want"
+    language: Language
+    start_ms: Ms
+    end_ms: Ms
+
+
+@dataclass(frozen=True, slots=True)
+class Ack(Message):
+    """Total bytes of binary frames received on this connection so far."""
+
+    KIND: ClassVar[str] = "ack"
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report(Message):
+    """How the hall is doing, about every 2 s. ``gaps`` counts holes in the voice still to be filled."""
+
+    KIND: ClassVar[str] = "report"
+    voice_heard_ms: Ms = 0
+    behind_ms: SignedMs = 0
+    playout_delay_ms: Ms = 0
+    fraction_lost: Fraction = 0.0
+    rtt_ms: Ms = 0
+    received_kbps: float = 0.0
+    rung: str = ""
+    gaps: int = 0
+    carrier: str = ""
+    page: PageNumber = 0
+    heads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt(Message):
+    """What a hall heard and saw of the whole lecture; sent again whenever it changes after the end."""
+
+    KIND: ClassVar[str] = "receipt"
+    hall: str = ""
+    voice_sent_ms: Ms = 0
+    voice_heard_ms: Ms = 0
+    voice_kept_ms: Ms = 0
+    pages_shown: int = 0
+    pages_turned: int = 0
+    link_kbps_mean: float = 0.0
+    heads: int = 0
+    questions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Question(Message):
+    """A question from the hall."""
+
+    KIND: ClassVar[str] = "question"
+    text: LongText
+
+
+@dataclass(frozen=True, slots=True)
+class Bye(Message):
+    """The client leaves; the relay closes with 1000."""
+
+    KIND: ClassVar[str] = "bye"
+
+
+# Relay -> hall
+
+
+@dataclass(frozen=True, slots=True)
+class HallWelcome(Message):
+    """Answers ``hello``; ``v`` is the version that both speak from now on."""
+
+    KIND: ClassVar[str] = "welcome"
+    v: str
+    lecture: LectureSummary
+    t_ms: Ms = 0
+    tracks: tuple[Track, ...] = ()
+    ice_servers: tuple[IceServer, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryMessage(Message):
+    """A non-media entry of the relay's log."""
+
+    KIND: ClassVar[str] = "entry"
+    seq: int
+    t_ms: Ms
+    entry_kind: Annotated[int, Limit(0, 255)]
+    fields: JsonObject
+
+    @classmethod
+    def of(cls, entry: Entry) -> EntryMessage:
+        """The message that carries ``entry``.
+
+        :raises ValueError: if its payload is not a JSON object.
+        """
+        return cls(entry.seq, entry.t_ms, int(entry.kind), unpack_event(entry))
+
+    def to_entry(self) -> Entry:
+        """The entry, ``seq`` being the relay's."""
+        return Entry(self.entry_kind, self.t_ms, pack_event(self.fields), seq=self.seq)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock(Message):
+    """Lecture time now, and up to which lecture time voice exists at the relay."""
+
+    KIND: ClassVar[str] = "clock"
+    t_ms: Ms
+    voice_end_ms: Ms = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Filled(Message):
+    """All voice that exists in this span has been sent; what is still missing does not exist."""
+
+    KIND: ClassVar[str] = "filled"
+    language: Language
+    start_ms: Ms
+    end_ms: Ms
+
+
+@dataclass(frozen=True, slots=True)
+class State(Message):
+    """The lecture or its publisher changed state."""
+
+    KIND: ClassVar[str] = "state"
+    publisher: PublisherState
+    lecture: LectureState
+
+
+@dataclass(frozen=True, slots=True)
+class Ended(Message):
+    """The lecture is over; backfill and receipts go on."""
+
+    KIND: ClassVar[str] = "ended"
+    t_ms: Ms
+    voice_sent_ms: Ms = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorMessage(Message):
+    """Something went wrong; after a fatal error the sender closes."""
+
+    KIND: ClassVar[str] = "error"
+    id: str
+    text: LongText = ""
+    fatal: bool = True
+
+
+# Lecturer -> relay
+
+
+@dataclass(frozen=True, slots=True)
+class LecturerHello(Message):
+    """First message of a lecturer's or interpreter's program."""
+
+    KIND: ClassVar[str] = "hello"
+    v: str
+    token: Secret = field(default="", repr=False)
+    client: Client = Client()
+    role: Literal["lecturer", "interpreter"] = "lecturer"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn(Message):
+    """Show a page. ``at_ms``: lecture time of the turn where the sender knows it, else the relay's now."""
+
+    KIND: ClassVar[str] = "turn"
+    deck: str
+    page: Annotated[int, Limit(1, 100_000)]
+    at_ms: Ms | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer(Message):
+    """The lecturer points at a place of the page (shares of its width and height), or no longer does."""
+
+    KIND: ClassVar[str] = "pointer"
+    deck: str = ""
+    page: PageNumber = 0
+    x: Fraction = 0.0
+    y: Fraction = 0.0
+    shown: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Mark(Message):
+    """A note at this moment of the lecture (a chapter, a break)."""
+
+    KIND: ClassVar[str] = "mark"
+    text: LongText
+
+
+@dataclass(frozen=True, slots=True)
+class Ping(Message):
+    """Asks for lecture time; ``sent_ms`` is the sender's own clock and comes back untouched."""
+
+    KIND: ClassVar[str] = "ping"
+    id: int
+    sent_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pong(Message):
+    """Answers ``ping``: lecture time when it was answered."""
+
+    KIND: ClassVar[str] = "pong"
+    id: int
+    sent_ms: int = 0
+    t_ms: Ms = 0
+
+
+@dataclass(frozen=True, slots=True)
+class End(Message):
+    """The lecturer ends the lecture."""
+
+    KIND: ClassVar[str] = "end"
+
+
+# Relay -> lecturer
+
+
+@dataclass(frozen=True, slots=True)
+class LecturerWelcome(Message):
+    """Answers ``hello``, with the page shown now."""
+
+    KIND: ClassVar[str] = "welcome"
+    v: str
+    lecture: LectureSummary
+    t_ms: Ms = 0
+    deck: str = ""
+    page: PageNumber = 0
+    tracks: tuple[Track, ...] = ()
+    ice_servers: tuple[IceServer, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DeckProgress(Message):
+    """How many of the deck's pages are rendered."""
+
+    KIND: ClassVar[str] = "deck_progress"
+    deck: str
+    done: int
+    pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class HallStatus:
+    """One hall as the lecturer sees it: its last report, and whether it is connected."""
+
+    name: str
+    connected: bool = True
+    behind_ms: SignedMs = 0
+    page: PageNumber = 0
+    heads: int = 0
+    rung: str = ""
+    carrier: str = ""
+    fraction_lost: Fraction = 0.0
+    rtt_ms: Ms = 0
+    received_kbps: float = 0.0
+    playout_delay_ms: Ms = 0
+    gaps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Halls(Message):
+    """All halls, every 2 s."""
+
+    KIND: ClassVar[str] = "halls"
+    halls: tuple[HallStatus, ...] = ()
