@@ -1,0 +1,50 @@
+# Each target sets up what it needs in .venv; on Debian as root also the system packages (scripts/setup.sh).
+SHELL := /bin/bash
+PY := .venv/bin/python
+PACKAGES := lecture transport streamer relay classroom_client recordings hallcast
+CODE := $(PACKAGES) tests benchmarks scripts
+
+# make run SLIDES=deck.pdf VOICE=talk.wav [CAMERA=clip.mp4] [TURNS=turns.json]
+SLIDES ?=
+VOICE ?=
+CAMERA ?=
+TURNS ?=
+# make test ARGS="tests/unit -k coverage"
+ARGS ?=
+
+.PHONY: help run test lint types format bench lock
+
+help:  ## show the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+run:  ## start a relay, stream a lecture to it, join a hall; stays up for replay until Ctrl-C
+	@scripts/setup.sh run
+	@$(PY) -m hallcast demo $(if $(SLIDES),--slides "$(SLIDES)") $(if $(VOICE),--voice "$(VOICE)") \
+		$(if $(CAMERA),--camera "$(CAMERA)") $(if $(TURNS),--turns "$(TURNS)")
+
+test:  ## run every test (unit, network, real browser)
+	@scripts/setup.sh dev
+	$(PY) -m pytest $(ARGS)
+
+lint:  ## style, unused code, import rules
+	@scripts/setup.sh dev
+	.venv/bin/ruff check $(CODE)
+	.venv/bin/ruff format --check $(CODE)
+	.venv/bin/lint-imports --no-cache
+
+types:  ## mypy --strict on our packages
+	@scripts/setup.sh dev
+	$(PY) -m mypy
+
+format:  ## put the code into the project's style
+	@scripts/setup.sh dev
+	.venv/bin/ruff check --fix $(CODE)
+	.venv/bin/ruff format $(CODE)
+
+bench:  ## CPU cost of the media path (docs/benchmarks.md)
+	@scripts/setup.sh dev
+	$(PY) -m benchmarks
+
+lock:  ## write locks/*.lock anew from pyproject.toml
+	@scripts/setup.sh dev
+	scripts/lock.sh
