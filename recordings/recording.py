@@ -1,0 +1,187 @@
+"""One recording: a lecture file as its listeners want it (title, pages, turns, chapters, voices, camera)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from lecture.entries import EncodedFrame, Entry, Kind, unpack_event, unpack_frames
+from lecture.file import LectureFile
+from lecture.log import Blob
+from lecture.tracks import SOURCE_RUNG, Track
+from lecture.verify import VerifyReport
+
+_READ_BATCH = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class PageImage:
+    """One rendering of a page; ``tier`` 1 is the first legible one, 2 full sharpness. Width and height in pixels."""
+
+    tier: int
+    digest: str
+    media_type: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a deck with its renderings in order of tier; ``page`` counts from 1."""
+
+    deck: str
+    page: int
+    title: str
+    text: str
+    images: tuple[PageImage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """From ``t_ms`` of lecture time on, this page is on the projector."""
+
+    t_ms: int
+    deck: str
+    page: int
+
+
+class Recording:
+    """A lecture file opened for reading. Blocking: call it off the event loop."""
+
+    def __init__(self, file: LectureFile) -> None:
+        self._file = file
+        self.lecture_id = file.get_meta("lecture") or file.path.stem
+
+    @classmethod
+    def open(cls, path: Path) -> Recording:
+        """Open a lecture file, finished or still being written.
+
+        :raises LectureFileError: as :meth:`lecture.file.LectureFile.open`.
+        """
+        return cls(LectureFile.open(path, readonly=True))
+
+    def close(self) -> None:
+        """Release the file."""
+        self._file.close()
+
+    def __enter__(self) -> Recording:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def path(self) -> Path:
+        """Where the lecture file is."""
+        return self._file.path
+
+    @property
+    def title(self) -> str:
+        """The lecture's title; its id where it has none."""
+        return self._file.get_meta("title") or self.lecture_id
+
+    @property
+    def course(self) -> str:
+        """The course it belongs to, or an empty text."""
+        return self._file.get_meta("course") or ""
+
+    @property
+    def state(self) -> str:
+        """``planned``, ``live`` or ``ended``."""
+        return self._file.get_meta("state") or "ended"
+
+    @property
+    def started_at(self) -> str | None:
+        """When the lecture began, ISO 8601 UTC by the relay's clock; None if it never did."""
+        return self._file.get_meta("started_at")
+
+    @property
+    def duration_ms(self) -> int:
+        """Lecture time of the last entry's end."""
+        return self._file.last_t_ms()
+
+    @property
+    def revision(self) -> str:
+        """Changes whenever something was added: what was derived from an older revision is out of date."""
+        return f"{self.duration_ms}-{self.path.stat().st_mtime_ns:x}"
+
+    def verify(self) -> VerifyReport:
+        """Check every byte of the file."""
+        return self._file.verify()
+
+    def blob(self, digest: str) -> Blob | None:
+        """A page image's bytes."""
+        return self._file.get_blob(digest)
+
+    def tracks(self, kind: str) -> list[Track]:
+        """The tracks of one kind (``voice``, ``camera``)."""
+        return [track for track in self._file.tracks() if track.kind == kind]
+
+    def languages(self) -> list[str]:
+        """Languages that were spoken, the lecturer's first."""
+        spoken = list(dict.fromkeys(track.language for track in self.tracks("voice")))
+        planned = json.loads(self._file.get_meta("languages") or "[]")
+        return sorted(spoken, key=lambda language: planned.index(language) if language in planned else len(planned))
+
+    def voice_track(self, language: str, *, best: bool = False) -> Track | None:
+        """The voice to replay: the highest made rung, which is light; with ``best`` the publisher's own."""
+        tracks = [track for track in self.tracks("voice") if track.language == language]
+        source = [track for track in tracks if track.rung == SOURCE_RUNG]
+        made = sorted((track for track in tracks if track.rung != SOURCE_RUNG), key=lambda track: int(track.rung))
+        order = (made + source) if best else (source + made)
+        return order[-1] if order else None
+
+    def camera_track(self) -> Track | None:
+        """The camera that was recorded, the publisher's own picture first; None for a lecture without camera."""
+        cameras = self.tracks("camera")
+        return next((track for track in cameras if track.rung == SOURCE_RUNG), cameras[0] if cameras else None)
+
+    def frames(self, track: Track) -> Iterator[EncodedFrame]:
+        """All encoded frames of a track in order of lecture time."""
+        kind = Kind.VOICE if track.kind == "voice" else Kind.CAMERA
+        entries = [entry for entry in self._entries(frozenset({kind})) if entry.track_id == track.track_id]
+        for entry in sorted(entries, key=lambda entry: entry.t_ms):
+            yield from unpack_frames(entry)
+
+    def turns(self) -> list[Turn]:
+        """Page turns in order of lecture time."""
+        found = []
+        for entry in self._entries(frozenset({Kind.TURN})):
+            fields = unpack_event(entry)
+            found.append(Turn(entry.t_ms, str(fields["deck"]), int(fields["page"])))
+        return sorted(found, key=lambda turn: turn.t_ms)
+
+    def pages(self) -> list[Page]:
+        """Every page of every deck, in order, with the renderings that are there."""
+        images: dict[tuple[str, int], dict[int, PageImage]] = {}
+        words: dict[tuple[str, int], tuple[str, str]] = {}
+        for entry in self._entries(frozenset({Kind.DECK, Kind.PAGE})):
+            fields = unpack_event(entry)
+            deck = str(fields["deck"])
+            if entry.kind == Kind.DECK:
+                for number in range(1, int(fields.get("page_count", 0)) + 1):
+                    words.setdefault((deck, number), ("", ""))
+                for page in fields.get("pages", []):
+                    words[deck, int(page["page"])] = (str(page.get("title", "")), str(page.get("text", "")))
+            else:
+                tier = int(fields["tier"])
+                images.setdefault((deck, int(fields["page"])), {})[tier] = PageImage(
+                    tier, str(fields["digest"]), str(fields["media_type"]), int(fields["width"]), int(fields["height"])
+                )
+        keys = list(words) + [key for key in images if key not in words]
+        return [
+            Page(deck, page, *words.get((deck, page), ("", "")), tuple(renderings[tier] for tier in sorted(renderings)))
+            for deck, page in keys
+            for renderings in [images.get((deck, page), {})]
+        ]
+
+    def _entries(self, kinds: frozenset[int]) -> Iterator[Entry]:
+        after_seq = 0
+        while batch := self._file.read(after_seq, kinds=kinds, limit=_READ_BATCH):
+            yield from batch
+            after_seq = batch[-1].seq
