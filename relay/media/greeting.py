@@ -2,22 +2,50 @@
 
 from __future__ import annotations
 
-from lecture.errors import HallcastError
-from lecture.messages import Hello
+import asyncio
+from typing import overload
+
+from lecture.errors import HallcastError, ProtocolError, RefusedError
+from lecture.messages import HallHello, LecturerHello
 from lecture.session import HallSession, LecturerSession
-from relay.media.channel import Channel
+from relay.media.channel import Channel, ChannelClosed
+
+REFUSE_TIMEOUT_S = 5.0
 
 
-async def read_hello(channel: Channel, session: HallSession | LecturerSession, *, timeout_s: float = 10.0) -> Hello:
-    """Read the client's ``hello``.
+@overload
+async def read_hello(channel: Channel, session: HallSession, *, timeout_s: float = ...) -> HallHello: ...
+@overload
+async def read_hello(channel: Channel, session: LecturerSession, *, timeout_s: float = ...) -> LecturerHello: ...
+async def read_hello(
+    channel: Channel, session: HallSession | LecturerSession, *, timeout_s: float = 10.0
+) -> HallHello | LecturerHello:
+    """Read the client's ``hello``. On an error call :func:`refuse`.
 
-    :raises ProtocolError: it is anything else (``hello_expected``…), or of a newer major version
-        (``version_unsupported``); RefusedError ``hello_timeout`` when nothing comes in time.
+    :raises ProtocolError: it is anything else (``message_unexpected``, ``message_malformed``, ``frame_unexpected``),
+        or of a newer major version (``version_unsupported``).
+    :raises RefusedError: ``hello_timeout`` (401) when nothing comes in time.
     :raises ChannelClosed: the client has gone.
     """
-    raise NotImplementedError
+    try:
+        async with asyncio.timeout(timeout_s):
+            data = await channel.receive()
+    except TimeoutError:
+        raise RefusedError("hello_timeout", "No hello came in time.", 401) from None
+    messages = session.receive_text(data) if isinstance(data, str) else session.receive_binary(data)
+    for message in messages:
+        if isinstance(message, HallHello | LecturerHello):
+            return message
+    raise ProtocolError("message_unexpected", "The first message must be a hello.")
 
 
-async def refuse(channel: Channel, error: HallcastError) -> None:
+async def refuse(channel: Channel, session: HallSession | LecturerSession, error: HallcastError) -> None:
     """Tell the client what was wrong (an ``error`` message, fatal) and close with the matching code. Never raises."""
-    raise NotImplementedError
+    text, code = session.refuse(error)
+    try:
+        async with asyncio.timeout(REFUSE_TIMEOUT_S):
+            if text is not None:
+                await channel.send_text(text)
+    except (ChannelClosed, TimeoutError):
+        pass  # it has gone, or does not read: the close code is all it gets
+    await channel.close(int(code), error.error_id)

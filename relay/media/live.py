@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lecture.log import LectureLog
-from lecture.messages import Hello
+from lecture.messages import HallHello, LecturerHello
 from lecture.session import HallSession, LecturerSession
 from relay.media.channel import Channel
 from relay.media.endpoint import Endpoint
@@ -24,20 +24,17 @@ class LiveLecture:
     :ivar lecture_id: as in the addresses and the file name.
     :ivar info: title, course, languages.
     :ivar log: the lecture's log, also readable by others (library, replay) while it is live.
+    :ivar on_state: called in the loop whenever :attr:`state` changes (the catalogue follows it); set it after opening.
     """
 
     lecture_id: str
     info: LectureInfo
     log: LectureLog
+    on_state: Callable[[LectureState], None] | None
 
     @property
     def state(self) -> LectureState:
         """``planned`` until the first publisher, then ``live``, ``ended`` after :meth:`end`."""
-        raise NotImplementedError
-
-    @property
-    def on_state(self) -> Callable[[LectureState], None] | None:
-        """Called in the loop whenever :attr:`state` changes (the catalogue follows it)."""
         raise NotImplementedError
 
     def now_ms(self) -> int:
@@ -67,7 +64,7 @@ class LiveLecture:
         """The WHIP or WHEP session of this id (PATCH, DELETE), None once it has ended."""
         raise NotImplementedError
 
-    async def serve_hall(self, channel: Channel, session: HallSession, hello: Hello) -> None:
+    async def serve_hall(self, channel: Channel, session: HallSession, hello: HallHello) -> None:
         """Serve one hall until it goes; closes the channel. Never raises for what the hall does.
 
         The caller has read and checked ``hello`` (:func:`relay.media.greeting.read_hello`), so that a wrong token
@@ -75,7 +72,9 @@ class LiveLecture:
         """
         raise NotImplementedError
 
-    async def serve_lecturer(self, channel: Channel, session: LecturerSession, hello: Hello, *, role: Role) -> None:
+    async def serve_lecturer(
+        self, channel: Channel, session: LecturerSession, hello: LecturerHello, *, role: Role
+    ) -> None:
         """Serve the lecturer's (or interpreter's) own socket until it goes; closes the channel.
 
         ``turn``, ``pointer``, ``mark`` and ``end`` of an interpreter are refused (``role_forbidden``).
