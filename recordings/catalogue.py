@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -204,24 +205,21 @@ class Catalogue:
                 result = write(self._writer)
                 self._writer.execute("COMMIT")
             except BaseException:
-                self._writer.execute("ROLLBACK")
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
                 raise
             return result
 
 
-class _translated:
-    """Turns SQLite's errors into ours."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, sqlite3.IntegrityError) and "hall_code_key" in str(error):
-            raise CatalogueError("hall_code_taken", "Another lecture has this hall code.") from error
-        if isinstance(error, sqlite3.Error):
-            raise CatalogueError("catalogue_unusable", f"The catalogue cannot be used: {error}.") from error
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn SQLite's errors into ours."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise CatalogueError("hall_code_taken", "Another lecture has this hall code.") from error
+    except sqlite3.Error as error:
+        raise CatalogueError("catalogue_unusable", f"The catalogue cannot be used: {error}.") from error
 
 
 def _connect(path: Path) -> sqlite3.Connection:
