@@ -33,6 +33,13 @@ class Kind(IntEnum):
 MEDIA_KINDS = frozenset({Kind.VOICE, Kind.CAMERA})
 """Kinds whose payload is encoded media (:func:`pack_frames`); all others carry JSON (:func:`pack_event`)."""
 
+EVENT_KINDS = frozenset(Kind) - MEDIA_KINDS
+"""Kinds whose payload is JSON."""
+
+MAX_DURATION_MS = 2 * 0xFFFF
+"""No entry lasts longer (a frame begins at most 65,535 ms into its entry and lasts at most that long), so that a
+reader looking for what overlaps a moment knows how far back to look."""
+
 
 class Flag(IntFlag):
     """Properties of an entry or of one encoded frame in it."""

@@ -1,9 +1,9 @@
 """Checks of message fields, declared by the types of frozen dataclasses.
 
-A field's type says what is allowed: ``int`` (0 to 2^53-1, the integers that JSON carries everywhere), ``float`` (finite, 0 and up),
-``str`` (at most 255 characters), ``bool``, :data:`JsonObject`, ``X | None``, ``tuple[X, ...]``, ``tuple[X, Y]``, another
-dataclass; ``Annotated`` with :class:`Limit` narrows or widens the range. Fields that a dataclass does not have are ignored;
-a missing field takes its default, and is an error if it has none.
+A field's type says what is allowed: ``int`` (0 to 2^53-1, the integers that JSON carries everywhere), ``float``
+(finite, 0 and up), ``str`` (at most 255 characters), ``bool``, :data:`JsonObject`, ``X | None``, ``tuple[X, ...]``,
+``tuple[X, Y]``, another dataclass; ``Annotated`` with :class:`Limit` narrows or widens the range. Fields that a
+dataclass does not have are ignored; a missing field takes its default, and is an error if it has none.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ LongText = Annotated[str, Limit(0, 4000)]
 
 Check = Callable[[object, str], Any]
 """Takes a JSON value and the name of its place; returns the Python value or raises ValueError."""
+_CHECKS: dict[type[Any], Check] = {}
 
 
 def from_json(cls: type[Any], value: object, where: str = "") -> Any:
@@ -54,7 +55,10 @@ def from_json(cls: type[Any], value: object, where: str = "") -> Any:
 
     :raises ValueError: naming the field at fault.
     """
-    return _dataclass_check(cls)(value, where)
+    check = _CHECKS.get(cls)
+    if check is None:
+        check = _CHECKS[cls] = _dataclass_check(cls)
+    return check(value, where)
 
 
 def to_json(value: Any) -> Any:
@@ -66,7 +70,6 @@ def to_json(value: Any) -> Any:
     return value
 
 
-@functools.cache
 def _dataclass_check(cls: type[Any]) -> Check:
     hints = typing.get_type_hints(cls, include_extras=True)
     checks = {field.name: _check_for(hints[field.name]) for field in dataclasses.fields(cls)}

@@ -7,15 +7,36 @@ second. Reads see what is appended but not yet committed.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import logging
+import threading
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import overload
 
-from lecture.entries import Entry
+from lecture.coverage import Coverage
+from lecture.entries import MAX_DURATION_MS, MEDIA_KINDS, Entry
+from lecture.errors import LectureFileError
+from lecture.followers import Followers
 from lecture.log import Blob, Span
+from lecture.pending import PENDING_LIMIT_BYTES, Pending
+from lecture.schema import create_database
+from lecture.store import MAX_SEQ, Store
 from lecture.tracks import Track
-from lecture.verify import VerifyReport
+from lecture.verify import VerifyReport, verify_file
+
+_log = logging.getLogger("hallcast.lecture")
+
+SEQ_BLOCK = 1 << 20
+"""Each opening for append starts a new block of that many numbers."""
+MAX_TRACKS = 0xFFFF
+
+# Keys of ``meta`` that begin with "_" are the file's own.
+_BLOCK_KEY = "_seq_block"
+_FINISHED_KEY = "_finished"
 
 
 class LectureFile:
@@ -25,56 +46,116 @@ class LectureFile:
     reader got before a crash lost it is never given out twice.
     """
 
+    def __init__(self, store: Store, pending_limit_bytes: int, *, fresh: bool) -> None:
+        """Use :meth:`create` or :meth:`open`."""
+        self._store = store
+        self._lock = threading.RLock()
+        self._commit_lock = threading.Lock()
+        self._pending = Pending(pending_limit_bytes)
+        self._followers = Followers()
+        self._closed = False
+        if store.readonly:
+            return
+        self._tracks = {replace(track, track_id=0): track for track in store.tracks()}
+        self._track_ids = {track.track_id for track in self._tracks.values()}
+        self._last_t_ms = store.last_t_ms()
+        self._last_origin_seq = store.last_origin_seq()
+        self._pending.partials = store.partials()
+        self._next_seq = 1
+        if not fresh:
+            self._start_block()
+
     @classmethod
     def create(
-        cls, path: Path | str, meta: Mapping[str, str] | None = None, *, limit_bytes: int | None = None
+        cls,
+        path: Path | str,
+        meta: Mapping[str, str] | None = None,
+        *,
+        limit_bytes: int | None = None,
+        pending_limit_bytes: int = PENDING_LIMIT_BYTES,
     ) -> LectureFile:
         """Make a new file.
 
         :param limit_bytes: quota of the file's size; beyond it :meth:`commit` raises ``disk_full``.
+        :param pending_limit_bytes: memory for what waits for the disk (:data:`lecture.pending.PENDING_LIMIT_BYTES`).
         :raises LectureFileError: ``file_exists``, ``disk_full``, ``file_unwritable``.
         """
-        raise NotImplementedError
+        create_database(Path(path), meta or {})
+        store = Store(Path(path), readonly=False, limit_bytes=limit_bytes)
+        return cls(store, pending_limit_bytes, fresh=True)
 
     @classmethod
-    def open(cls, path: Path | str, *, readonly: bool = False, limit_bytes: int | None = None) -> LectureFile:
+    def open(
+        cls,
+        path: Path | str,
+        *,
+        readonly: bool = False,
+        limit_bytes: int | None = None,
+        pending_limit_bytes: int = PENDING_LIMIT_BYTES,
+    ) -> LectureFile:
         """Open a file; for append (also after a crash), or for reading while another process writes it.
 
-        :raises LectureFileError: ``file_missing``, ``not_a_lecture_file``, ``file_too_new``, ``file_damaged``, ``file_unwritable``.
+        :raises LectureFileError: ``file_missing``, ``not_a_lecture_file``, ``file_too_new``, ``file_damaged``,
+            ``file_unwritable``.
         """
-        raise NotImplementedError
+        store = Store(Path(path), readonly=readonly, limit_bytes=limit_bytes)
+        try:
+            return cls(store, pending_limit_bytes, fresh=False)
+        except BaseException:
+            store.close()
+            raise
 
     @property
     def path(self) -> Path:
         """Where the file is."""
-        raise NotImplementedError
+        return self._store.path
 
     @property
     def readonly(self) -> bool:
         """Whether it was opened for reading only."""
-        raise NotImplementedError
+        return self._store.readonly
+
+    @property
+    def finished(self) -> bool:
+        """Whether :meth:`finish` was called on it, now or earlier."""
+        return self.get_meta(_FINISHED_KEY) is not None
 
     @property
     def pending_bytes(self) -> int:
-        """Payload bytes appended and not yet committed."""
-        raise NotImplementedError
+        """Memory taken by what is appended and not yet committed."""
+        return self._pending.bytes
 
     @property
     def dropped_entries(self) -> int:
         """How many entries were dropped because they could not be committed for too long (disk full)."""
-        raise NotImplementedError
+        return self._pending.dropped_entries
 
     def set_limit_bytes(self, limit_bytes: int | None) -> None:
         """Change the quota of the file's size; None lifts it."""
-        raise NotImplementedError
+        self._store.set_limit_bytes(limit_bytes)
+
+    # Entries
 
     def add_track(self, track: Track) -> Track:
         """Return ``track`` with its ``track_id``; the same description always gets the same id."""
-        raise NotImplementedError
+        bare = replace(track, track_id=0)
+        with self._lock:
+            self._check_writable()
+            if bare not in self._tracks:
+                track_id = max(self._track_ids, default=0) + 1
+                if track_id > MAX_TRACKS:
+                    raise ValueError("too many tracks")
+                self._tracks[bare] = replace(track, track_id=track_id)
+                self._track_ids.add(track_id)
+                self._pending.tracks.append(self._tracks[bare])
+            return self._tracks[bare]
 
     def tracks(self) -> list[Track]:
         """All tracks, in order of id."""
-        raise NotImplementedError
+        if self.readonly:
+            return self._store.tracks()
+        with self._lock:
+            return sorted(self._tracks.values(), key=lambda track: track.track_id)
 
     @overload
     def append(self, entry: Entry) -> Entry: ...
@@ -87,92 +168,186 @@ class LectureFile:
             is dropped and None returned.
         :raises ValueError: for a track that was not added, or a number out of range.
         """
-        raise NotImplementedError
+        _check_range(entry)
+        with self._lock:
+            self._check_writable()
+            if entry.track_id and entry.track_id not in self._track_ids:
+                raise ValueError(f"track {entry.track_id} was not added")
+            if origin_seq is not None:
+                if origin_seq in self._pending.origin_seqs or self._store.has_origin(origin_seq):
+                    return None
+                if entry.kind not in MEDIA_KINDS:
+                    self._last_origin_seq = max(self._last_origin_seq, origin_seq)
+            kept = replace(entry, seq=self._next_seq)
+            self._next_seq += 1
+            self._last_t_ms = max(self._last_t_ms, kept.end_ms)
+            self._pending.add_entry(kept, origin_seq)
+            self._followers.tell(kept)
+            return kept
 
     def last_origin_seq(self) -> int:
-        """The highest ``origin_seq`` of an event (non-media entry): what a hall's ``have.after_seq`` says. 0 for none."""
-        raise NotImplementedError
+        """The highest ``origin_seq`` of an event (non-media entry), 0 for none: a hall's ``have.after_seq``."""
+        return self._store.last_origin_seq() if self.readonly else self._last_origin_seq
 
     def read(self, after_seq: int = 0, *, kinds: Collection[int] | None = None, limit: int = 1000) -> list[Entry]:
         """Entries with ``seq > after_seq`` in order of seq (those not committed yet included)."""
-        raise NotImplementedError
+        pending = self._pending_entries()
+        out = self._store.entries(after_seq, _first_seq(pending), kinds, limit)
+        out += [entry for entry in pending if entry.seq > after_seq and (kinds is None or entry.kind in kinds)]
+        return out[:limit]
 
     def read_span(self, track_id: int, span: Span) -> list[Entry]:
         """Entries of a track that overlap ``span``, in order of ``t_ms``."""
-        raise NotImplementedError
+        pending = self._pending_entries()
+        out = self._store.span(track_id, span, _first_seq(pending))
+        out += [entry for entry in pending if entry.track_id == track_id and _overlaps(entry, span)]
+        return sorted(out, key=lambda entry: (entry.t_ms, entry.seq))
 
     def gaps(self, track_ids: Collection[int], span: Span) -> list[Span]:
         """Stretches of ``span`` that no media of these tracks covers, in order."""
-        raise NotImplementedError
+        coverage = Coverage(
+            Span(entry.t_ms, entry.end_ms) for entry in self._pending_entries() if entry.track_id in track_ids
+        )
+        for track_id in track_ids:
+            coverage.update(Coverage(self._store.known(track_id, span)))
+        return coverage.missing(span)
 
     def last_t_ms(self) -> int:
         """The largest ``end_ms`` of any entry, 0 for an empty log."""
-        raise NotImplementedError
+        return self._store.last_t_ms() if self.readonly else self._last_t_ms
 
     def follow(self, callback: Callable[[Entry], None]) -> Callable[[], None]:
-        """Call ``callback`` for each entry appended from now on, in order of seq, in the appender's thread.
+        """Call ``callback`` for each entry appended from now on, in order of seq, in an appender's thread.
 
         It must not block or raise. Returns the function that stops it.
         """
-        raise NotImplementedError
+        with self._lock:
+            key = self._followers.add(callback)
+
+        def stop() -> None:
+            with self._lock:
+                self._followers.remove(key)
+
+        return stop
+
+    # Blobs and facts
 
     def put_blob(self, data: bytes, media_type: str) -> str:
         """Keep bytes under their SHA-256; returns the digest. Doing so twice keeps one copy.
 
         :raises LectureFileError: ``disk_full`` if nothing could be committed for so long that memory is full too.
         """
-        raise NotImplementedError
+        digest = hashlib.sha256(data).hexdigest()
+        with self._lock:
+            self._check_writable()
+            if self.get_blob(digest) is None:
+                self._pending.add_blob(Blob(digest, media_type, data))
+            self._pending.drop_partial(digest)
+        return digest
 
     def put_blob_part(self, digest: str, media_type: str, offset: int, total: int, data: bytes) -> bool:
-        """Keep a piece of a blob that arrives bit by bit (in any order); True once the blob is complete and its digest right.
+        """Keep a piece of a blob that arrives bit by bit (in any order).
+
+        Returns True once the blob is complete and its digest right.
 
         :raises LectureFileError: ``blob_damaged`` when complete but not matching ``digest`` (its pieces are forgotten),
-            ``blob_refused`` for a piece that contradicts earlier ones or is too large.
+            ``blob_refused`` for a piece that contradicts earlier ones or is too large, ``disk_full``.
         """
-        raise NotImplementedError
+        with self._lock:
+            self._check_writable()
+            if self.get_blob(digest) is not None:
+                return True
+            return self._pending.add_part(digest, media_type, offset, total, data)
 
     def partial_blobs(self) -> list[tuple[str, int]]:
-        """Blobs that are not complete: (digest, bytes held from the start). What a hall's ``have.blobs`` says besides complete ones."""
-        raise NotImplementedError
+        """Blobs that are not complete: (digest, bytes held from the start)."""
+        if self.readonly:
+            return [(digest, len(part.head)) for digest, part in self._store.partials().items()]
+        with self._lock:
+            return [(digest, len(part.head)) for digest, part in self._pending.partials.items()]
 
     def blob_sizes(self) -> list[tuple[str, int]]:
         """Complete blobs: (digest, size in bytes)."""
-        raise NotImplementedError
+        with self._lock:
+            pending = {blob.digest: len(blob.data) for blob in self._pending.blobs.values()}
+        return sorted({**dict(self._store.blob_sizes()), **pending}.items())
 
     def get_blob(self, digest: str) -> Blob | None:
         """The bytes kept under ``digest``, or None."""
-        raise NotImplementedError
+        with self._lock:
+            pending = self._pending.blobs.get(digest)
+        return pending or self._store.blob(digest)
 
     def get_meta(self, key: str) -> str | None:
         """A fact about the lecture (``title``, ``state``, …), or None."""
-        raise NotImplementedError
+        with self._lock:
+            pending = self._pending.meta.get(key)
+        return pending if pending is not None else self._store.meta(key)
 
     def set_meta(self, key: str, value: str) -> None:
         """Set a fact about the lecture. Durable after the next :meth:`commit`."""
-        raise NotImplementedError
+        with self._lock:
+            self._check_writable()
+            self._pending.meta[key] = value
+
+    # The disk
 
     def commit(self) -> None:
         """Make everything appended so far durable (blocks on the disk; call it off the event loop).
 
-        :raises LectureFileError: ``disk_full`` or ``disk_failed``; nothing written earlier is harmed, what was to be written
-            stays in memory (bounded, see ``PENDING_LIMIT_BYTES``) and the next commit tries again.
+        :raises LectureFileError: ``disk_full``, ``disk_failed``, ``file_busy``; nothing written earlier is harmed, what was
+            to be written stays in memory (bounded, see :mod:`lecture.pending`) and the next commit tries again.
         """
-        raise NotImplementedError
+        with self._commit_lock:
+            with self._lock:
+                batch = self._pending.batch()
+            if not batch:
+                return
+            try:
+                self._store.write(batch)
+            except BaseException:
+                with self._lock:
+                    self._pending.failed(batch)
+                raise
+            with self._lock:
+                self._pending.committed(batch)
 
     def finish(self) -> None:
         """Commit, fold the WAL into the one file, mark the lecture finished. Reading goes on to work.
 
-        If another process reads the file just then, it stays in WAL mode until :meth:`close`.
+        If another process reads the file just then, it stays in WAL mode until :meth:`close`. Appending still works
+        (receipts, repairs), though a commit then waits for readers.
+
+        :raises LectureFileError: as :meth:`commit`.
         """
-        raise NotImplementedError
+        self.set_meta(_FINISHED_KEY, "1")
+        self.commit()
+        if not self._store.fold():
+            _log.info("%s is being read and is folded into one file when it is closed", self.path.name)
 
     def close(self) -> None:
-        """Commit and release the file. Doing so twice is harmless."""
-        raise NotImplementedError
+        """Commit and release the file. Doing so twice is harmless.
+
+        :raises LectureFileError: as :meth:`commit`; the file is released all the same.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        try:
+            if not self.readonly:
+                self.commit()
+                if self.finished:
+                    self._store.fold()
+        finally:
+            self._store.close()
 
     def verify(self) -> VerifyReport:
-        """Check application id, schema, SQLite's integrity, every CRC, blob digests, order of seq, track references."""
-        raise NotImplementedError
+        """Check the committed file: ids, schema, SQLite's integrity, CRCs, blob digests, order, track references."""
+        with contextlib.suppress(LectureFileError):  # a full disk does not hinder reading
+            if not self.readonly and not self._closed:
+                self.commit()
+        return verify_file(self.path)
 
     def __enter__(self) -> LectureFile:
         return self
@@ -181,3 +356,46 @@ class LectureFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _start_block(self) -> None:
+        """Begin a block of seq that no earlier opening used, whether or not it came to a commit."""
+        used = max(self._store.last_seq() // SEQ_BLOCK, int(self._store.meta(_BLOCK_KEY) or 0))
+        self._next_seq = (used + 1) * SEQ_BLOCK + 1
+        if self._next_seq > MAX_SEQ - SEQ_BLOCK:
+            raise LectureFileError("file_damaged", f"{self.path.name} has no numbers left.")
+        self._pending.meta[_BLOCK_KEY] = str(used + 1)
+        # On a full disk the lecture goes on; the block is noted with the first commit that succeeds.
+        try:
+            self.commit()
+        except LectureFileError as error:
+            if error.error_id != "disk_full":
+                raise
+            _log.warning("%s: %s", self.path.name, error)
+
+    def _check_writable(self) -> None:
+        if self.readonly or self._closed:
+            raise LectureFileError("file_unwritable", f"{self.path.name} is not open for writing.")
+
+    def _pending_entries(self) -> list[Entry]:
+        # Taken before the disk is read: what is committed in between is left out there by its seq, and never missed.
+        with self._lock:
+            return list(self._pending.entries)
+
+
+def _check_range(entry: Entry) -> None:
+    if not (
+        0 <= entry.kind <= 0xFF
+        and 0 <= entry.flags <= 0xFF
+        and 0 <= entry.track_id <= MAX_TRACKS
+        and 0 <= entry.t_ms <= MAX_SEQ
+        and 0 <= entry.duration_ms <= MAX_DURATION_MS
+    ):
+        raise ValueError(f"a number of the entry at {entry.t_ms} ms is out of range")
+
+
+def _first_seq(entries: list[Entry]) -> int:
+    return entries[0].seq if entries else MAX_SEQ + 1
+
+
+def _overlaps(entry: Entry, span: Span) -> bool:
+    return entry.t_ms < span.end_ms and (entry.t_ms >= span.start_ms or entry.end_ms > span.start_ms)

@@ -59,7 +59,10 @@ class LectureLog(Protocol):
         """The largest ``end_ms`` of any entry, 0 for an empty log."""
 
     def follow(self, callback: Callable[[Entry], None]) -> Callable[[], None]:
-        """Call ``callback`` for each entry appended from now on, in the appender's thread; returns the function that stops it."""
+        """Call ``callback`` for each entry appended from now on, in the appender's thread.
+
+        Returns the function that stops it.
+        """
 
     def put_blob(self, data: bytes, media_type: str) -> str:
         """Keep bytes under their SHA-256; returns the digest. Doing so twice keeps one copy."""

@@ -122,7 +122,7 @@ class Session:
     def receive_binary(self, data: bytes) -> list[Frame]:
         """The frames in one binary message; none if it is to be ignored.
 
-        :raises ProtocolError: ``frame_unexpected`` and, on the hall socket, what :func:`lecture.wire.parse_frame` raises.
+        :raises ProtocolError: ``frame_unexpected``; on the hall socket also those of :func:`lecture.wire.parse_frame`.
         """
         if self.state is SessionState.CLOSED:
             return []
@@ -143,7 +143,7 @@ class Session:
         return codec.encode(message)
 
     def refuse(self, error: HallcastError) -> tuple[str | None, CloseCode]:
-        """Give up because of ``error``: the text to send first (None from a client, or when closed) and the close code."""
+        """Give up because of ``error``: the text to send first (None from a client or if closed) and the close code."""
         text = None
         if self.role is Role.RELAY and self.state is not SessionState.CLOSED:
             text = codec.encode(m.ErrorMessage(error.error_id, error.text, fatal=True))

@@ -1,10 +1,19 @@
-"""What checking a lecture file found."""
+"""Checking a lecture file from end to end."""
 
 from __future__ import annotations
 
+import hashlib
+import sqlite3
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from lecture.checksum import crc32c, entry_crc32c
+from lecture.coverage import Coverage
+from lecture.entries import MAX_DURATION_MS, MEDIA_KINDS, Entry, unpack_event, unpack_frames
 from lecture.log import Span
+from lecture.schema import INDEXES, file_bytes, open_reader
+
+_PROBLEMS_NAMED = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +37,117 @@ class VerifyReport:
     def ok(self) -> bool:
         """Whether nothing is wrong (gaps are not damage)."""
         return not self.problems
+
+
+def verify_file(path: Path) -> VerifyReport:
+    """Check the committed content of a file.
+
+    :raises LectureFileError: ``file_missing``, ``not_a_lecture_file``, ``file_too_new``,
+        ``file_damaged`` (beyond reading).
+    """
+    db = open_reader(path)
+    try:
+        return _Verifier(db, path).run()
+    finally:
+        db.close()
+
+
+class _Verifier:
+    def __init__(self, db: sqlite3.Connection, path: Path) -> None:
+        self._db = db
+        self._path = path
+        self._problems: list[str] = []
+        self._unnamed = 0
+        self._duration_ms = 0
+        self._voices: dict[int, str] = {}
+        self._heard: dict[str, Coverage] = {}
+
+    def run(self) -> VerifyReport:
+        entries = blobs = 0
+        try:
+            self._db.execute("BEGIN")  # one snapshot, even while somebody writes
+            self._check_structure()
+            entries = self._check_entries()
+            blobs = self._check_blobs()
+        except sqlite3.Error as error:
+            self._problem(f"SQLite cannot read all of it: {error}")
+        if self._unnamed:
+            self._problems.append(f"and {self._unnamed} more problems")
+        gaps = {
+            language: known.missing(Span(next(iter(known)).start_ms, known.end_ms))
+            for language, known in sorted(self._heard.items())
+            if len(known)
+        }
+        return VerifyReport(entries, blobs, file_bytes(self._path), self._duration_ms, gaps, self._problems)
+
+    def _check_structure(self) -> None:
+        for (row,) in self._db.execute(f"PRAGMA integrity_check({_PROBLEMS_NAMED})"):
+            if row != "ok":
+                self._problem(f"SQLite: {row}")
+        indexes = {name for (name,) in self._db.execute("SELECT name FROM sqlite_schema WHERE type = 'index'")}
+        for name in sorted(INDEXES.keys() - indexes):
+            self._problem(f"index {name} is missing")
+
+    def _check_entries(self) -> int:
+        tracks = {}
+        for track_id, kind, language in self._db.execute("SELECT track_id, kind, language FROM tracks"):
+            tracks[track_id] = kind
+            if kind == "voice":
+                self._voices[track_id] = language
+        count = last_seq = 0
+        rows = self._db.execute(
+            """SELECT seq, kind, flags, track_id, t_ms, duration_ms, crc32c, payload
+            FROM entries NOT INDEXED ORDER BY seq"""
+        )
+        for seq, kind, flags, track_id, t_ms, duration_ms, crc, payload in rows:
+            count += 1
+            if seq <= last_seq:
+                self._problem(f"entry {seq} does not come after {last_seq}")
+            last_seq = seq
+            entry = Entry(kind, t_ms, payload, track_id, duration_ms, flags, seq)
+            fault = _fault(entry, crc)
+            if fault is None and track_id and track_id not in tracks:
+                fault = f"refers to track {track_id}, which does not exist"
+            if fault is not None:
+                self._problem(f"entry {seq} {fault}")
+                continue
+            self._duration_ms = max(self._duration_ms, entry.end_ms)
+            if track_id in self._voices:
+                self._heard.setdefault(self._voices[track_id], Coverage()).add(Span(t_ms, entry.end_ms))
+        return count
+
+    def _check_blobs(self) -> int:
+        count = 0
+        for digest, size, crc, data in self._db.execute("SELECT digest, size, crc32c, data FROM blobs"):
+            count += 1
+            if len(data) != size or crc32c(data) != crc or hashlib.sha256(data).hexdigest() != digest:
+                self._problem(f"blob {digest} is damaged")
+        for digest, offset, crc, data in self._db.execute("SELECT digest, offset, crc32c, data FROM blob_parts"):
+            if crc32c(data) != crc:
+                self._problem(f"piece at {offset} of blob {digest} is damaged")
+        return count
+
+    def _problem(self, text: str) -> None:
+        if len(self._problems) < _PROBLEMS_NAMED:
+            self._problems.append(text)
+        else:
+            self._unnamed += 1
+
+
+def _fault(entry: Entry, crc: int) -> str | None:
+    """What is wrong with an entry by itself."""
+    if not (0 <= entry.kind <= 0xFF and 0 <= entry.flags <= 0xFF and 0 <= entry.track_id <= 0xFFFF):
+        return "has a number out of range"
+    if entry.t_ms < 0 or not 0 <= entry.duration_ms <= MAX_DURATION_MS:
+        return "has a time out of range"
+    if entry_crc32c(entry) != crc:
+        return "has a wrong CRC-32C"
+    try:
+        if entry.kind in MEDIA_KINDS:
+            for _frame in unpack_frames(entry):
+                pass
+        else:
+            unpack_event(entry)
+    except ValueError as error:
+        return f"cannot be read: {error}"
+    return None

@@ -1,0 +1,205 @@
+"""The lecture file's schema and how its databases are made and opened (docs/lecture-file.md)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+
+from lecture.errors import LectureFileError
+
+APPLICATION_ID = 0x48434C46
+"""``PRAGMA application_id`` of a lecture file: "HCLF" in ASCII."""
+FORMAT_MAJOR = 1
+FORMAT_MINOR = 0
+USER_VERSION = FORMAT_MAJOR * 1000 + FORMAT_MINOR
+"""``PRAGMA user_version``: major * 1000 + minor. A newer minor may add tables, columns and keys, to be ignored."""
+
+TABLES = {
+    "meta": "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    "tracks": """CREATE TABLE tracks (
+        track_id INTEGER PRIMARY KEY, kind TEXT NOT NULL, codec TEXT NOT NULL, clock_rate INTEGER NOT NULL,
+        language TEXT NOT NULL, rung TEXT NOT NULL, channels INTEGER NOT NULL,
+        UNIQUE (kind, codec, clock_rate, language, rung, channels)) STRICT""",
+    "entries": """CREATE TABLE entries (
+        seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, flags INTEGER NOT NULL, track_id INTEGER NOT NULL,
+        t_ms INTEGER NOT NULL, duration_ms INTEGER NOT NULL, origin_seq INTEGER, crc32c INTEGER NOT NULL,
+        payload BLOB NOT NULL) STRICT""",
+    "blobs": """CREATE TABLE blobs (
+        digest TEXT PRIMARY KEY, media_type TEXT NOT NULL, size INTEGER NOT NULL, crc32c INTEGER NOT NULL,
+        data BLOB NOT NULL) STRICT""",
+    "blob_parts": """CREATE TABLE blob_parts (
+        digest TEXT NOT NULL, offset INTEGER NOT NULL, media_type TEXT NOT NULL, total INTEGER NOT NULL,
+        crc32c INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (digest, offset)) STRICT""",
+}
+INDEXES = {
+    "entries_by_time": "CREATE INDEX entries_by_time ON entries (track_id, t_ms, duration_ms)",
+    "entries_by_kind": "CREATE INDEX entries_by_kind ON entries (kind)",
+    "entries_by_origin": """CREATE UNIQUE INDEX entries_by_origin ON entries (origin_seq)
+        WHERE origin_seq IS NOT NULL""",
+}
+
+BUSY_TIMEOUT_S = 5.0
+_UNLIMITED_PAGES = 0xFFFFFFFE
+_NO_ROOM_BYTES = 256 * 1024
+"""With less room than this an I/O error is called a full disk."""
+
+
+def create_database(path: Path, meta: Mapping[str, str]) -> None:
+    """Make an empty lecture file. It appears under its name complete or not at all.
+
+    :raises LectureFileError: ``file_exists``, ``disk_full``, ``file_unwritable``.
+    """
+    if path.exists():
+        raise LectureFileError("file_exists", f"There is a file {path.name} already.")
+    draft = path.with_name(path.name + ".new")
+    try:
+        draft.unlink(missing_ok=True)
+        with contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as db:
+            db.execute("PRAGMA synchronous=FULL")
+            db.execute("BEGIN")
+            for statement in (*TABLES.values(), *INDEXES.values()):
+                db.execute(statement)
+            db.executemany("INSERT INTO meta (key, value) VALUES (?, ?)", meta.items())
+            db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version={USER_VERSION}")
+            db.execute("COMMIT")
+        draft.replace(path)
+    except (sqlite3.Error, OSError) as error:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise translate(error, path) from error
+
+
+def open_writer(path: Path, limit_bytes: int | None) -> sqlite3.Connection:
+    """Open for append, in WAL mode; recovers what a crash left in the WAL.
+
+    :raises LectureFileError: see :func:`open_reader`; also ``file_unwritable``.
+    """
+    db = _open(path, "rw")
+    try:
+        check_format(db, path)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        db.execute("PRAGMA journal_size_limit=8388608")
+        limit_pages(db, limit_bytes)
+    except sqlite3.Error as error:
+        db.close()
+        raise translate(error, path) from error
+    except LectureFileError:
+        db.close()
+        raise
+    return db
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open for reading; another process may be writing.
+
+    :raises LectureFileError: ``file_missing``, ``not_a_lecture_file``, ``file_too_new``, ``file_damaged``.
+    """
+    db = _open(path, "ro")
+    try:
+        check_format(db, path)
+    except sqlite3.OperationalError as error:
+        db.close()
+        wal = path.with_name(path.name + "-wal")
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CANTOPEN or wal.exists():
+            raise translate(error, path) from error
+        # On a medium that cannot be written (a USB stick switched to read-only) SQLite cannot make the WAL's
+        # index; without a WAL there is nothing in it that could be missed, and nobody can write either.
+        db = _open(path, "ro&immutable=1")
+        check_format(db, path)
+    except (sqlite3.Error, LectureFileError) as error:
+        db.close()
+        raise translate(error, path) from error
+    return db
+
+
+def check_format(db: sqlite3.Connection, path: Path) -> None:
+    """Refuse what is not a lecture file, or one that this version cannot read.
+
+    :raises LectureFileError: ``not_a_lecture_file``, ``file_too_new``, ``file_damaged``.
+    """
+    try:
+        (application_id,) = db.execute("PRAGMA application_id").fetchone()
+        (user_version,) = db.execute("PRAGMA user_version").fetchone()
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise
+        raise translate(error, path) from error
+    if application_id != APPLICATION_ID:
+        raise LectureFileError("not_a_lecture_file", f"{path.name} is not a lecture file.")
+    if user_version // 1000 != FORMAT_MAJOR:
+        raise LectureFileError(
+            "file_too_new",
+            f"{path.name} has format {user_version // 1000}.{user_version % 1000}; "
+            f"this Hallcast reads {FORMAT_MAJOR}.x. Use a newer Hallcast.",
+        )
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    if not tables >= TABLES.keys():
+        raise LectureFileError("file_damaged", f"{path.name} lacks a table of a lecture file.")
+
+
+def limit_pages(db: sqlite3.Connection, limit_bytes: int | None) -> None:
+    """Set the quota of the file's size; beyond it SQLite reports a full disk."""
+    (page_size,) = db.execute("PRAGMA page_size").fetchone()
+    pages = _UNLIMITED_PAGES if limit_bytes is None else max(1, limit_bytes // page_size)
+    db.execute(f"PRAGMA max_page_count={pages}").fetchone()
+
+
+def translate(error: Exception, path: Path) -> LectureFileError:
+    """Our error for one of SQLite's or the system's."""
+    if isinstance(error, LectureFileError):
+        return error
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = code & 0xFF if code is not None else None
+    if primary == sqlite3.SQLITE_FULL or (primary in (sqlite3.SQLITE_IOERR, None) and _no_room(path)):
+        return LectureFileError("disk_full", f"There is no room to write {path.name}.")
+    error_id, text = _OURS.get(primary, ("disk_failed", "cannot be read or written"))
+    return LectureFileError(error_id, f"{path.name} {text}: {error}.")
+
+
+_OURS: dict[int | None, tuple[str, str]] = {
+    None: ("file_unwritable", "cannot be written"),
+    sqlite3.SQLITE_NOTADB: ("not_a_lecture_file", "is not a lecture file"),
+    sqlite3.SQLITE_CORRUPT: ("file_damaged", "is damaged"),
+    sqlite3.SQLITE_ERROR: ("file_damaged", "is damaged"),
+    sqlite3.SQLITE_BUSY: ("file_busy", "is in use"),
+    sqlite3.SQLITE_LOCKED: ("file_busy", "is in use"),
+    sqlite3.SQLITE_READONLY: ("file_unwritable", "cannot be written"),
+    sqlite3.SQLITE_CANTOPEN: ("file_unwritable", "cannot be opened"),
+    sqlite3.SQLITE_PERM: ("file_unwritable", "cannot be opened"),
+    # Only a second program that writes the same file can have taken our numbers.
+    sqlite3.SQLITE_CONSTRAINT: ("file_busy", "is written by another program"),
+}
+
+
+def _open(path: Path, mode: str) -> sqlite3.Connection:
+    if not path.is_file():
+        raise LectureFileError("file_missing", f"There is no file {path.name}.")
+    try:
+        return sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+    except sqlite3.Error as error:
+        raise translate(error, path) from error
+
+
+def _no_room(path: Path) -> bool:
+    try:
+        return shutil.disk_usage(path.absolute().parent).free < _NO_ROOM_BYTES
+    except OSError:
+        return False
+
+
+def file_bytes(path: Path) -> int:
+    """Size of the file and its WAL in bytes."""
+    wal = path.with_name(path.name + "-wal")
+    return os.path.getsize(path) + (os.path.getsize(wal) if wal.exists() else 0)
