@@ -1,8 +1,38 @@
-"""The answerer (RFC 3264, RFC 8829 section 5.3)."""
+"""The answerer (RFC 3264, RFC 8829 section 5.3): takes what a policy allows, refuses the rest, changes no codec."""
 
 from __future__ import annotations
 
-from transport.sdp_types import AnswerPolicy, LocalTransport, NegotiatedMedia, Offer
+import secrets
+from collections.abc import Iterator
+
+from transport.errors import SdpError
+from transport.sdp_types import (
+    REPAIRED_RID,
+    RID,
+    AnswerPolicy,
+    Codec,
+    LocalTransport,
+    NegotiatedMedia,
+    Offer,
+    OfferedMedia,
+    Setup,
+    random_ssrc,
+)
+from transport.sdp_write import (
+    codec_lines,
+    extension_lines,
+    join,
+    known_extensions,
+    known_feedback,
+    session_lines,
+    source_lines,
+    transport_lines,
+)
+
+
+def answer_setup(offered: Setup) -> Setup:
+    """Our DTLS role for an offered one (RFC 8842 section 5.3): we begin the handshake unless the offerer insists."""
+    return "passive" if offered == "active" else "active"
 
 
 def make_answer(offer: Offer, policy: AnswerPolicy, local: LocalTransport) -> tuple[str, list[NegotiatedMedia]]:
@@ -10,6 +40,136 @@ def make_answer(offer: Offer, policy: AnswerPolicy, local: LocalTransport) -> tu
 
     Sections we do not take (data channels, surplus media, media outside the bundle) are refused with port 0.
 
-    :raises SdpError: ``offer_without_audio``, ``no_common_codec``, ``sdp_malformed``.
+    :raises SdpError: ``offer_without_audio``, ``no_common_codec``.
     """
-    raise NotImplementedError
+    accepted = _accept(offer, policy)
+    mids = [offer.media[index].mid for index in accepted]
+    cname = secrets.token_hex(8)
+    setup = answer_setup(offer.transport.setup)
+    lines = [*session_lines(mids)]
+    tagged = next(iter(accepted))
+    for offered in offer.media:
+        media = accepted.get(offered.index)
+        if media is None:
+            lines += _refusal(offered)
+        else:
+            lines += _section(offered, media, cname)
+            lines += transport_lines(local, setup, tagged=offered.index == tagged)
+    return join(lines), [accepted[index] for index in sorted(accepted)]
+
+
+def _accept(offer: Offer, policy: AnswerPolicy) -> dict[int, NegotiatedMedia]:
+    """Sections that we take, in the order of the answer's bundle."""
+    room = {"audio": policy.max_audio, "video": policy.max_video}
+    accepted: dict[int, NegotiatedMedia] = {}
+    audio_offered = False
+    for index in offer.bundled:
+        offered = offer.media[index]
+        if not _suits(offered, policy):
+            continue
+        audio_offered = audio_offered or offered.kind == "audio"
+        if room[offered.kind] > 0 and (media := _negotiate(offered, policy)) is not None:
+            accepted[index] = media
+            room[offered.kind] -= 1
+    if policy.require_audio and not audio_offered:
+        raise SdpError("offer_without_audio", "The offer has no audio to go with the lecture.")
+    has_audio = any(media.kind == "audio" for media in accepted.values())
+    if not accepted or (policy.require_audio and not has_audio):
+        wanted = ", ".join((*policy.audio_codecs, *policy.video_codecs))
+        raise SdpError("no_common_codec", f"The offer has none of the codecs that are taken here ({wanted}).")
+    return accepted
+
+
+def _suits(offered: OfferedMedia, policy: AnswerPolicy) -> bool:
+    theirs = ("sendonly", "sendrecv") if policy.direction == "recvonly" else ("recvonly", "sendrecv")
+    is_rtp = offered.kind in ("audio", "video") and "RTP" in offered.protocol.upper()
+    return is_rtp and offered.rtcp_mux and offered.direction in theirs
+
+
+def _negotiate(offered: OfferedMedia, policy: AnswerPolicy) -> NegotiatedMedia | None:
+    codec = _choose_codec(offered, policy)
+    if codec is None:
+        return None
+    feedback = offered.feedback[codec.payload_type] & known_feedback(offered.kind, transport_cc=policy.transport_cc)
+    if offered.kind == "audio":
+        codec = _with_opus_parameters(codec, policy)
+        feedback |= {"nack"} if policy.audio_nack else set()
+    known = known_extensions(offered.kind, transport_cc=policy.transport_cc)
+    rids = (
+        offered.rids_send if policy.simulcast and policy.direction == "recvonly" and RID in offered.extensions else ()
+    )
+    wanted = known if rids else known - {RID, REPAIRED_RID}
+    rtx = next(
+        (
+            entry.payload_type
+            for entry in offered.codecs
+            if entry.is_named("rtx") and entry.parameters.get("apt") == str(codec.payload_type)
+        ),
+        None,
+    )
+    sends = policy.direction == "sendonly"
+    return NegotiatedMedia(
+        mid=offered.mid or str(offered.index),
+        kind=offered.kind,
+        direction=policy.direction,
+        codec=codec,
+        rtx_payload_type=rtx,
+        extensions={uri: number for uri, number in offered.extensions.items() if uri in wanted},
+        remote_ssrcs=() if sends else offered.ssrcs,
+        remote_rtx_ssrcs={} if sends else dict(offered.fid_ssrcs),
+        rids=rids,
+        feedback=frozenset(feedback),
+        ssrc=random_ssrc(),
+        rtx_ssrc=random_ssrc() if sends and rtx is not None else None,
+    )
+
+
+def _choose_codec(offered: OfferedMedia, policy: AnswerPolicy) -> Codec | None:
+    """Our order of codecs decides, then the offerer's order of formats."""
+    for name in policy.audio_codecs if offered.kind == "audio" else policy.video_codecs:
+        formats = [codec for codec in offered.codecs if codec.is_named(name)]
+        if not formats:
+            continue
+        if name.upper() == "H264":
+            # Packets of one NAL unit each (mode 0) cannot carry pictures larger than a datagram's worth per slice.
+            formats.sort(key=lambda codec: codec.parameters.get("packetization-mode") != "1")
+            if policy.h264_profile is not None:
+                wanted = policy.h264_profile[:4].lower()
+                formats.sort(key=lambda codec: codec.parameters.get("profile-level-id", "")[:4].lower() != wanted)
+        return formats[0]
+    return None
+
+
+def _with_opus_parameters(codec: Codec, policy: AnswerPolicy) -> Codec:
+    if not policy.opus_parameters or not codec.is_named("opus"):
+        return codec
+    parameters = codec.parameters | dict(policy.opus_parameters)
+    fmtp = ";".join(f"{name}={value}" if value else name for name, value in parameters.items())
+    return Codec(codec.payload_type, codec.name, codec.clock_rate, codec.channels, fmtp)
+
+
+def _section(offered: OfferedMedia, media: NegotiatedMedia, cname: str) -> Iterator[str]:
+    formats = [media.codec.payload_type, *([] if media.rtx_payload_type is None else [media.rtx_payload_type])]
+    yield f"m={offered.kind} 9 {offered.protocol} {' '.join(map(str, formats))}"
+    yield "c=IN IP4 0.0.0.0"
+    if offered.mid:
+        yield f"a=mid:{offered.mid}"
+    yield f"a={media.direction}"
+    yield "a=rtcp-mux"
+    if offered.rtcp_rsize:
+        yield "a=rtcp-rsize"
+    yield from extension_lines(media)
+    yield from codec_lines(media.codec, media.feedback, media.rtx_payload_type)
+    if media.rids:
+        yield from (f"a=rid:{rid} recv" for rid in media.rids)
+        yield f"a=simulcast:recv {';'.join(media.rids)}"
+    if media.sends:
+        yield from source_lines(media.kind, media.ssrc, media.rtx_ssrc, cname)
+
+
+def _refusal(offered: OfferedMedia) -> Iterator[str]:
+    yield f"m={offered.kind} 0 {offered.protocol} {' '.join(offered.formats)}"
+    yield "c=IN IP4 0.0.0.0"
+    if offered.mid:
+        yield f"a=mid:{offered.mid}"
+    yield "a=inactive"
