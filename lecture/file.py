@@ -1,8 +1,7 @@
-"""The lecture file: a lecture's log as one SQLite database (docs/lecture-file.md).
+"""The lecture file: a lecture's log as one SQLite database (tables: :mod:`lecture.schema`, docs/lecture-file.md).
 
 While it is written it is in WAL mode with ``synchronous=FULL``; :meth:`LectureFile.finish` folds it into one file.
-``append`` only touches memory; ``commit`` writes one transaction, so call that off the event loop, at least once a
-second. Reads see what is appended but not yet committed.
+``append`` only touches memory; ``commit`` writes one transaction: call it off the event loop, at least once a second.
 """
 
 from __future__ import annotations
@@ -250,7 +249,7 @@ class LectureFile:
 
         Returns True once the blob is complete and its digest right.
 
-        :raises LectureFileError: ``blob_damaged`` when complete but not matching ``digest`` (its pieces are forgotten),
+        :raises LectureFileError: ``blob_damaged`` if whole but not what ``digest`` says (its pieces are forgotten),
             ``blob_refused`` for a piece that contradicts earlier ones or is too large, ``disk_full``.
         """
         with self._lock:
@@ -295,8 +294,8 @@ class LectureFile:
     def commit(self) -> None:
         """Make everything appended so far durable (blocks on the disk; call it off the event loop).
 
-        :raises LectureFileError: ``disk_full``, ``disk_failed``, ``file_busy``; nothing written earlier is harmed, what was
-            to be written stays in memory (bounded, see :mod:`lecture.pending`) and the next commit tries again.
+        :raises LectureFileError: ``disk_full``, ``disk_failed``, ``file_busy``; nothing written earlier is harmed, what
+            was to be written stays in memory (bounded, see :mod:`lecture.pending`) and the next commit tries again.
         """
         with self._commit_lock:
             with self._lock:
