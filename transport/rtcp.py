@@ -8,8 +8,18 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from transport.rtcp_types import Bye as Bye
+from transport.rtcp_types import Fir as Fir
+from transport.rtcp_types import Nack as Nack
+from transport.rtcp_types import Pli as Pli
+from transport.rtcp_types import ReceiverReport as ReceiverReport
+from transport.rtcp_types import Remb as Remb
+from transport.rtcp_types import ReportBlock as ReportBlock
+from transport.rtcp_types import RtcpPacket as RtcpPacket
+from transport.rtcp_types import SenderReport as SenderReport
+from transport.rtcp_types import SourceDescription as SourceDescription
+from transport.rtcp_types import UnknownRtcp as UnknownRtcp
 from transport.rtp import MalformedPacket
 
 SENDER_REPORT, RECEIVER_REPORT, SOURCE_DESCRIPTION, BYE = 200, 201, 202, 203
@@ -21,112 +31,13 @@ NTP_EPOCH_S = 2_208_988_800
 """Seconds added to media time in the NTP field of our sender reports, so that it is never 0 (0 means "unknown").
 The field says nothing about the time of day: it orders the streams of one peer, and it carries round-trip times."""
 
-
-@dataclass(frozen=True, slots=True)
-class ReportBlock:
-    """What a receiver says of one source (RFC 3550 section 6.4.1).
-
-    :param fraction_lost: since its last report, 0 to 1.
-    :param packets_lost: in all; negative where duplicates outnumber losses.
-    :param highest_sequence: extended highest sequence number received.
-    :param jitter: in units of the source's timestamp.
-    :param last_report: middle 32 bits of the NTP field of the last sender report it has, 0 for none.
-    :param delay_s: seconds between receiving that and sending this.
-    """
-
-    ssrc: int
-    fraction_lost: float
-    packets_lost: int
-    highest_sequence: int
-    jitter: int
-    last_report: int = 0
-    delay_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class SenderReport:
-    """SR. ``ntp`` is the 64-bit NTP field: seconds and 2**-32 seconds."""
-
-    ssrc: int
-    ntp: int
-    rtp_timestamp: int
-    packet_count: int
-    octet_count: int
-    reports: tuple[ReportBlock, ...] = ()
-
-    @property
-    def ntp_s(self) -> float:
-        """The NTP field in seconds (of the sender's own clock)."""
-        return self.ntp / (1 << 32)
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiverReport:
-    """RR: ``ssrc`` is the receiver's own."""
-
-    ssrc: int
-    reports: tuple[ReportBlock, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class SourceDescription:
-    """SDES: the CNAME of each SSRC; other items are not kept."""
-
-    cnames: tuple[tuple[int, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Bye:
-    """BYE."""
-
-    ssrcs: tuple[int, ...]
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Nack:
-    """Generic NACK (RFC 4585 section 6.2.1): please send these again."""
-
-    sender_ssrc: int
-    media_ssrc: int
-    sequence_numbers: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Pli:
-    """Picture loss indication (RFC 4585 section 6.3.1): please send a keyframe."""
-
-    sender_ssrc: int
-    media_ssrc: int
-
-
-@dataclass(frozen=True, slots=True)
-class Fir:
-    """Full intra request (RFC 5104 section 4.3.1): pairs of SSRC and request number (8 bits, new one each request)."""
-
-    sender_ssrc: int
-    requests: tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Remb:
-    """Receiver estimated maximum bitrate."""
-
-    sender_ssrc: int
-    bitrate_bps: int
-    ssrcs: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class UnknownRtcp:
-    """A packet of a type (or feedback format, in ``count``) not known here; ``body`` is all after its header."""
-
-    packet_type: int
-    count: int
-    body: bytes
-
-
-RtcpPacket = SenderReport | ReceiverReport | SourceDescription | Bye | Nack | Pli | Fir | Remb | UnknownRtcp
+_HEADER = struct.Struct("!BBH")
+_SENDER = struct.Struct("!IQIII")
+_BLOCK = struct.Struct("!IIIIII")
+_FEEDBACK = struct.Struct("!II")
+_WORD = struct.Struct("!I")
+_PAIR = struct.Struct("!HH")
+_MAX_NACKED = 32_768
 
 
 def parse(data: bytes) -> list[RtcpPacket]:
@@ -134,7 +45,111 @@ def parse(data: bytes) -> list[RtcpPacket]:
 
     :raises MalformedPacket: if it is empty, cut short, or its lengths contradict each other.
     """
-    raise NotImplementedError
+    if not data:
+        raise MalformedPacket("empty RTCP datagram")
+    packets: list[RtcpPacket] = []
+    at = 0
+    while at < len(data):
+        if at + 4 > len(data):
+            raise MalformedPacket("RTCP packet is shorter than its header")
+        first, packet_type, words = _HEADER.unpack_from(data, at)
+        if first >> 6 != 2:
+            raise MalformedPacket("not RTCP version 2")
+        end = at + 4 + 4 * words
+        if end > len(data):
+            raise MalformedPacket("RTCP packet reaches beyond its datagram")
+        body = bytes(data[at + 4 : end])
+        if first & 0x20:
+            if not body or not 0 < body[-1] <= len(body):
+                raise MalformedPacket("RTCP padding is longer than its packet")
+            body = body[: len(body) - body[-1]]
+        try:
+            packets.append(_parse_one(packet_type, first & 0x1F, body))
+        except (struct.error, IndexError) as error:
+            raise MalformedPacket(f"RTCP packet of type {packet_type} is cut short") from error
+        at = end
+    return packets
+
+
+def _parse_one(packet_type: int, count: int, body: bytes) -> RtcpPacket:
+    if packet_type == SENDER_REPORT:
+        ssrc, ntp, rtp_timestamp, packet_count, octet_count = _SENDER.unpack_from(body)
+        return SenderReport(ssrc, ntp, rtp_timestamp, packet_count, octet_count, _blocks(body, _SENDER.size, count))
+    if packet_type == RECEIVER_REPORT:
+        return ReceiverReport(_WORD.unpack_from(body)[0], _blocks(body, 4, count))
+    if packet_type == SOURCE_DESCRIPTION:
+        return _parse_sdes(body, count)
+    if packet_type == BYE:
+        ssrcs = struct.unpack_from(f"!{count}I", body)
+        rest = body[4 * count :]
+        return Bye(ssrcs, rest[1 : 1 + rest[0]].decode(errors="replace") if rest else "")
+    if packet_type == TRANSPORT_FEEDBACK and count == FMT_NACK:
+        return _parse_nack(body)
+    if packet_type == PAYLOAD_FEEDBACK and count == FMT_PLI:
+        return Pli(*_FEEDBACK.unpack_from(body))
+    if packet_type == PAYLOAD_FEEDBACK and count == FMT_FIR:
+        sender_ssrc, _ = _FEEDBACK.unpack_from(body)
+        if len(body) % 8:
+            raise MalformedPacket("FIR is cut short")
+        return Fir(sender_ssrc, tuple((ssrc, tail >> 24) for ssrc, tail in _FEEDBACK.iter_unpack(body[8:])))
+    if packet_type == PAYLOAD_FEEDBACK and count == FMT_APPLICATION and body[8:12] == b"REMB":
+        sender_ssrc, _ = _FEEDBACK.unpack_from(body)
+        (packed,) = _WORD.unpack_from(body, 12)
+        ssrcs = struct.unpack_from(f"!{packed >> 24}I", body, 16)
+        return Remb(sender_ssrc, (packed & 0x3FFFF) << (packed >> 18 & 0x3F), ssrcs)
+    return UnknownRtcp(packet_type, count, body)
+
+
+def _blocks(body: bytes, at: int, count: int) -> tuple[ReportBlock, ...]:
+    blocks = []
+    for number in range(count):
+        ssrc, loss, highest, jitter, last_report, delay = _BLOCK.unpack_from(body, at + number * _BLOCK.size)
+        lost = loss & 0xFFFFFF
+        blocks.append(
+            ReportBlock(
+                ssrc,
+                (loss >> 24) / 256,
+                lost - (1 << 24) if lost >> 23 else lost,
+                highest,
+                jitter,
+                last_report,
+                delay / 65536,
+            )
+        )
+    return tuple(blocks)
+
+
+def _parse_sdes(body: bytes, count: int) -> SourceDescription:
+    cnames: list[tuple[int, str]] = []
+    at = 0
+    for _ in range(count):
+        (ssrc,) = _WORD.unpack_from(body, at)
+        at += 4
+        while body[at]:
+            item, size = body[at], body[at + 1]
+            if at + 2 + size > len(body):
+                raise MalformedPacket("SDES item reaches beyond its packet")
+            if item == CNAME_ITEM:
+                cnames.append((ssrc, body[at + 2 : at + 2 + size].decode(errors="replace")))
+            at += 2 + size
+        at += 4 - at % 4  # RFC 3550 6.5: a chunk ends with one to four zero bytes, on a word
+    return SourceDescription(tuple(cnames))
+
+
+def _parse_nack(body: bytes) -> Nack:
+    sender_ssrc, media_ssrc = _FEEDBACK.unpack_from(body)
+    if len(body) > 8 + 4 * _MAX_NACKED // 17:
+        raise MalformedPacket("NACK asks for half of all there is")
+    numbers: list[int] = []
+    for first, mask in _PAIR.iter_unpack(body[8:]):
+        numbers.append(first)
+        bit = 1
+        while mask:
+            if mask & 1:
+                numbers.append((first + bit) & 0xFFFF)
+            mask >>= 1
+            bit += 1
+    return Nack(sender_ssrc, media_ssrc, tuple(numbers))
 
 
 def build(*packets: RtcpPacket) -> bytes:
@@ -142,17 +157,102 @@ def build(*packets: RtcpPacket) -> bytes:
 
     :raises ValueError: if a field does not fit its place.
     """
-    raise NotImplementedError
+    out = bytearray()
+    for packet in packets:
+        try:
+            packet_type, count, body = _build_one(packet)
+            if count > 31 or len(body) % 4:
+                raise ValueError("a field of the RTCP packet does not fit its place")
+            out += _HEADER.pack(0x80 | count, packet_type, len(body) // 4)
+        except struct.error as error:
+            raise ValueError("a field of the RTCP packet does not fit its place") from error
+        out += body
+    return bytes(out)
+
+
+def _build_one(packet: RtcpPacket) -> tuple[int, int, bytes]:
+    match packet:
+        case SenderReport(ssrc, ntp, rtp_timestamp, packet_count, octet_count, reports):
+            head = _SENDER.pack(ssrc, ntp, rtp_timestamp, packet_count & 0xFFFF_FFFF, octet_count & 0xFFFF_FFFF)
+            return SENDER_REPORT, len(reports), head + b"".join(map(_build_block, reports))
+        case ReceiverReport(ssrc, reports):
+            return RECEIVER_REPORT, len(reports), _WORD.pack(ssrc) + b"".join(map(_build_block, reports))
+        case SourceDescription(cnames):
+            return SOURCE_DESCRIPTION, len(cnames), b"".join(_build_chunk(ssrc, name) for ssrc, name in cnames)
+        case Bye(ssrcs, reason):
+            text = reason.encode()[:255]
+            tail = _padded(bytes((len(text),)) + text) if text else b""
+            return BYE, len(ssrcs), struct.pack(f"!{len(ssrcs)}I", *ssrcs) + tail
+        case Nack(sender_ssrc, media_ssrc, numbers):
+            return TRANSPORT_FEEDBACK, FMT_NACK, _FEEDBACK.pack(sender_ssrc, media_ssrc) + _fold(numbers)
+        case Pli(sender_ssrc, media_ssrc):
+            return PAYLOAD_FEEDBACK, FMT_PLI, _FEEDBACK.pack(sender_ssrc, media_ssrc)
+        case Fir(sender_ssrc, requests):
+            entries = b"".join(_FEEDBACK.pack(ssrc, number << 24) for ssrc, number in requests)
+            return PAYLOAD_FEEDBACK, FMT_FIR, _FEEDBACK.pack(sender_ssrc, 0) + entries
+        case Remb(sender_ssrc, bitrate_bps, ssrcs):
+            exponent = max(0, bitrate_bps.bit_length() - 18)
+            packed = len(ssrcs) << 24 | exponent << 18 | bitrate_bps >> exponent
+            tail = struct.pack(f"!I{len(ssrcs)}I", packed, *ssrcs)
+            return PAYLOAD_FEEDBACK, FMT_APPLICATION, _FEEDBACK.pack(sender_ssrc, 0) + b"REMB" + tail
+        case UnknownRtcp(packet_type, count, body):
+            return packet_type, count, body
+
+
+def _build_block(block: ReportBlock) -> bytes:
+    lost = min(max(block.packets_lost, -(1 << 23)), (1 << 23) - 1) & 0xFFFFFF
+    fraction = min(max(int(block.fraction_lost * 256), 0), 255)
+    delay = min(max(round(block.delay_s * 65536), 0), 0xFFFF_FFFF)
+    highest = block.highest_sequence & 0xFFFF_FFFF
+    return _BLOCK.pack(block.ssrc, fraction << 24 | lost, highest, block.jitter, block.last_report, delay)
+
+
+def _build_chunk(ssrc: int, name: str) -> bytes:
+    text = name.encode()
+    if len(text) > 255:
+        raise ValueError("a CNAME has at most 255 bytes")
+    chunk = _WORD.pack(ssrc) + bytes((CNAME_ITEM, len(text))) + text
+    return chunk + bytes(4 - len(chunk) % 4)
+
+
+def _padded(data: bytes) -> bytes:
+    return data + bytes(-len(data) % 4)
+
+
+def _fold(numbers: Iterable[int]) -> bytes:
+    """Sequence numbers, in the order given, as pairs of a number and a mask of the 16 after it."""
+    out = bytearray()
+    first, mask = -1, 0
+    for number in numbers:
+        step = (number - first) & 0xFFFF
+        if first >= 0 and 1 <= step <= 16:
+            mask |= 1 << step - 1
+            continue
+        if first >= 0:
+            out += _PAIR.pack(first, mask)
+        first, mask = number, 0
+    if first >= 0:
+        out += _PAIR.pack(first, mask)
+    return bytes(out)
 
 
 def wants_keyframe(packets: Iterable[RtcpPacket], ssrc: int) -> bool:
     """Whether a PLI or FIR among them asks the source ``ssrc`` for a keyframe."""
-    raise NotImplementedError
+    for packet in packets:
+        if isinstance(packet, Pli) and packet.media_ssrc == ssrc:
+            return True
+        if isinstance(packet, Fir) and any(wanted == ssrc for wanted, _ in packet.requests):
+            return True
+    return False
 
 
 def remb_bps(packets: Iterable[RtcpPacket]) -> int | None:
     """The newest REMB among them in bit/s, or ``None``."""
-    raise NotImplementedError
+    newest = None
+    for packet in packets:
+        if isinstance(packet, Remb):
+            newest = packet.bitrate_bps
+    return newest
 
 
 def ntp_of(media_s: float) -> int:
