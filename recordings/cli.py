@@ -133,6 +133,6 @@ def _export(args: argparse.Namespace) -> int:
             export_mp4(
                 recording, out, language=args.language, progress=lambda t_ms: progress.update(task, completed=t_ms)
             )
-        facts = {"recording": recording.lecture_id, "file": str(out), "bytes": out.stat().st_size}
+        facts: dict[str, Any] = {"recording": recording.lecture_id, "file": str(out), "bytes": out.stat().st_size}
     print(json.dumps(facts) if args.json else f"{out}: {facts['bytes'] / 1e6:.1f} MB")
     return 0

@@ -6,6 +6,7 @@ Where nothing was recorded there is silence of the same length, so that second n
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -29,7 +30,7 @@ _LEAST_DURATION_MS = 20
 
 def _silence(channels: int) -> bytes:
     """One Opus packet of 60 ms of silence that decodes to silence after anything."""
-    with opus.Encoder(channels, bitrate_bps=12_000, frame_ms=_SILENCE_MS) as encoder:
+    with closing(opus.Encoder(channels, bitrate_bps=12_000, frame_ms=_SILENCE_MS)) as encoder:
         quiet = np.zeros((SAMPLE_RATE * _SILENCE_MS // 1000, channels), np.int16)
         encoder.encode(quiet)
         return encoder.encode(quiet)
@@ -91,7 +92,7 @@ def decoded(recording: Recording, language: str) -> Iterator[NDArray[np.int16]]:
     """
     track, frames = _voice_frames(recording, language, best=True)
     channels = max(track.channels, 1)
-    with opus.Decoder(channels) as decoder:
+    with closing(opus.Decoder(channels)) as decoder:
         for _, length, data in timeline(frames, channels):
             try:
                 yield decoder.decode(data)

@@ -1,0 +1,160 @@
+"""Library, replay manifest, derived files and MP4 export, read back with FFmpeg instead of our own code."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from hallcast.cli import main
+from recordings.errors import RecordingError
+from recordings.export import export_mp4
+from recordings.library import Library
+from recordings.recording import Recording
+
+LECTURE, HOLE_MS, VOICE_MS, CAMERA_FROM_MS = "pricing01", (2400, 3600), 6000, 1000
+
+
+@pytest.fixture
+def library(lectures_dir: Path, tmp_path: Path) -> Library:
+    return Library(lectures_dir, tmp_path / "cache")
+
+
+def samples(path: Path) -> np.ndarray:
+    """The sound of a file as mono float samples at 48 kHz."""
+    with av.open(str(path)) as container:
+        resampler = av.AudioResampler("flt", "mono", 48_000)
+        blocks = [out.to_ndarray()[0] for frame in container.decode(audio=0) for out in resampler.resample(frame)]
+    return np.concatenate(blocks)
+
+
+def loudness(sound: np.ndarray, start_ms: int, end_ms: int) -> float:
+    return float(np.sqrt(np.mean(sound[start_ms * 48 : end_ms * 48] ** 2)))
+
+
+def test_summaries_tell_what_a_list_shows(library: Library) -> None:
+    found, problems = library.summaries()
+    assert problems == []
+    assert found == [
+        {
+            "id": LECTURE,
+            "title": "Pricing",
+            "course": "Business 1",
+            "state": "ended",
+            "started_at": "2026-03-01T09:00:00Z",
+            "duration_ms": VOICE_MS,
+            "languages": ["en"],
+            "has_camera": True,
+            "page_count": 3,
+        }
+    ]
+
+
+def test_a_file_that_cannot_be_read_is_named_and_hides_no_other(lectures_dir: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "lectures"
+    folder.mkdir()
+    (folder / f"{LECTURE}.lecture").write_bytes((lectures_dir / f"{LECTURE}.lecture").read_bytes())
+    (folder / "broken.lecture").write_bytes(b"no database")
+    found, problems = Library(folder, tmp_path / "cache").summaries()
+    assert [facts["id"] for facts in found] == [LECTURE]
+    assert len(problems) == 1
+    assert problems[0].startswith("broken.lecture: ")
+
+
+def test_manifest_has_pages_turns_and_chapters(library: Library) -> None:
+    manifest = library.manifest(LECTURE)
+    assert [(turn["t_ms"], turn["page"]) for turn in manifest["turns"]] == [(0, 1), (1500, 2), (1600, 2), (4000, 3)]
+    assert [(chapter["t_ms"], chapter["title"]) for chapter in manifest["chapters"]] == [
+        (0, "What a price is"),
+        (1500, "세 가지 질문"),
+        (4000, "Try it"),
+    ]
+    assert [[tier["tier"] for tier in page["tiers"]] for page in manifest["pages"]] == [[1, 2]] * 3
+    assert manifest["camera"]["offset_ms"] == CAMERA_FROM_MS
+    assert [voice["language"] for voice in manifest["voice"]] == ["en"]
+
+
+def test_voice_file_keeps_lecture_time_and_is_silent_where_nothing_was_said(library: Library) -> None:
+    sound = samples(library.voice_file(LECTURE, "en"))
+    assert abs(len(sound) / 48 - VOICE_MS) < 100
+    assert loudness(sound, HOLE_MS[0] + 200, HOLE_MS[1] - 100) < 0.002
+    for start, end in ((300, 2300), (3800, 5800)):
+        assert loudness(sound, start, end) > 0.1
+    spectrum = np.abs(np.fft.rfft(sound[4000 * 48 : 5000 * 48]))
+    assert abs(int(spectrum.argmax()) - 440) <= 2
+
+
+def test_derived_files_are_made_once(library: Library) -> None:
+    first = library.voice_file(LECTURE, "en")
+    made = first.stat().st_mtime_ns
+    assert library.voice_file(LECTURE, "en") == first
+    assert first.stat().st_mtime_ns == made
+    assert list(first.parent.iterdir()) == [first]
+
+
+def test_camera_file_plays_from_its_first_keyframe(library: Library) -> None:
+    path, media_type = library.camera_file(LECTURE)
+    assert media_type == "video/webm"
+    with av.open(str(path)) as container:
+        times = [float(frame.time) for frame in container.decode(video=0)]
+    assert times[0] == 0
+    assert len(times) == (VOICE_MS - CAMERA_FROM_MS) // 200
+    assert times[-1] == pytest.approx((VOICE_MS - CAMERA_FROM_MS - 200) / 1000, abs=0.01)
+
+
+def test_mp4_shows_the_page_of_each_moment_and_sounds_like_the_voice(lecture_path: Path, tmp_path: Path) -> None:
+    out, progress = tmp_path / "out.mp4", []
+    with Recording.open(lecture_path) as recording:
+        export_mp4(recording, out, progress=progress.append)
+    assert progress[-1] >= VOICE_MS - 60
+    greens = {}
+    with av.open(str(out)) as container:
+        assert {stream.codec_context.name for stream in container.streams} == {"h264", "aac"}
+        for frame in container.decode(video=0):
+            greens[round(float(frame.time) * 1000)] = int(frame.to_ndarray(format="rgb24")[600, 100, 1])
+    for t_ms, green in ((1000, 80), (2000, 160), (5000, 240)):
+        assert abs(greens[t_ms] - green) < 12
+    sound = samples(out)
+    assert loudness(sound, 300, 2300) > 0.1
+    assert loudness(sound, HOLE_MS[0] + 300, HOLE_MS[1] - 200) < 0.002
+
+
+@pytest.mark.parametrize(
+    ("call", "error_id"),
+    [
+        (lambda library: library.manifest("nobody"), "recording_unknown"),
+        (lambda library: library.manifest("../pricing01"), "recording_unknown"),
+        (lambda library: library.voice_file(LECTURE, "ko"), "voice_missing"),
+        (lambda library: library.voice_file(LECTURE, "../en"), "voice_missing"),
+    ],
+)
+def test_what_is_not_there_is_refused(library: Library, call, error_id: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(RecordingError) as caught:
+        call(library)
+    assert caught.value.error_id == error_id
+
+
+def test_command_line_lists_and_verifies(
+    lectures_dir: Path, lecture_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "lectures").symlink_to(lectures_dir)
+    assert main(["recordings", "list", "--data", str(data), "--json"]) == 0
+    assert [facts["id"] for facts in json.loads(capsys.readouterr().out)["recordings"]] == [LECTURE]
+    assert main(["recordings", "verify", LECTURE, "--data", str(data)]) == 0
+    assert "sound" in capsys.readouterr().out
+
+    damaged = tmp_path / "damaged.lecture"
+    damaged.write_bytes(lecture_path.read_bytes())
+    with sqlite3.connect(damaged) as database:
+        database.execute("UPDATE entries SET payload = zeroblob(length(payload)) WHERE kind = 1 AND seq % 3 = 0")
+    database.close()
+    assert main(["recordings", "verify", str(damaged), "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["ok"] is False
+    assert report["problems"]
