@@ -8,7 +8,7 @@ any monotonic clock.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from transport import rtp
 from transport.rtcp import SenderReport
@@ -32,7 +32,7 @@ class ReceivedPacket:
     payload: bytes
     retransmitted: bool = False
     arrival_s: float = 0.0
-    extensions: Mapping[int, bytes] = rtp.NO_EXTENSIONS
+    extensions: Mapping[int, bytes] = field(default_factory=lambda: rtp.NO_EXTENSIONS)
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 HEADER_BYTES = 12
@@ -44,7 +44,7 @@ class RtpPacket:
     timestamp: int
     ssrc: int
     payload: bytes
-    extensions: Mapping[int, bytes] = NO_EXTENSIONS
+    extensions: Mapping[int, bytes] = field(default_factory=lambda: NO_EXTENSIONS)
     csrcs: tuple[int, ...] = ()
     padding_bytes: int = 0
 
