@@ -1,0 +1,10 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+# No deadline: a slow moment of a shared machine is no bug. To search deeper: pytest --hypothesis-profile=deep
+settings.register_profile("quick", max_examples=40, deadline=None)
+settings.register_profile("deep", max_examples=2000, deadline=None)
+settings.load_profile("quick")
