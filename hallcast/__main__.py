@@ -1,6 +1,4 @@
-"""``python -m hallcast``: the ``hallcast`` command."""
-
-from __future__ import annotations
+"""``python -m hallcast``."""
 
 import sys
 

@@ -1,0 +1,256 @@
+"""``hallcast demo`` (``make run``): a relay, a lecturer and a hall on this machine, each a process of its own.
+
+The three talk over real sockets as they would over a thin link; nothing here takes a shorter way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import httpx
+import pypdfium2
+from rich.console import Console
+
+from lecture.errors import HallcastError
+
+SAMPLES = Path(__file__).resolve().parent.parent / "samples"
+_STOP_S = 10.0
+"""A part that was asked to stop is killed after this time."""
+_COLOURS = {"relay": "cyan", "lecturer": "green", "hall": "magenta", "hallcast": "bold"}
+
+
+class DemoError(HallcastError):
+    """The demonstration cannot go on; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What is streamed; None for ``camera`` and ``turns`` where there is none."""
+
+    slides: Path
+    voice: Path
+    camera: Path | None
+    turns: Path | None
+
+
+def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``demo`` to the ``hallcast`` command."""
+    parser = subparsers.add_parser("demo", help="a relay, a lecturer and a hall on this machine, for a first look")
+    parser.add_argument("--slides", type=Path, help="a PDF of your own (default: the sample lecture)")
+    parser.add_argument("--voice", type=Path, help="a sound file of your own (default: the sample lecture)")
+    parser.add_argument("--camera", type=Path, help="a film of your own (default: the sample's camera)")
+    parser.add_argument("--turns", type=Path, help="when pages turn, as JSON (default: evenly over your own voice)")
+    parser.add_argument("--data", type=Path, default=Path("run"), help="where everything is kept (default: run)")
+    parser.add_argument("--port", type=int, default=8400, help="the relay's TCP port, 0 for any (default: 8400)")
+    parser.add_argument("--headless", action="store_true", help="no hall window even where there is a display")
+    parser.add_argument("--exit", action="store_true", help="stop after the receipt instead of staying up for replay")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demonstration; returns the exit status."""
+    return asyncio.run(_demo(args))
+
+
+def _material(args: argparse.Namespace) -> Material:
+    own = args.slides is not None or args.voice is not None
+    material = Material(
+        slides=args.slides or SAMPLES / "deck.pdf",
+        voice=args.voice or SAMPLES / "voice.opus",
+        camera=args.camera or (None if own else SAMPLES / "camera.webm"),
+        turns=args.turns or (None if own else SAMPLES / "turns.json"),
+    )
+    for path in (material.slides, material.voice, material.camera, material.turns):
+        if path is not None and not path.is_file():
+            raise DemoError("file_missing", f"There is no file {path}. Give the path of one that exists.")
+    return material
+
+
+def _has_display() -> bool:
+    return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+class _Teller:
+    """Says in plain words, one line each, what a part is doing."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False, soft_wrap=True)
+
+    def say(self, part: str, text: str) -> None:
+        self._console.print(f"[{_COLOURS[part]}]{part:>8}[/]  ", end="")
+        self._console.print(text, markup=False)
+
+    def event(self, part: str, event: dict[str, Any]) -> None:
+        """Tell an event that a part printed as a JSON line; unknown events are not told."""
+        match event:
+            case {"event": "say", "text": str(text)}:
+                self.say(part, text)
+            case {"event": "page", "page": page, **rest}:
+                verb = "shows" if part == "hall" else "turns to"
+                title = f": {rest['title']}" if rest.get("title") else ""
+                self.say(part, f"{verb} page {page}{title}")
+            case {"error": {"text": str(text)}}:
+                self.say(part, text)
+
+
+@asynccontextmanager
+async def _process(*words: str | Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A ``hallcast`` process of its own session, stopped (politely, then firmly) on leaving."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "hallcast", *map(str, words)),
+        stdout=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(process.wait(), _STOP_S)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+async def _events(process: asyncio.subprocess.Process) -> AsyncIterator[dict[str, Any]]:
+    """The JSON lines that a process prints."""
+    assert process.stdout is not None
+    async for line in process.stdout:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict):
+            yield event
+
+
+async def _follow(part: str, process: asyncio.subprocess.Process, teller: _Teller) -> dict[str, Any]:
+    """Tell what a part does until it ends; returns its receipt.
+
+    :raises DemoError: ``part_failed``.
+    """
+    receipt: dict[str, Any] | None = None
+    async for event in _events(process):
+        teller.event(part, event)
+        if event.get("event") == "receipt":
+            receipt = event
+    status = await process.wait()
+    if status or receipt is None:
+        raise DemoError("part_failed", f"The {part} stopped early (exit status {status}).")
+    return receipt
+
+
+async def _demo(args: argparse.Namespace) -> int:
+    teller, material = _Teller(), _material(args)
+    data = args.data / "relay"
+    relay_words = ("relay", "--host", "127.0.0.1", "--port", str(args.port), "--data", data, "--json")
+    async with _process(*relay_words) as relay:
+        ready = await anext(_events(relay), None)
+        if ready is None or ready.get("event") != "ready":
+            raise DemoError("part_failed", f"The relay did not start. Is port {args.port} in use? Try --port 0.")
+        url = str(ready["url"])
+        async with asyncio.TaskGroup() as group:
+            told = group.create_task(_tell_rest(relay, teller))
+            handout = await _create_lecture(url, _read_token(ready))
+            _tell_addresses(teller, url, handout)
+            await _lecture(args, teller, material, url, handout)
+            _tell_replay(teller, handout, data)
+            if not args.exit:
+                teller.say("hallcast", "Staying up for replay. Ctrl-C ends everything.")
+                await relay.wait()
+            told.cancel()
+    return 0
+
+
+async def _tell_rest(relay: asyncio.subprocess.Process, teller: _Teller) -> None:
+    async for event in _events(relay):
+        teller.event("relay", event)
+
+
+def _read_token(ready: dict[str, Any]) -> str:
+    return Path(str(ready["staff_token_file"])).read_text().strip()
+
+
+async def _create_lecture(url: str, token: str) -> dict[str, Any]:
+    lecture = {"title": "Sample lecture", "course": "Hallcast", "languages": ["en"]}
+    async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}, trust_env=False) as http:
+        answer = await http.post("/api/lectures", json=lecture)
+        if answer.status_code != 201:
+            raise DemoError("lecture_refused", f"The relay did not create the lecture: {answer.text}")
+        return dict(answer.json())
+
+
+def _tell_addresses(teller: _Teller, url: str, handout: dict[str, Any]) -> None:
+    teller.say("relay", f"is up at {url} and keeps one lecture, “{handout['title']}”. Open in a browser:")
+    for name in ("studio", "hall", "library"):
+        teller.say("relay", f"  {name:8} {handout['urls'][name]}")
+    teller.say("relay", f"  the hall's code, to read out over the phone: {handout['hall_code']}")
+
+
+async def _lecture(
+    args: argparse.Namespace, teller: _Teller, material: Material, url: str, handout: dict[str, Any]
+) -> None:
+    """Stream the lecture to a hall until it has ended there, and tell the receipt."""
+    hall_words: list[str | Path] = [
+        "join",
+        "--relay",
+        url,
+        "--code",
+        handout["hall_code"],
+        "--name",
+        "Hall 1",
+        "--json",
+    ]
+    hall_words += ["--keep", args.data / "hall"]
+    if args.headless or not _has_display():
+        teller.say("hall", "There is no display here, so the hall runs without a window.")
+        hall_words += ["--headless", "--dump-voice", args.data / "hall" / "heard.wav"]
+        hall_words += ["--dump-pages", args.data / "hall" / "pages"]
+    stream_words: list[str | Path] = ["stream", "--relay", url, "--lecture", handout["lecture"]]
+    stream_words += ["--token", handout["lecturer_token"], "--slides", material.slides, "--voice", material.voice]
+    stream_words += ["--camera", material.camera or "none", "--keep", args.data / "lecturer", "--end", "--json"]
+    stream_words += ["--turns", material.turns or _even_turns(material, args.data / "lecturer" / "turns.json")]
+    (args.data / "hall").mkdir(parents=True, exist_ok=True)
+    async with _process(*hall_words) as hall, _process(*stream_words) as lecturer, asyncio.TaskGroup() as group:
+        heard = group.create_task(_follow("hall", hall, teller))
+        sent = group.create_task(_follow("lecturer", lecturer, teller))
+    receipt, given = heard.result(), sent.result()
+    teller.say("hallcast", "The lecture has ended. Receipt:")
+    teller.say(
+        "hallcast",
+        f"  voice   {receipt['voice_heard_ms'] / 1000:.1f} s heard of {receipt['voice_sent_ms'] / 1000:.1f} s sent",
+    )
+    teller.say("hallcast", f"  pages   {receipt['pages_shown']} shown of {given['pages_turned']} turned to")
+    teller.say("hallcast", f"  link    {receipt['link_kbps_mean']:.1f} kbit/s used on the hall's link (mean)")
+
+
+def _even_turns(material: Material, path: Path) -> Path:
+    """Write a timing file that spreads the deck's pages evenly over the voice; returns its path."""
+    with av.open(str(material.voice)) as container:
+        duration_ms = (container.duration or 0) // 1000
+    try:
+        pages = len(pypdfium2.PdfDocument(material.slides))
+    except pypdfium2.PdfiumError as error:
+        raise DemoError("deck_not_pdf", f"{material.slides} is not a PDF that can be read: {error}") from error
+    turns = [{"at_ms": number * duration_ms // pages, "page": number + 1} for number in range(pages)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(turns))
+    return path
+
+
+def _tell_replay(teller: _Teller, handout: dict[str, Any], data: Path) -> None:
+    teller.say("relay", f"The recording is in the library: {handout['urls']['library']}")
+    teller.say("relay", f"As a film: .venv/bin/hallcast recordings export {handout['lecture']} --data {data} --to mp4")
