@@ -48,7 +48,7 @@ def open_deck(path: Path) -> Any:
 
     :raises pypdfium2.PdfiumError: with pdfium's ``err_code``.
     """
-    import pypdfium2  # type: ignore[import-untyped]
+    import pypdfium2
 
     return pypdfium2.PdfDocument(path)
 
