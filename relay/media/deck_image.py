@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
@@ -79,6 +80,7 @@ def page_text(page: Any) -> tuple[str, str]:
 
 
 _TITLE_SEARCH_CHARS = 1200
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 def _tallest_line(text_page: Any) -> str:
@@ -99,13 +101,21 @@ def _tallest_line(text_page: Any) -> str:
         if not char.isspace():
             _, bottom, _, top = text_page.get_charbox(index, loose=True)
             heights.append(abs(top - bottom))
-    if not lines:
-        return ""
-    tallest = max(height for height, _ in lines)
-    first = next(i for i, (height, _) in enumerate(lines) if height >= 0.97 * tallest)
+    return heading(lines)
+
+
+def heading(lines: list[tuple[float, str]]) -> str:
+    """The heading among a page's first lines (height, text): the tallest with a real word in it (formulas are tall)."""
+    worded = [i for i, (_, line) in enumerate(lines) if any(len(word) > 2 for word in _WORD.findall(line))]
+    if not worded:
+        return lines[0][1][:MAX_TITLE_CHARS] if lines else ""
+    tallest = 0.97 * max(lines[i][0] for i in worded)
+    first = next(i for i in worded if lines[i][0] >= tallest)
     title = lines[first][1]
-    for height, line in lines[first + 1 : first + 3]:  # a heading set in two or three lines
-        if height < 0.97 * tallest:
-            break
-        title += " " + line
+    ordinary = sorted(lines[i][0] for i in worded)[len(worded) // 2]
+    if tallest > 1.1 * ordinary:  # a heading set in two or three lines, not a page of one size
+        for height, line in lines[first + 1 : first + 3]:
+            if height < tallest or len(title) + len(line) > MAX_TITLE_CHARS:
+                break
+            title += " " + line
     return title[:MAX_TITLE_CHARS].strip()
