@@ -1,0 +1,96 @@
+/**
+ * Binary frames of the hall socket (docs/protocol.md, "Binary frames"), and putting blobs together from them.
+ */
+
+const FRAME_VERSION = 1;
+const BLOB_FRAME = 2;
+const BLOB_HEADER_BYTES = 43;
+const MEDIA_TYPES = ["", "image/avif", "image/png", "image/webp", "image/jpeg"];
+
+/** A blob that says it is larger is not taken: no page of a lecture is. */
+const MAX_BLOB_BYTES = 16 * 1024 * 1024;
+
+/**
+ * @typedef {{digest: string, mediaType: string, offset: number, total: number, payload: Uint8Array}} BlobFrame
+ */
+
+/**
+ * @param {ArrayBuffer} data one binary message
+ * @returns {BlobFrame | null} null for what this page does not take: other kinds and versions, malformed frames
+ */
+export function parseBlobFrame(data) {
+  const view = new DataView(data);
+  if (data.byteLength < BLOB_HEADER_BYTES) return null;
+  if (view.getUint8(0) !== FRAME_VERSION || view.getUint8(1) !== BLOB_FRAME) return null;
+  const mediaType = MEDIA_TYPES[view.getUint8(34)];
+  const offset = view.getUint32(35);
+  const total = view.getUint32(39);
+  const payload = new Uint8Array(data, BLOB_HEADER_BYTES);
+  if (!mediaType || total > MAX_BLOB_BYTES || offset + payload.length > total) return null;
+  return { digest: hex(new Uint8Array(data, 2, 32)), mediaType, offset, total, payload };
+}
+
+/** @param {Uint8Array} bytes */
+function hex(bytes) {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/**
+ * The blobs a hall has or is getting. Pieces of a blob come in order of offset; a piece that does not
+ * continue what is there is dropped, and asked for again by offset at the next connection.
+ */
+export class BlobStore {
+  /**
+   * @param {{max_bytes?: number}} [options] past `max_bytes` the blobs that came first are dropped (a hall
+   *   that needs one again gets it with the next connection)
+   */
+  constructor({ max_bytes = 128 * 1024 * 1024 } = {}) {
+    this.max_bytes = max_bytes;
+    this.bytes = 0;
+    /** @type {Map<string, {mediaType: string, data: Uint8Array, have: number}>} */
+    this._blobs = new Map();
+  }
+
+  /**
+   * @param {BlobFrame} frame
+   * @returns {boolean} whether this piece completed the blob
+   */
+  add({ digest, mediaType, offset, total, payload }) {
+    let blob = this._blobs.get(digest);
+    if (!blob) {
+      blob = { mediaType, data: new Uint8Array(total), have: 0 };
+      this._blobs.set(digest, blob);
+      this.bytes += total;
+      this._evict(digest);
+    }
+    if (total !== blob.data.length || offset > blob.have || offset + payload.length <= blob.have) return false;
+    blob.data.set(payload, offset);
+    blob.have = offset + payload.length;
+    return blob.have === total;
+  }
+
+  /**
+   * @param {string} digest
+   * @returns {{mediaType: string, data: Uint8Array<ArrayBuffer>} | null} null until it is complete
+   */
+  get(digest) {
+    const blob = this._blobs.get(digest);
+    if (!blob || blob.have < blob.data.length) return null;
+    return /** @type {{mediaType: string, data: Uint8Array<ArrayBuffer>}} */ (blob);
+  }
+
+  /** @returns {[string, number][]} what `hello.have.blobs` says: digest, bytes from the start */
+  have() {
+    return Array.from(this._blobs, ([digest, blob]) => [digest, blob.have]);
+  }
+
+  /** @param {string} newest */
+  _evict(newest) {
+    for (const [digest, blob] of this._blobs) {
+      if (this.bytes <= this.max_bytes) return;
+      if (digest === newest) continue;
+      this._blobs.delete(digest);
+      this.bytes -= blob.data.length;
+    }
+  }
+}

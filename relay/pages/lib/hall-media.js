@@ -1,0 +1,209 @@
+/**
+ * The hall page's media connection: voice and camera by WebRTC, offered over the hall socket; made anew when it is lost.
+ */
+
+import { Backoff } from "./backoff.js";
+
+const CONNECT_DEADLINE_MS = 20_000;
+const DISCONNECTED_GRACE_MS = 6000;
+
+/**
+ * @typedef {{
+ *   fraction_lost: number, rtt_ms: number, received_kbps: number, playout_delay_ms: number, voice_heard_ms: number
+ * }} MediaStats
+ *   received_kbps: over the media connection alone; voice_heard_ms: voice played since the page was opened, concealment not counted
+ * @typedef {{
+ *   playout_delay_ms: number,
+ *   send: (kind: string, fields: Record<string, any>) => boolean,
+ *   onTrack: (stream: MediaStream) => void,
+ *   onState: (connected: boolean) => void,
+ * }} MediaOptions
+ */
+
+export class HallMedia {
+  /** @param {MediaOptions} options */
+  constructor(options) {
+    this._options = options;
+    this._backoff = new Backoff({ first_ms: 1000 });
+    /** @type {RTCPeerConnection | null} */
+    this._peer = null;
+    /** @type {RTCIceServer[]} */
+    this._iceServers = [];
+    /** @type {RTCIceCandidateInit[]} candidates that came before the answer; bounded by the relay's few addresses */
+    this._early = [];
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this._timer = undefined;
+    this._counters = new Counters();
+  }
+
+  get connected() {
+    return this._peer?.connectionState === "connected";
+  }
+
+  /**
+   * A message of the hall socket that concerns the media connection.
+   * @param {import("./protocol.js").Message} message
+   */
+  signal(message) {
+    if (message.kind === "welcome") {
+      this._iceServers = (message.ice_servers ?? []).map((/** @type {any} */ server) => ({ ...server, urls: [...server.urls] }));
+      this._backoff.reset();
+      void this._connect();
+    } else if (message.kind === "answer") {
+      void this._answered(message.sdp);
+    } else if (message.kind === "candidate") {
+      void this._addCandidate({ candidate: message.candidate, sdpMid: message.mid });
+    }
+  }
+
+  /** Ask for a new connection now (the lecture has a camera that the present one was not told of). */
+  restart() {
+    void this._connect();
+  }
+
+  close() {
+    clearTimeout(this._timer);
+    this._counters.newConnection();
+    this._peer?.close();
+    this._peer = null;
+  }
+
+  /** @returns {number | null} RTP timestamp of the voice being played */
+  heardTicks() {
+    const receiver = this._peer?.getReceivers().find(({ track }) => track.kind === "audio");
+    return receiver?.getSynchronizationSources()[0]?.rtpTimestamp ?? null;
+  }
+
+  /** @returns {Promise<MediaStats>} */
+  async stats() {
+    return this._counters.update(this._peer ? await this._peer.getStats() : new Map());
+  }
+
+  async _connect() {
+    this.close();
+    const peer = new RTCPeerConnection({ bundlePolicy: "max-bundle", iceServers: this._iceServers });
+    this._peer = peer;
+    this._early = [];
+    this._timer = setTimeout(() => this._lost(peer), CONNECT_DEADLINE_MS);
+    for (const kind of ["audio", "video"]) {
+      const { receiver } = peer.addTransceiver(kind, { direction: "recvonly" });
+      // Seconds of delay are nothing in a lecture, lost words are: the buffer leaves time for retransmission.
+      if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = this._options.playout_delay_ms;
+    }
+    peer.ontrack = ({ streams, track }) => this._options.onTrack(streams[0] ?? new MediaStream([track]));
+    peer.onicecandidate = ({ candidate }) =>
+      this._options.send("candidate", { candidate: candidate?.candidate ?? "", mid: candidate?.sdpMid ?? "0" });
+    peer.onconnectionstatechange = () => this._stateChanged(peer);
+    await peer.setLocalDescription();
+    if (peer === this._peer) this._options.send("offer", { sdp: peer.localDescription?.sdp ?? "" });
+  }
+
+  /** @param {string} sdp */
+  async _answered(sdp) {
+    const peer = this._peer;
+    if (peer?.signalingState !== "have-local-offer") return;
+    try {
+      await peer.setRemoteDescription({ type: "answer", sdp });
+      for (const candidate of this._early.splice(0)) await peer.addIceCandidate(candidate);
+    } catch {
+      // An answer to the offer before this one, or one this browser cannot take: a new offer is the remedy for both.
+      this._lost(peer);
+    }
+  }
+
+  /** @param {RTCIceCandidateInit} candidate */
+  async _addCandidate(candidate) {
+    const peer = this._peer;
+    if (!peer) return;
+    if (!peer.remoteDescription) {
+      this._early.push(candidate);
+      return;
+    }
+    try {
+      await peer.addIceCandidate(candidate);
+    } catch {
+      // A candidate of a form this browser does not know; the others remain.
+    }
+  }
+
+  /** @param {RTCPeerConnection} peer */
+  _stateChanged(peer) {
+    if (peer !== this._peer) return;
+    switch (peer.connectionState) {
+      case "connected":
+        clearTimeout(this._timer);
+        this._backoff.reset();
+        this._options.onState(true);
+        break;
+      case "disconnected":
+        clearTimeout(this._timer);
+        this._timer = setTimeout(() => this._lost(peer), DISCONNECTED_GRACE_MS);
+        break;
+      case "failed":
+        this._lost(peer);
+        break;
+      default: // On its way; the deadline runs.
+    }
+  }
+
+  /** @param {RTCPeerConnection} peer */
+  _lost(peer) {
+    if (peer !== this._peer) return;
+    this.close();
+    this._options.onState(false);
+    this._timer = setTimeout(() => void this._connect(), this._backoff.next_ms());
+  }
+}
+
+/** Turns the running totals of getStats into rates since the last look. */
+class Counters {
+  constructor() {
+    this._earlier_heard_ms = 0;
+    this._heard_ms = 0;
+    /** @type {Map<string, number>} */
+    this._last = new Map();
+  }
+
+  newConnection() {
+    this._earlier_heard_ms += this._heard_ms;
+    this._heard_ms = 0;
+    this._last.clear();
+  }
+
+  /**
+   * @param {Map<string, any> | RTCStatsReport} report
+   * @returns {MediaStats}
+   */
+  update(report) {
+    const stats = { fraction_lost: 0, rtt_ms: 0, received_kbps: 0, playout_delay_ms: 0, voice_heard_ms: 0 };
+    for (const one of report.values()) {
+      if (one.type === "candidate-pair" && one.nominated) {
+        const elapsed_ms = this._since("time", one.timestamp);
+        stats.rtt_ms = Math.round((one.currentRoundTripTime ?? 0) * 1000);
+        const bits = this._since("bytes", one.bytesReceived ?? 0) * 8;
+        if (elapsed_ms > 0) stats.received_kbps = bits / elapsed_ms;
+      } else if (one.type === "inbound-rtp" && one.kind === "audio") {
+        const lost = this._since("lost", one.packetsLost ?? 0);
+        const received = this._since("packets", one.packetsReceived ?? 0);
+        if (lost > 0) stats.fraction_lost = lost / (lost + received);
+        const emitted = this._since("emitted", one.jitterBufferEmittedCount ?? 0);
+        const delay_s = this._since("delay", one.jitterBufferDelay ?? 0);
+        if (emitted > 0) stats.playout_delay_ms = Math.round((delay_s / emitted) * 1000);
+        this._heard_ms = Math.max(0, Math.round(((one.totalSamplesReceived ?? 0) - (one.concealedSamples ?? 0)) / 48));
+      }
+    }
+    stats.voice_heard_ms = this._earlier_heard_ms + this._heard_ms;
+    return stats;
+  }
+
+  /**
+   * @param {string} name
+   * @param {number} total
+   * @returns {number} growth since the last look, 0 at the first
+   */
+  _since(name, total) {
+    const before = this._last.get(name) ?? total;
+    this._last.set(name, total);
+    return total - before;
+  }
+}

@@ -1,0 +1,308 @@
+/**
+ * Hall page: what the projector shows, and the operator's keys.
+ */
+
+import { HallMedia } from "../lib/hall-media.js";
+import { HallSession } from "../lib/hall-session.js";
+import { element, isForControl, say } from "./dom.js";
+import { PageScreen } from "./page-screen.js";
+import { clockTime, errorText, keep, number, read, text } from "./texts.js";
+
+const VERSION = "0.1";
+const PLAYOUT_DELAY_MS = 2000;
+/** What the network, the decoder and the sound device add to it; used only while nothing is heard. */
+const PATH_DELAY_MS = 300;
+const FOLLOW_EVERY_MS = 100;
+const REPORT_EVERY_MS = 2000;
+const BAR_HIDES_MS = 4000;
+const NOTE_MS = 6000;
+const HEADS_KEY = "hallcast.heads";
+const TOKEN_REFUSED = new Set([4401, 4403]);
+
+export class Projector {
+  /**
+   * @param {{invitation: import("../lib/hall-session.js").Invitation, hall: string, onRefused: () => void}} options
+   */
+  constructor({ invitation, hall, onRefused }) {
+    this._hall = hall;
+    this._onRefused = onRefused;
+    this._screen = new PageScreen();
+    this._session = new HallSession({
+      base: location.href,
+      invitation,
+      hall,
+      version: VERSION,
+      playout_delay_ms: PLAYOUT_DELAY_MS + PATH_DELAY_MS,
+      onChange: (change, detail) => this._changed(change, detail),
+      onSignal: (message) => this._media.signal(message),
+    });
+    this._media = new HallMedia({
+      playout_delay_ms: PLAYOUT_DELAY_MS,
+      send: (kind, fields) => this._session.send(kind, fields),
+      onTrack: (stream) => this._play(stream),
+      onState: () => this._mediaChanged(),
+    });
+    this._voice = element("voice", HTMLAudioElement);
+    this._camera = element("camera", HTMLVideoElement);
+    this._cameraPlace = "bottom";
+    /** @type {import("../lib/hall-media.js").MediaStats | null} */
+    this._stats = null;
+    this._socketBytes = 0;
+    this._pagesTurned = 0;
+    /** @type {Set<string>} digests of pages shown */
+    this._pagesShown = new Set();
+    this._note = "";
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this._noteTimer = undefined;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this._sleep = undefined;
+    this._controls();
+    setInterval(() => this._follow(), FOLLOW_EVERY_MS);
+    setInterval(() => void this._report(), REPORT_EVERY_MS);
+    window.addEventListener("online", () => this._session.retryNow());
+    this._session.connect();
+  }
+
+  draw() {
+    const { lecture } = this._session;
+    say(element("title"), [lecture.title, lecture.course].filter(Boolean).join(" · "));
+    if (lecture.title) document.title = `${lecture.title} · Hallcast`;
+    say(element("mute"), text(this._voice.muted ? "unmute" : "mute"));
+    element("mute").ariaPressed = String(this._voice.muted);
+    this._drawSign();
+    this._drawStatus();
+    this._follow();
+  }
+
+  /**
+   * @param {import("../lib/hall-session.js").Change} change
+   * @param {any} detail
+   */
+  _changed(change, detail) {
+    if (change === "socket" && this._session.socketState === "closed" && TOKEN_REFUSED.has(detail?.code)) {
+      this._onRefused();
+      return;
+    }
+    if (change === "error") this._say(errorText(detail));
+    if (change === "page") this._follow();
+    else this.draw();
+    if (change === "lecture" && this._session.lecture.state === "ended") this._sendReceipt();
+  }
+
+  _mediaChanged() {
+    this._session.clock.forgetHeard();
+    this.draw();
+  }
+
+  /** @param {MediaStream} stream */
+  _play(stream) {
+    if (this._voice.srcObject !== stream) this._voice.srcObject = stream;
+    if (this._camera.srcObject !== stream) this._camera.srcObject = stream;
+    void this._start();
+  }
+
+  /** Browsers start sound only after somebody has touched the page: then ask for that. */
+  async _start() {
+    try {
+      await this._voice.play();
+      element("start").hidden = true;
+    } catch (error) {
+      if (error instanceof DOMException && error.name === "NotAllowedError") {
+        element("start").hidden = false;
+        element("start-button").focus();
+      }
+    }
+  }
+
+  /** Show the page of the moment that is being heard. */
+  _follow() {
+    const now_ms = performance.now();
+    const { clock, model } = this._session;
+    const ticks = this._media.heardTicks();
+    if (ticks !== null) clock.heard(ticks, now_ms);
+    const turn = this._session.lecture.state === "live" ? model.turnAt(clock.position(now_ms)) : model.lastTurn();
+    const tier = turn && this._session.bestTier(turn.deck, turn.page);
+    const blob = tier && this._session.blobs.get(tier.digest);
+    if (turn && this._screen.turn(turn)) this._pagesTurned += 1;
+    if (turn && tier && blob) {
+      const page = model.decks.get(turn.deck)?.pages.get(turn.page);
+      this._screen.show(tier.digest, blob, page?.title || text("page_number", { page: number(turn.page) }));
+      this._pagesShown.add(`${turn.deck}/${turn.page}`);
+    }
+    this._drawWaiting(turn !== null && !tier);
+    const showCamera = this._camera.videoWidth > 0 && this._cameraPlace !== "off" && this._session.publisher === "live";
+    if (this._camera.hidden === showCamera) this._camera.hidden = !showCamera;
+  }
+
+  /** @param {boolean} coming whether a page is on its way */
+  _drawWaiting(coming) {
+    element("waiting").hidden = this._screen.showing;
+    if (this._screen.showing) return;
+    const { title, state } = this._session.lecture;
+    say(element("waiting-title"), title || "Hallcast");
+    say(element("waiting-hint"), text(coming ? "page_coming" : `hall_${state}`));
+  }
+
+  _drawSign() {
+    const words = this._note || this._trouble();
+    const sign = element("sign");
+    say(sign, words);
+    sign.hidden = words === "";
+  }
+
+  /** @returns {string} what is wrong, in plain words; empty while all is well */
+  _trouble() {
+    const { lecture, publisher, socketState } = this._session;
+    if (socketState === "waiting" || socketState === "closed") return text("hall_line_lost");
+    if (lecture.state === "ended") return text("hall_ended");
+    if (socketState === "connecting" || lecture.state !== "live") return "";
+    if (publisher === "down") return text("hall_lecturer_lost");
+    if (publisher === "live" && !this._media.connected) return text("hall_media_connecting");
+    return "";
+  }
+
+  _drawStatus() {
+    const { socketState, clock } = this._session;
+    const parts = [text(`socket_${socketState}`)];
+    const now_ms = performance.now();
+    if (clock.isHearing(now_ms)) {
+      parts.push(text("hall_delay", { seconds: number((clock.relayTime(now_ms) - clock.position(now_ms)) / 1000, 1) }));
+      parts.push(clockTime(clock.position(now_ms)));
+    }
+    if (this._stats && this._stats.received_kbps > 0) parts.push(text("hall_rate", { kbps: number(this._stats.received_kbps) }));
+    say(element("status"), parts.join(" · "));
+  }
+
+  async _report() {
+    const stats = await this._media.stats();
+    const socketBytes = this._session.bytes_received - this._socketBytes;
+    this._socketBytes = this._session.bytes_received;
+    stats.received_kbps += (socketBytes * 8) / REPORT_EVERY_MS;
+    this._stats = stats;
+    const now_ms = performance.now();
+    const { clock } = this._session;
+    const position_ms = clock.position(now_ms);
+    this._session.send("report", {
+      voice_heard_ms: stats.voice_heard_ms,
+      behind_ms: Math.round(clock.relayTime(now_ms) - position_ms),
+      playout_delay_ms: stats.playout_delay_ms,
+      fraction_lost: stats.fraction_lost,
+      rtt_ms: stats.rtt_ms,
+      received_kbps: stats.received_kbps,
+      carrier: this._media.connected ? "rtp" : "",
+      page: this._session.model.turnAt(position_ms)?.page ?? 0,
+      heads: this._heads,
+    });
+    this._drawSign();
+    this._drawStatus();
+  }
+
+  get _heads() {
+    return Math.max(0, Math.round(Number(element("people", HTMLInputElement).value) || 0));
+  }
+
+  _sendReceipt() {
+    this._session.send("receipt", {
+      hall: this._hall,
+      voice_sent_ms: this._session.voice_sent_ms,
+      voice_heard_ms: this._stats?.voice_heard_ms ?? 0,
+      pages_shown: this._pagesShown.size,
+      pages_turned: this._pagesTurned,
+      heads: this._heads,
+    });
+  }
+
+  /** @param {string} words shown for a moment */
+  _say(words) {
+    this._note = words;
+    clearTimeout(this._noteTimer);
+    this._noteTimer = setTimeout(() => {
+      this._note = "";
+      this._drawSign();
+    }, NOTE_MS);
+    this._drawSign();
+  }
+
+  _controls() {
+    const people = element("people", HTMLInputElement);
+    people.value = read(localStorage, HEADS_KEY) ?? "";
+    people.onchange = () => keep(localStorage, HEADS_KEY, people.value);
+    element("start-button").onclick = () => void this._start();
+    element("mute").onclick = () => this._toggleMute();
+    element("camera-place").onclick = () => this._moveCamera();
+    element("fullscreen").onclick = () => void toggleFullscreen();
+    element("ask").onclick = () => element("ask-dialog", HTMLDialogElement).showModal();
+    element("help").onclick = () => element("help-dialog", HTMLDialogElement).showModal();
+    const ask = element("ask-dialog", HTMLDialogElement);
+    ask.onclose = () => this._ask(ask);
+    /** @type {Record<string, () => void>} */
+    const keys = {
+      f: () => void toggleFullscreen(),
+      m: () => this._toggleMute(),
+      c: () => this._moveCamera(),
+      q: () => ask.showModal(),
+      "?": () => element("help-dialog", HTMLDialogElement).showModal(),
+    };
+    document.addEventListener("keydown", (event) => {
+      this._wake();
+      if (isForControl(event) || !keys[event.key.toLowerCase()]) return;
+      event.preventDefault();
+      keys[event.key.toLowerCase()]();
+    });
+    document.addEventListener("pointermove", () => this._wake());
+    document.addEventListener("visibilitychange", () => void holdScreen());
+    void holdScreen();
+    this._wake();
+  }
+
+  _toggleMute() {
+    this._voice.muted = !this._voice.muted;
+    this._say(text(this._voice.muted ? "muted" : "unmuted"));
+    this.draw();
+  }
+
+  _moveCamera() {
+    this._cameraPlace = { bottom: "top", top: "off", off: "bottom" }[this._cameraPlace] ?? "bottom";
+    this._camera.dataset.corner = this._cameraPlace;
+    this._follow();
+  }
+
+  /** @param {HTMLDialogElement} dialog */
+  _ask(dialog) {
+    const field = element("question", HTMLInputElement);
+    const words = field.value.trim();
+    if (dialog.returnValue === "send" && words) {
+      const sent = this._session.send("question", { text: words });
+      this._say(text(sent ? "question_sent" : "question_unsent"));
+      if (sent) field.value = "";
+    }
+    dialog.returnValue = "";
+  }
+
+  /** Show the bar and the pointer for a while. */
+  _wake() {
+    const { classList } = element("projector");
+    classList.add("awake");
+    clearTimeout(this._sleep);
+    this._sleep = setTimeout(() => classList.remove("awake"), BAR_HIDES_MS);
+  }
+}
+
+async function toggleFullscreen() {
+  try {
+    if (document.fullscreenElement) await document.exitFullscreen();
+    else await document.documentElement.requestFullscreen({ navigationUI: "hide" });
+  } catch {
+    // A browser without full screen (or one that forbids it): its own key remains.
+  }
+}
+
+/** Keep the projector from going dark in mid-lecture. */
+async function holdScreen() {
+  if (document.visibilityState !== "visible" || !navigator.wakeLock) return;
+  try {
+    await navigator.wakeLock.request("screen");
+  } catch {
+    // On a low battery the system may refuse.
+  }
+}

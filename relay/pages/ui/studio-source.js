@@ -1,0 +1,224 @@
+/**
+ * Studio, left column: microphone, camera, going on air.
+ */
+
+import { Publisher } from "../lib/publisher.js";
+import { element, make, say } from "./dom.js";
+import { watchLevel } from "./level.js";
+import { errorText, keep, number, read, text } from "./texts.js";
+
+const MICROPHONE_KEY = "hallcast.microphone";
+const CAMERA_KEY = "hallcast.camera";
+const NO_CAMERA = "none";
+const SILENCE_WARNING_S = 6;
+const RATES_EVERY_MS = 2000;
+
+export class Source {
+  /**
+   * @param {{url: string, token: string, lecture: string, onChange: () => void}} options
+   */
+  constructor({ url, token, lecture, onChange }) {
+    const key = `hallcast.whip.${lecture}`;
+    this._onChange = onChange;
+    /** @type {import("../lib/protocol.js").RelayError | null} */
+    this._error = null;
+    this._publisher = new Publisher({
+      url,
+      token,
+      sessionStore: { get: () => read(sessionStorage, key), set: (value) => keep(sessionStorage, key, value) },
+      onState: (_, error) => {
+        this._error = error;
+        this.draw();
+        this._onChange();
+      },
+    });
+    /** @type {MediaStream | null} */
+    this._stream = null;
+    /** @type {(() => void) | null} */
+    this._stopLevel = null;
+    /** @type {unknown} */
+    this._deviceError = null;
+    this._silent = false;
+    this._choosing = 0;
+    this._turnOn = element("turn-on", HTMLButtonElement);
+    this._microphone = element("microphone", HTMLSelectElement);
+    this._camera = element("camera", HTMLSelectElement);
+    this._clean = element("clean", HTMLInputElement);
+    this._air = element("air", HTMLButtonElement);
+    this._turnOn.onclick = () => void this._choose();
+    this._microphone.onchange = () => void this._choose();
+    this._camera.onchange = () => void this._choose();
+    this._clean.onchange = () => void this._choose();
+    this._air.onclick = () => void this._toggle();
+    navigator.mediaDevices?.addEventListener("devicechange", () => void this._list());
+    setInterval(() => void this._drawRates(), RATES_EVERY_MS);
+    this.draw();
+  }
+
+  get publishing() {
+    return this._publisher.state !== "idle";
+  }
+
+  get live() {
+    return this._publisher.state === "live";
+  }
+
+  /** The relay knows nothing of the session that this page believes to be live. */
+  restart() {
+    this._publisher.restart();
+  }
+
+  async stop() {
+    await this._publisher.stop();
+  }
+
+  draw() {
+    const state = this._publisher.state;
+    element("insecure").hidden = Boolean(navigator.mediaDevices);
+    this._turnOn.hidden = Boolean(this._stream) || !navigator.mediaDevices;
+    this._air.disabled = !this._stream;
+    this._air.classList.toggle("primary", state === "idle");
+    this._air.classList.toggle("danger", state !== "idle");
+    say(this._air, text(state === "idle" ? "go_on_air" : "stop_sending"));
+    const reason = this._error ? ` ${errorText(this._error)}` : "";
+    say(element("air-state"), text(`air_${state}`) + reason);
+    if (state !== "live") say(element("air-rates"), "");
+    say(element("device-error"), this._deviceError ? deviceErrorText(this._deviceError) : "");
+    say(element("silence"), this._silent ? text("silence_warning") : "");
+    const none = this._camera.querySelector(`option[value="${NO_CAMERA}"]`);
+    if (none) none.textContent = text("no_camera");
+  }
+
+  /** Open what the lists say (at first: what was chosen last time). */
+  async _choose() {
+    const choosing = ++this._choosing;
+    const first = !this._stream;
+    const microphone = first ? read(localStorage, MICROPHONE_KEY) : this._microphone.value;
+    const camera = first ? (read(localStorage, CAMERA_KEY) ?? "") : this._camera.value;
+    try {
+      const stream = await open(microphone, camera, this._clean.checked);
+      if (choosing !== this._choosing) {
+        stop(stream);
+        return;
+      }
+      const former = this._stream;
+      this._stream = stream;
+      this._deviceError = null;
+      await this._publisher.replace(stream);
+      if (former) stop(former);
+      keep(localStorage, CAMERA_KEY, camera);
+      keep(localStorage, MICROPHONE_KEY, stream.getAudioTracks()[0].getSettings().deviceId ?? "");
+      await this._list();
+      this._show(stream);
+    } catch (error) {
+      this._deviceError = error;
+    }
+    this.draw();
+  }
+
+  /** @param {MediaStream} stream */
+  _show(stream) {
+    element("devices").hidden = false;
+    const [camera] = stream.getVideoTracks();
+    const preview = element("preview", HTMLVideoElement);
+    preview.hidden = !camera;
+    preview.srcObject = camera ? new MediaStream([camera]) : null;
+    this._stopLevel?.();
+    const level = element("level");
+    const fill = /** @type {HTMLElement} */ (level.firstElementChild);
+    this._stopLevel = watchLevel(stream.getAudioTracks()[0], (share, silent_s) => {
+      fill.style.transform = `scaleX(${share})`;
+      level.ariaValueNow = String(Math.round(share * 100));
+      const silent = silent_s > SILENCE_WARNING_S;
+      if (silent !== this._silent) {
+        this._silent = silent;
+        this.draw();
+      }
+    });
+    for (const track of stream.getTracks()) {
+      // Unplugged: its place is taken by what is left, the lecture goes on.
+      track.onended = () => void this._choose();
+    }
+  }
+
+  async _list() {
+    if (!this._stream) return;
+    const devices = await navigator.mediaDevices.enumerateDevices();
+    const using = (/** @type {MediaStreamTrack | undefined} */ track) => track?.getSettings().deviceId;
+    fill(this._microphone, devices.filter(({ kind }) => kind === "audioinput"), using(this._stream.getAudioTracks()[0]));
+    fill(this._camera, devices.filter(({ kind }) => kind === "videoinput"), using(this._stream.getVideoTracks()[0]) ?? NO_CAMERA);
+    this._camera.append(make("option", { value: NO_CAMERA, selected: this._stream.getVideoTracks().length === 0 }, text("no_camera")));
+  }
+
+  async _toggle() {
+    if (this.publishing) await this._publisher.stop();
+    else if (this._stream) this._publisher.start(this._stream);
+  }
+
+  async _drawRates() {
+    const stats = await this._publisher.stats();
+    if (!stats) return;
+    const values = { voice: number(stats.voice_kbps), camera: number(stats.camera_kbps), rtt: number(stats.rtt_ms ?? 0) };
+    say(element("air-rates"), text("air_rates", values));
+  }
+}
+
+/**
+ * @param {string | null} microphone device id, empty for any
+ * @param {string} camera device id, empty for any, {@link NO_CAMERA}
+ * @param {boolean} clean
+ * @returns {Promise<MediaStream>} with a microphone; without the camera if that alone cannot be had
+ */
+async function open(microphone, camera, clean) {
+  const audio = {
+    ...(microphone ? { deviceId: { ideal: microphone } } : {}),
+    channelCount: 1,
+    noiseSuppression: clean,
+    autoGainControl: clean,
+    // The halls' sound never plays here.
+    echoCancellation: false,
+  };
+  const video = {
+    ...(camera ? { deviceId: { ideal: camera } } : {}),
+    width: { ideal: 640, max: 640 },
+    height: { ideal: 480, max: 480 },
+    frameRate: { ideal: 15, max: 15 },
+  };
+  if (camera === NO_CAMERA) return navigator.mediaDevices.getUserMedia({ audio });
+  try {
+    return await navigator.mediaDevices.getUserMedia({ audio, video });
+  } catch (error) {
+    const name = error instanceof DOMException ? error.name : "";
+    if (!["NotFoundError", "NotReadableError", "OverconstrainedError"].includes(name)) throw error;
+    return navigator.mediaDevices.getUserMedia({ audio });
+  }
+}
+
+/** @param {MediaStream} stream */
+function stop(stream) {
+  for (const track of stream.getTracks()) {
+    track.onended = null;
+    track.stop();
+  }
+}
+
+/**
+ * @param {HTMLSelectElement} list
+ * @param {MediaDeviceInfo[]} devices
+ * @param {string | undefined} chosen
+ */
+function fill(list, devices, chosen) {
+  const name = (/** @type {MediaDeviceInfo} */ device, /** @type {number} */ at) => device.label || `${at + 1}`;
+  list.replaceChildren(
+    ...devices.map((device, at) => make("option", { value: device.deviceId, selected: device.deviceId === chosen }, name(device, at))),
+  );
+}
+
+/** @param {unknown} error */
+function deviceErrorText(error) {
+  const name = error instanceof DOMException ? error.name : "";
+  if (name === "NotAllowedError") return text("device_not_allowed");
+  if (name === "NotFoundError") return text("device_not_found");
+  if (name === "NotReadableError") return text("device_in_use");
+  return text("device_failed", { reason: String(error) });
+}

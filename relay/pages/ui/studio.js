@@ -1,0 +1,200 @@
+/**
+ * Studio: a lecturer's page at /studio/{lecture}. Puts its parts together.
+ */
+
+import { LecturerSession } from "../lib/lecturer-session.js";
+import { element, say } from "./dom.js";
+import { Pages } from "./studio-pages.js";
+import { Deck, Halls, LectureEnd } from "./studio-side.js";
+import { Source } from "./studio-source.js";
+import { clockTime, errorText, keep, read, startTexts, text } from "./texts.js";
+
+const VERSION = "0.1";
+
+/** How long the relay may not know of our publishing before a new session is made: it takes a moment to notice one. */
+const PUBLISHER_UNKNOWN_MS = 4000;
+
+/** Socket closings that mean the token is no good. */
+const TOKEN_ERRORS = new Set([4401, 4403]);
+
+const lecture = decodeURIComponent(location.pathname.split("/").filter(Boolean).at(-1) ?? "");
+const tokenKey = `hallcast.token.${lecture}`;
+
+/** @type {Studio | null} */
+let studio = null;
+
+class Studio {
+  /**
+   * @param {string} token
+   * @param {string} role
+   */
+  constructor(token, role) {
+    this.session = new LecturerSession({
+      base: location.href,
+      lecture,
+      token,
+      role,
+      version: VERSION,
+      onChange: (change, detail) => this._changed(change, detail),
+    });
+    this._source = new Source({
+      url: new URL(`/whip/${encodeURIComponent(lecture)}`, location.href).href,
+      token,
+      lecture,
+      onChange: () => this._watchPublisher(),
+    });
+    this._pages = new Pages({ session: this.session, lecture, token });
+    this._halls = new Halls(this.session);
+    this._deck = new Deck({ session: this.session, lecture, token });
+    this._end = new LectureEnd({ session: this.session, onEnd: () => void this._source.stop() });
+    /** @type {import("../lib/socket.js").CloseReason | null} */
+    this._reason = null;
+    /** @type {{id: string, text: string} | null} */
+    this._error = null;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this._unknown = undefined;
+    window.addEventListener("online", () => this.session.retryNow());
+    // Halls hear at once that the lecturer has gone, and not when the relay gives the line up.
+    window.addEventListener("pagehide", () => void this._source.stop());
+    window.addEventListener("beforeunload", (event) => {
+      if (this._source.publishing) event.preventDefault();
+    });
+    setInterval(() => this._drawClock(), 500);
+    this.session.connect();
+  }
+
+  draw() {
+    this._drawBar();
+    this._source.draw();
+    this._pages.draw();
+    this._halls.draw();
+    this._deck.draw();
+    this._end.draw();
+  }
+
+  /**
+   * @param {import("../lib/lecturer-session.js").Change} change
+   * @param {any} detail
+   */
+  _changed(change, detail) {
+    switch (change) {
+      case "socket":
+        this._reason = detail;
+        if (this.session.socketState === "closed" && TOKEN_ERRORS.has(detail?.code)) {
+          keep(sessionStorage, tokenKey, null);
+          askForToken(detail);
+          return;
+        }
+        if (this.session.socketState === "open") this._error = null;
+        this._drawBar();
+        this._end.draw();
+        break;
+      case "lecture":
+        if (this.session.lecture.state === "ended" && this._source.publishing) void this._source.stop();
+        this._watchPublisher();
+        this._drawBar();
+        this._end.draw();
+        break;
+      case "pages":
+      case "shown":
+        this._pages.draw();
+        this._pages.showFirst();
+        break;
+      case "halls":
+      case "question":
+        this._halls.draw();
+        break;
+      case "progress":
+        this._deck.draw();
+        this._pages.draw();
+        break;
+      case "error":
+        if (String(detail.id).startsWith("deck_")) this._deck.refused(detail);
+        else this._error = detail;
+        this._drawBar();
+        break;
+    }
+  }
+
+  /** Publish anew when the relay does not know (any longer) what this page believes to send. */
+  _watchPublisher() {
+    clearTimeout(this._unknown);
+    if (!this._source.live || !this.session.connected || this.session.publisher === "live") return;
+    this._unknown = setTimeout(() => this._source.restart(), PUBLISHER_UNKNOWN_MS);
+  }
+
+  _drawBar() {
+    const { lecture: facts, socketState } = this.session;
+    say(element("title"), facts.title || text("studio"));
+    say(element("course"), facts.course);
+    document.title = facts.title ? `${facts.title} · Hallcast` : "Hallcast";
+    const badge = element("relay-state");
+    if (socketState !== "open") badge.dataset.state = socketState === "connecting" ? "" : "bad";
+    else badge.dataset.state = facts.state === "live" ? "live" : "good";
+    say(badge, socketState === "open" ? text(`badge_${facts.state}`) : text(`socket_${socketState}`));
+    const banner = element("banner");
+    const words = this._bannerText();
+    banner.hidden = words === "";
+    banner.dataset.state = this._error ? "bad" : "";
+    say(banner, words);
+  }
+
+  _bannerText() {
+    if (this._error) return errorText(this._error);
+    if (this.session.socketState === "waiting") return text("studio_line_lost");
+    if (this.session.socketState === "closed" && this._reason?.code) return errorText(this._reason) || text("socket_closed");
+    return "";
+  }
+
+  _drawClock() {
+    const { clock, lecture: facts } = this.session;
+    say(element("clock"), facts.state === "planned" ? "" : clockTime(clock.relayTime(performance.now())));
+  }
+}
+
+/** @param {import("../lib/socket.js").CloseReason | null} reason */
+function askForToken(reason) {
+  studio = null;
+  element("studio").hidden = true;
+  element("sign-in").hidden = false;
+  element("banner").hidden = true;
+  say(element("token-error"), reason ? text("token_refused") : "");
+  element("token").focus();
+}
+
+/**
+ * @param {string} token
+ * @param {string} role
+ */
+function open(token, role) {
+  keep(sessionStorage, tokenKey, token);
+  element("sign-in").hidden = true;
+  element("studio").hidden = false;
+  studio = new Studio(token, role);
+  studio.draw();
+}
+
+/** The token comes in the fragment, which browsers send nowhere; it leaves the address bar at once. */
+function takeFragment() {
+  const fragment = new URLSearchParams(location.hash.slice(1));
+  if (location.hash) history.replaceState(null, "", location.pathname + location.search);
+  return { token: fragment.get("token"), role: fragment.get("role") };
+}
+
+const fragment = takeFragment();
+const roleKey = `hallcast.role.${lecture}`;
+const role = fragment.role ?? read(sessionStorage, roleKey) ?? "lecturer";
+keep(sessionStorage, roleKey, role);
+await startTexts(() => studio?.draw());
+element("token-form", HTMLFormElement).onsubmit = (event) => {
+  event.preventDefault();
+  const typed = element("token", HTMLInputElement);
+  const token = typed.value.trim();
+  typed.value = "";
+  // A page that was refused keeps listeners of its first attempt: begin afresh.
+  keep(sessionStorage, tokenKey, token);
+  location.reload();
+};
+const token = fragment.token ?? read(sessionStorage, tokenKey);
+if (token) open(token, role);
+else askForToken(null);
