@@ -98,10 +98,11 @@ class HallHello(Message):
 
 @dataclass(frozen=True, slots=True)
 class Offer(Message):
-    """The hall's SDP offer."""
+    """The hall's SDP offer; ``language``: the voice it wants to hear, empty for the lecture's first."""
 
     KIND: ClassVar[str] = "offer"
     sdp: Sdp
+    language: Language = ""
 
 
 @dataclass(frozen=True, slots=True)
