@@ -35,6 +35,9 @@ class PartialBlob:
         if offset < 0 or offset + len(data) > self.total:
             raise LectureFileError("blob_refused", "A piece of a page lies outside the page.")
         if len(data) > len(self._beyond.get(offset, b"")):
+            # Overlapping pieces could take more memory than the blob: then they are dropped, to be asked for again.
+            if sum(map(len, self._beyond.values())) + len(data) > self.total:
+                self._beyond.clear()
             self._beyond[offset] = data
         for start in sorted(self._beyond):
             if start > len(self.head):

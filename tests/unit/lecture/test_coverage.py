@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,7 +40,7 @@ def test_it_knows_exactly_what_was_added_and_not_discarded(steps: list[tuple[boo
 def test_its_intervals_are_sorted_apart_and_never_empty(steps: list[tuple[bool, Span]]) -> None:
     intervals = list(played(steps)[0])
     assert all(span.start_ms < span.end_ms for span in intervals)
-    assert all(a.end_ms < b.start_ms for a, b in zip(intervals, intervals[1:], strict=False))
+    assert all(a.end_ms < b.start_ms for a, b in itertools.pairwise(intervals))
 
 
 @given(steps, spans)

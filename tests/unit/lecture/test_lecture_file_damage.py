@@ -1,0 +1,413 @@
+"""The lecture file when things go wrong: not ours, too new, damaged, full, busy, read while written."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import re
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from lecture import schema
+from lecture.entries import EncodedFrame, Entry, Kind, pack_event, pack_frames
+from lecture.errors import LectureFileError
+from lecture.file import LectureFile
+from lecture.log import Span
+from lecture.pending import Pending
+from lecture.tracks import Track
+
+VOICE = Track("voice", "opus", 48000, "en", "24", 1)
+PAGE = b"page" * 500
+
+
+def voice(t_ms: int, size: int = 40) -> Entry:
+    return Entry(Kind.VOICE, t_ms, pack_frames(t_ms, [EncodedFrame(t_ms, 60, b"x" * size)]), 1, 1000)
+
+
+def turn(t_ms: int) -> Entry:
+    return Entry(Kind.TURN, t_ms, pack_event({"deck": "d", "page": 1}))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A finished file: two minutes of voice with a hole, page turns, a page."""
+    path = tmp_path / "a.lecture"
+    with LectureFile.create(path, {"title": "Physics"}) as file:
+        file.add_track(VOICE)
+        for n in range(120):
+            if n not in {30, 31, 77}:
+                file.append(voice(n * 1000))
+            if n % 20 == 0:
+                file.append(turn(n * 1000))
+        file.put_blob(PAGE, "image/avif")
+        file.finish()
+    return path
+
+
+def edit(path: Path, *statements: str) -> None:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        for statement in statements:
+            db.execute(statement)
+
+
+def refused(path: Path, *, readonly: bool = True) -> LectureFileError:
+    with pytest.raises(LectureFileError) as caught:
+        LectureFile.open(path, readonly=readonly)
+    return caught.value
+
+
+# What is not ours
+
+
+@pytest.mark.parametrize("readonly", [True, False])
+@pytest.mark.parametrize(
+    "content", [b"", b"not a database, but long enough for a header" * 50, b"SQLite format 3\0" + b"\xff" * 4000]
+)
+def test_other_files_are_refused(tmp_path: Path, content: bytes, readonly: bool) -> None:
+    other = tmp_path / "holiday.jpg"
+    other.write_bytes(content)
+    error = refused(other, readonly=readonly)
+    assert error.error_id == "not_a_lecture_file"
+    assert "holiday.jpg" in error.text
+    assert str(tmp_path) not in error.text
+    assert other.read_bytes() == content
+
+
+@pytest.mark.parametrize("readonly", [True, False])
+def test_another_database_is_refused(tmp_path: Path, readonly: bool) -> None:
+    other = tmp_path / "contacts.db"
+    edit(other, "CREATE TABLE people (name TEXT)", "PRAGMA application_id=1")
+    assert refused(other, readonly=readonly).error_id == "not_a_lecture_file"
+
+
+@pytest.mark.parametrize("readonly", [True, False])
+def test_a_newer_major_format_is_refused_and_untouched(path: Path, readonly: bool) -> None:
+    edit(path, "PRAGMA user_version=2003")
+    before = path.read_bytes()
+    error = refused(path, readonly=readonly)
+    assert error.error_id == "file_too_new"
+    assert "2.3" in error.text
+    assert path.read_bytes() == before
+
+
+def test_a_newer_minor_format_is_read_and_written(path: Path) -> None:
+    edit(path, "PRAGMA user_version=1007", "ALTER TABLE entries ADD COLUMN mood TEXT", "CREATE TABLE captions (x)")
+    with LectureFile.open(path) as file:
+        file.append(turn(130_000))
+        file.commit()
+        assert file.verify().ok
+
+
+def test_a_missing_file_a_missing_table_and_a_taken_name(tmp_path: Path, path: Path) -> None:
+    assert refused(tmp_path / "none.lecture").error_id == "file_missing"
+    assert refused(tmp_path).error_id == "file_missing"
+    with pytest.raises(LectureFileError) as caught:
+        LectureFile.create(path)
+    assert caught.value.error_id == "file_exists"
+    with pytest.raises(LectureFileError) as caught:
+        LectureFile.create(tmp_path / "no such folder" / "a.lecture")
+    assert caught.value.error_id == "file_unwritable"
+    edit(path, "DROP TABLE blobs")
+    assert refused(path).error_id == "file_damaged"
+
+
+def test_a_creation_that_was_cut_short_does_not_hinder_the_next(tmp_path: Path) -> None:
+    (tmp_path / "a.lecture.new").write_bytes(b"half")
+    LectureFile.create(tmp_path / "a.lecture").close()
+    assert os.listdir(tmp_path) == ["a.lecture"]
+
+
+# Verify
+
+
+def test_a_sound_file_verifies(path: Path) -> None:
+    with LectureFile.open(path, readonly=True) as file:
+        report = file.verify()
+    assert report.ok
+    assert report.problems == []
+    assert report.entries == 123
+    assert report.blobs == 1
+    assert report.duration_ms == 120_000
+    assert report.bytes == path.stat().st_size
+    assert report.gaps == {"en": [Span(30_000, 32_000), Span(77_000, 78_000)]}
+
+
+@pytest.mark.parametrize(
+    ("statement", "problem"),
+    [
+        ("UPDATE entries SET payload = zeroblob(length(payload)) WHERE seq = 9", "entry 9 has a wrong CRC-32C"),
+        ("UPDATE entries SET t_ms = t_ms + 1 WHERE seq = 9", "entry 9 has a wrong CRC-32C"),
+        ("UPDATE entries SET flags = 1 WHERE seq = 9", "entry 9 has a wrong CRC-32C"),
+        ("UPDATE entries SET kind = 300 WHERE seq = 9", "entry 9 has a number out of range"),
+        ("UPDATE entries SET duration_ms = -5 WHERE seq = 9", "entry 9 has a time out of range"),
+        ("UPDATE entries SET seq = -seq WHERE seq = 9", "entry -9 does not come after 0"),
+        ("DELETE FROM tracks", "entry 1 refers to track 1, which does not exist"),
+        ("UPDATE blobs SET data = zeroblob(length(data))", "blob .* is damaged"),
+        ("UPDATE blobs SET digest = replace(digest, '0', '1')", "blob .* is damaged"),
+        ("UPDATE blobs SET size = size + 1", "blob .* is damaged"),
+        ("INSERT INTO blob_parts VALUES ('00', 5, 'image/avif', 9, 1, x'00')", "piece at 5 of blob 00 is damaged"),
+        ("DROP INDEX entries_by_kind", "index entries_by_kind is missing"),
+    ],
+)
+def test_each_damage_is_named(path: Path, statement: str, problem: str) -> None:
+    edit(path, statement)
+    with LectureFile.open(path, readonly=True) as file:
+        report = file.verify()
+    assert not report.ok
+    assert any(re.fullmatch(problem, line) for line in report.problems), report.problems
+
+
+@pytest.mark.parametrize(("kind", "payload"), [(Kind.VOICE, b"\0\0cut"), (Kind.TURN, b"[]"), (Kind.TURN, b"\xff")])
+def test_a_payload_that_cannot_be_read_is_named(tmp_path: Path, kind: Kind, payload: bytes) -> None:
+    with LectureFile.create(tmp_path / "a.lecture") as file:
+        file.append(Entry(kind, 0, payload))
+        (problem,) = file.verify().problems
+    assert problem.startswith("entry 1 cannot be read")
+
+
+def test_thousands_of_problems_are_counted_not_listed(path: Path) -> None:
+    edit(path, "UPDATE entries SET crc32c = 0")
+    with LectureFile.open(path, readonly=True) as file:
+        problems = file.verify().problems
+    assert len(problems) == 51
+    assert problems[-1] == "and 73 more problems"
+
+
+def test_a_file_torn_in_the_middle_is_a_report_or_an_error_never_a_crash(path: Path) -> None:
+    whole = path.read_bytes()
+    found = 0
+    for at in range(4096, len(whole), 4096):
+        path.write_bytes(whole[:at] + b"\xa5" * 4096 + whole[at + 4096 :])
+        try:
+            with LectureFile.open(path, readonly=True) as file:
+                report = file.verify()
+                with contextlib.suppress(LectureFileError):
+                    file.read()
+        except LectureFileError as error:
+            found += error.error_id in {"file_damaged", "not_a_lecture_file"}
+        else:
+            found += not report.ok
+    assert found == len(whole) // 4096 - 1
+
+
+def test_a_damaged_entry_or_page_is_left_out_and_said_once(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    edit(
+        path,
+        "UPDATE entries SET payload = zeroblob(length(payload)) WHERE seq = 1",
+        "UPDATE blobs SET data = zeroblob(length(data))",
+    )
+    digest = hashlib.sha256(PAGE).hexdigest()
+    with caplog.at_level(logging.WARNING, "hallcast.lecture"), LectureFile.open(path) as file:
+        for _ in range(3):
+            assert 1 not in [entry.seq for entry in file.read()]
+            assert [entry.t_ms for entry in file.read_span(1, Span(0, 2000))] == [1000]
+            assert file.get_blob(digest) is None
+        assert len(caplog.records) == 2
+        # A hall gets the page again.
+        file.put_blob(PAGE, "image/avif")
+        file.commit()
+        assert file.get_blob(digest) is not None
+
+
+# A full disk
+
+
+def test_a_full_disk_harms_nothing_and_ends(tmp_path: Path) -> None:
+    path = tmp_path / "a.lecture"
+    with LectureFile.create(path, limit_bytes=200_000) as file:
+        file.add_track(VOICE)
+        good, error_id = 0, ""
+        while not error_id:
+            file.append(voice(good * 1000, 4000))
+            file.append(turn(good * 1000))
+            try:
+                file.commit()
+                good += 1
+            except LectureFileError as error:
+                error_id = error.error_id
+        assert error_id == "disk_full"
+        assert 10 < good < 60
+        # Live goes on: what does not fit is read from memory, ...
+        for n in range(good + 1, good + 5):
+            file.append(voice(n * 1000, 4000))
+            file.set_meta("latest", str(n))
+            with pytest.raises(LectureFileError, match="disk_full"):
+                file.commit()
+        assert file.gaps([1], Span(0, (good + 5) * 1000)) == []
+        assert file.get_meta("latest") == str(good + 4)
+        assert path.stat().st_size <= 200_000
+        # ... what was written is sound, ...
+        with LectureFile.open(path, readonly=True) as reader:
+            assert reader.verify().ok
+            assert reader.gaps([1], Span(0, good * 1000)) == []
+            assert reader.read_span(1, Span(good * 1000, 10**6)) == []
+        # ... and with room again nothing is missing.
+        file.set_limit_bytes(None)
+        file.commit()
+        assert file.pending_bytes == 0
+        assert file.dropped_entries == 0
+    with LectureFile.open(path, readonly=True) as reader:
+        assert reader.verify().ok
+        assert reader.gaps([1], Span(0, (good + 5) * 1000)) == []
+
+
+def test_memory_is_bounded_on_a_full_disk_and_camera_goes_before_voice_before_events(tmp_path: Path) -> None:
+    with LectureFile.create(tmp_path / "a.lecture", pending_limit_bytes=100_000) as file:
+        file.set_limit_bytes(1)
+        file.add_track(VOICE)
+        file.add_track(Track("camera", "vp8", 90000))
+        kinds = []
+        for n in range(300):
+            file.append(turn(n))
+            file.append(voice(n * 1000, 100))
+            file.append(Entry(Kind.CAMERA, n * 1000, pack_frames(0, [EncodedFrame(0, 0, b"x" * 500)]), 2))
+            assert file.pending_bytes <= 100_000
+            kinds.append({Kind(entry.kind) for entry in file.read(limit=5000)})
+        assert kinds[0] == {Kind.TURN, Kind.VOICE, Kind.CAMERA}
+        kept = file.read(limit=5000)
+        assert file.dropped_entries == 900 - len(kept)
+        turns = [entry for entry in kept if entry.kind == Kind.TURN]
+        voices = [entry.t_ms for entry in kept if entry.kind == Kind.VOICE]
+        assert len(turns) == 300
+        # The oldest voice went first, the newest is there.
+        assert voices == list(range(voices[0], 300_000, 1000))
+        with pytest.raises(LectureFileError) as caught:
+            file.put_blob(b"x" * 100_000, "image/avif")
+        assert caught.value.error_id == "disk_full"
+        file.set_limit_bytes(None)
+        file.commit()
+        assert file.read(limit=5000) == kept
+
+
+def test_events_go_last() -> None:
+    pending = Pending(limit_bytes=10_000)
+    for n in range(100):
+        pending.add_entry(Entry(Kind.TURN, n, b"{}", seq=n + 1), None)
+    assert pending.bytes <= 10_000
+    assert pending.dropped_entries > 0
+    assert [entry.seq for entry in pending.entries] == list(range(pending.dropped_entries + 1, 101))
+
+
+def test_an_entry_dropped_from_memory_may_come_again(tmp_path: Path) -> None:
+    with LectureFile.create(tmp_path / "a.lecture", pending_limit_bytes=10_000) as file:
+        file.add_track(VOICE)
+        for n in range(20):
+            assert file.append(voice(n * 1000, 1000), origin_seq=n + 1) is not None
+        assert file.append(voice(19_000, 1000), origin_seq=20) is None
+        assert file.append(voice(0, 1000), origin_seq=1) is not None
+
+
+def test_opening_on_a_full_disk_goes_on_in_memory(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    edit(
+        path,
+        "CREATE TABLE ballast (x)",
+        "CREATE TRIGGER needs_room BEFORE INSERT ON meta BEGIN INSERT INTO ballast VALUES (zeroblob(20000)); END",
+    )
+    with caplog.at_level(logging.WARNING, "hallcast.lecture"):
+        file = LectureFile.open(path, limit_bytes=1)
+    try:
+        assert "no room" in caplog.text
+        entry = file.append(turn(200_000))
+        with pytest.raises(LectureFileError, match="disk_full"):
+            file.commit()
+        assert file.read(entry.seq - 1) == [entry]
+        file.set_limit_bytes(None)
+        file.commit()
+    finally:
+        file.close()
+
+
+# Reading while it is written
+
+
+def test_a_reader_follows_a_live_file_and_finishing_waits_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.lecture"
+    with LectureFile.create(path) as file:
+        file.add_track(VOICE)
+        with LectureFile.open(path, readonly=True) as reader:
+            file.append(voice(0))
+            assert reader.read() == []
+            assert reader.tracks() == []
+            file.commit()
+            assert [entry.t_ms for entry in reader.read()] == [0]
+            assert reader.tracks() == file.tracks()
+            assert not reader.finished
+            file.finish()
+            assert reader.finished
+            assert reader.read() == file.read()
+        file.append(turn(5))
+    assert os.listdir(tmp_path) == ["a.lecture"]
+    assert path.read_bytes()[18:20] == b"\x01\x01"  # no WAL mode: file format versions 1 (SQLite file format, 1.3)
+    with LectureFile.open(path, readonly=True) as reader:
+        assert reader.finished
+        assert len(reader.read()) == 2
+
+
+def test_a_finished_file_is_one_file_at_once_and_can_go_on(tmp_path: Path) -> None:
+    path = tmp_path / "a.lecture"
+    with LectureFile.create(path) as file:
+        file.append(turn(0))
+        file.finish()
+        assert os.listdir(tmp_path) == ["a.lecture"]
+        assert [entry.t_ms for entry in file.read()] == [0]
+        file.append(turn(1))
+        file.commit()
+        assert [entry.t_ms for entry in file.read()] == [0, 1]
+        file.finish()
+    with LectureFile.open(path) as file:
+        file.append(turn(2))
+    assert os.listdir(tmp_path) == ["a.lecture"]
+    assert path.read_bytes()[18:20] == b"\x01\x01"
+
+
+def test_a_second_writer_is_told_so(tmp_path: Path) -> None:
+    path = tmp_path / "a.lecture"
+    with LectureFile.create(path) as first:
+        second = LectureFile.open(path)
+        first.add_track(VOICE)
+        second.add_track(Track("camera", "vp8", 90000))
+        first.commit()
+        with pytest.raises(LectureFileError) as caught:
+            second.close()
+        assert caught.value.error_id == "file_busy"
+        first.append(voice(0))
+        assert first.verify().ok
+
+
+@pytest.mark.parametrize(
+    "act", ["append", "add_track", "set_meta", "put_blob", "put_blob_part", "finish", "set_limit_bytes"]
+)
+def test_a_reader_cannot_write(path: Path, act: str) -> None:
+    arguments: dict[str, tuple[object, ...]] = {
+        "append": (turn(0),),
+        "add_track": (VOICE,),
+        "set_meta": ("title", "x"),
+        "put_blob": (b"x", "image/avif"),
+        "put_blob_part": ("0" * 64, "image/avif", 0, 2, b"x"),
+        "finish": (),
+        "set_limit_bytes": (1,),
+    }
+    with LectureFile.open(path, readonly=True) as reader, pytest.raises(LectureFileError) as caught:
+        getattr(reader, act)(*arguments[act])
+    assert caught.value.error_id == "file_unwritable"
+
+
+def test_nothing_is_taken_after_closing(path: Path) -> None:
+    file = LectureFile.open(path)
+    file.close()
+    file.close()
+    with pytest.raises(LectureFileError):
+        file.append(turn(0))
+
+
+def test_the_schema_says_what_it_is(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA application_id").fetchone() == (int.from_bytes(b"HCLF", "big"),)
+        assert db.execute("PRAGMA user_version").fetchone() == (1000,)
+        # Outside of SQLite too: file(1) and friends look at these bytes.
+        assert path.read_bytes()[68:72] == b"HCLF"
+    assert schema.USER_VERSION == 1000
