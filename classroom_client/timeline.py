@@ -164,14 +164,10 @@ class Timeline:
         """To the live edge, where the policy or the distance asks for it."""
         if live is None:
             return
-        late = live - self.delay_ms - self._at
-        limit = self._settings.max_behind_ms
-        if self._settings.policy is Policy.LIVE:
-            # Not before there is something to hear at the live edge: until then the stall shows the truth.
-            target = _grid(live - self.delay_ms)
-            limit = _CATCHING_UP_MS if self._voice.get(target) is not None else limit
-        if late > limit:
-            target = _grid(live - self.delay_ms)
+        target = _grid(live - self.delay_ms)
+        limit = _CATCHING_UP_MS if self._settings.policy is Policy.LIVE else self._settings.max_behind_ms
+        # Not before there is something to hear there: until then the stall shows the truth.
+        if target - self._at > limit and self._voice.get(target) is not None:
             self.skipped_ms += target - self._at
             self._move(target)
 
