@@ -1,0 +1,112 @@
+"""A lecture file outlives the sudden death of the process that writes it."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lecture.entries import Entry, Kind, pack_event
+from lecture.file import SEQ_BLOCK, LectureFile
+from lecture.log import Span
+
+# Appends a chunk of 100 ms every millisecond or so, commits from a second thread as the relay does, and says after
+# each commit up to which lecture time everything is on disk.
+WRITER = """
+import sys, threading, time
+from lecture.entries import EncodedFrame, Entry, Kind, pack_event, pack_frames
+from lecture.file import LectureFile
+from lecture.tracks import Track
+
+file = LectureFile.open(sys.argv[1])
+track = file.add_track(Track("voice", "opus", 48000, "en", "24", 1))
+start_ms = file.last_t_ms()
+
+def commit():
+    while True:
+        upto = file.last_t_ms()
+        file.commit()
+        print(upto, flush=True)
+
+threading.Thread(target=commit, daemon=True).start()
+for n in range(10**9):
+    t_ms = start_ms + n * 100
+    payload = pack_frames(t_ms, [EncodedFrame(t_ms, 60, bytes(1500))])
+    file.append(Entry(Kind.VOICE, t_ms, payload, track.track_id, 100))
+    if n % 10 == 0:
+        file.put_blob(b"page %d " % t_ms * 500, "image/avif")
+        file.put_blob_part("%064x" % n, "image/avif", 0, 5000, bytes(2500))
+        file.append(Entry(Kind.TURN, t_ms, pack_event({"deck": "d", "page": n + 1})))
+    time.sleep(0.001)
+"""
+
+
+def write_and_kill(path: Path, after_commits: int) -> int:
+    """Lecture time in ms up to which the writer had committed when it was killed."""
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    committed = 0
+    deadline = time.monotonic() + 30
+    try:
+        with selectors.DefaultSelector() as selector:
+            selector.register(writer.stdout, selectors.EVENT_READ)
+            commits = 0
+            while commits < after_commits:
+                assert selector.select(deadline - time.monotonic()), "the writer says nothing"
+                line = writer.stdout.readline()
+                assert line, "the writer died by itself"
+                committed, commits = int(line), commits + 1
+    finally:
+        writer.kill()
+        rest, _ = writer.communicate()
+    whole_lines = rest.splitlines() if rest.endswith("\n") else rest.splitlines()[:-1]
+    return int(whole_lines[-1]) if whole_lines else committed
+
+
+@pytest.mark.parametrize("after_commits", [2, 5, 40])
+def test_a_killed_writer_loses_at_most_what_it_had_not_committed(tmp_path: Path, after_commits: int) -> None:
+    path = tmp_path / "a.lecture"
+    LectureFile.create(path).close()
+    committed = write_and_kill(path, after_commits)
+
+    # Another process looks at it before anybody has repaired anything.
+    with LectureFile.open(path, readonly=True) as reader:
+        report = reader.verify()
+        assert report.ok, report.problems
+        assert report.duration_ms >= committed > 0
+        (track,) = reader.tracks()
+        assert reader.gaps([track.track_id], Span(0, committed)) == []
+
+    # The lecture goes on in the same file; no number is given out again, even one that never came to the disk.
+    with LectureFile.open(path) as file:
+        entry = file.append(Entry(Kind.TURN, committed, pack_event({"deck": "d", "page": 1})))
+        assert entry.seq > 2 * SEQ_BLOCK
+    write_and_kill(path, 3)
+    with LectureFile.open(path) as file:
+        assert file.verify().ok
+        assert all(held == 2500 for _, held in file.partial_blobs())
+        file.finish()
+    assert os.listdir(tmp_path) == ["a.lecture"]
+    with LectureFile.open(path, readonly=True) as file:
+        assert file.verify().ok
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_finished_file_on_a_disk_that_cannot_be_written_is_read(tmp_path: Path) -> None:
+    """The USB stick with its switch on read-only: also a file that was not finished but closed in good order."""
+    path = tmp_path / "a.lecture"
+    with LectureFile.create(path) as file:
+        file.append(Entry(Kind.TURN, 0, pack_event({"deck": "d", "page": 1})))
+    os.chmod(path, 0o444)
+    os.chmod(tmp_path, 0o555)
+    try:
+        with LectureFile.open(path, readonly=True) as reader:
+            assert len(reader.read()) == 1
+            assert reader.verify().ok
+    finally:
+        os.chmod(tmp_path, 0o755)
