@@ -7,60 +7,25 @@ any monotonic clock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import math
+from collections import deque
 
-from transport import rtp
+from transport import rtcp, rtp
+from transport.nack import NackSchedule
+from transport.received import InOrder as InOrder
+from transport.received import ReceivedPacket as ReceivedPacket
+from transport.received import ReceiveStats as ReceiveStats
 from transport.rtcp import SenderReport
 from transport.rtp import RtpPacket
 
+MAX_DROPOUT = 3000
+"""Packets a stream may seem to leap ahead, or fall back, before a second packet must confirm it (RFC 3550 A.1)."""
 
-@dataclass(frozen=True, slots=True)
-class ReceivedPacket:
-    """One packet of a source, as all readers (fan-out, recorder, decoder) share it.
-
-    :param extended_seq: its sequence number, unwrapped: larger is later in the stream, holes are losses.
-    :param timestamp_ext: its timestamp, unwrapped.
-    :param payload: without padding; empty for a packet that was padding only.
-    :param retransmitted: it came on request (by RTX, or after we had asked for it).
-    :param arrival_s: ``now`` of its arrival.
-    """
-
-    extended_seq: int
-    timestamp_ext: int
-    marker: bool
-    payload: bytes
-    retransmitted: bool = False
-    arrival_s: float = 0.0
-    extensions: Mapping[int, bytes] = field(default_factory=lambda: rtp.NO_EXTENSIONS)
-
-
-@dataclass(slots=True)
-class ReceiveStats:
-    """Figures of one received source, all since its beginning unless said otherwise.
-
-    :ivar packets: distinct packets received, retransmitted ones included.
-    :ivar bytes: their size on the wire without IP, UDP and SRTP.
-    :ivar expected: packets the source has sent, by its sequence numbers.
-    :ivar fraction_lost: 0 to 1, losses on the link before any repair, over the last second or two.
-    :ivar jitter_s: interarrival jitter (RFC 3550 section 6.4.1) in seconds.
-    :ivar repaired: packets that arrived because we had asked for them.
-    :ivar given_up: packets no longer asked for.
-    :ivar nacks: sequence numbers asked for, repeats included.
-    :ivar duplicates: packets dropped because they were there already (or too old to tell).
-    :ivar restarts: jumps of the sequence numbers taken for a restart of the sender.
-    """
-
-    packets: int = 0
-    bytes: int = 0
-    expected: int = 0
-    fraction_lost: float = 0.0
-    jitter_s: float = 0.0
-    repaired: int = 0
-    given_up: int = 0
-    nacks: int = 0
-    duplicates: int = 0
-    restarts: int = 0
+_LONGEST_SPACING_S = 0.25
+_JITTER_LIMIT_S = 5.0
+_FOREIGN_TIMESTAMP_S = 60
+_LOSS_INTERVALS = 8
+_LOSS_PACKETS = 50
 
 
 class ReceiveStream:
@@ -69,7 +34,7 @@ class ReceiveStream:
     :param ssrc: of the source.
     :param clock_rate: of its timestamps, in Hz.
     :param payload_type: packets of any other type (but RTX) are dropped.
-    :param rtx_payload_type: RTX (RFC 4588) for this source, whatever SSRC it comes on; the caller brings the right ones here.
+    :param rtx_payload_type: RTX (RFC 4588) for this source, on whatever SSRC: the caller brings the right ones here.
     :param rtx_ssrc: kept for callers that route by SSRC; ``None`` until known.
     :param local_ssrc: ours, for RTCP that we send.
     :param nack: whether to ask for what is missing.
@@ -98,99 +63,269 @@ class ReceiveStream:
     ) -> None:
         self.ssrc = ssrc
         self.clock_rate = clock_rate
+        self.payload_type = payload_type
+        self.rtx_payload_type = rtx_payload_type
         self.rtx_ssrc = rtx_ssrc
-        self.stats = ReceiveStats()
-        raise NotImplementedError
+        self.local_ssrc = local_ssrc
+        self._stats = ReceiveStats()
+        self._nack = nack
+        self._holes = NackSchedule(deadline_s=deadline_s, reorder_s=reorder_s)
+        self._ring_s = ring_s
+        self._max_ring_packets = max_ring_packets
+        self._ring: dict[int, ReceivedPacket] = {}
+        self._ring_order: deque[ReceivedPacket] = deque()
+        self._floor = -1  # numbers below it have left the ring: whether they had come cannot be told any more
+        self._sequence = rtp.Unwrapper(16)
+        self._timestamps = rtp.Unwrapper(32)
+        self._suspect: tuple[RtpPacket, float] | None = None
+        self._newest_arrival_s = 0.0
+        self._spacing_s = 0.02
+        self._jitter = 0.0
+        self._jitter_from: tuple[float, int] | None = None
+        self._base = 0  # the first number that counts as expected; moved up by jumps
+        self._first_hand = 0  # packets that came without being asked for
+        self._reported = (0, 0)
+        self._intervals: deque[tuple[int, int]] = deque(maxlen=_LOSS_INTERVALS)
+        self._report_interval_s = report_interval_s
+        self._report_at = math.inf
+        self._packets_reported = 0
+        self._sender_report: tuple[int, float] | None = None
+        self._keyframe_asked_s = -math.inf
+
+    @property
+    def stats(self) -> ReceiveStats:
+        """The figures, up to date."""
+        stats = self._stats
+        stats.expected = self._expected()
+        stats.jitter_s = self._jitter / self.clock_rate
+        stats.given_up, stats.nacks = self._holes.given_up, self._holes.asked
+        return stats
 
     @property
     def deadline_s(self) -> float:
         """How long after it was due a packet is still asked for; may be changed at any time."""
-        raise NotImplementedError
+        return self._holes.deadline_s
 
     @deadline_s.setter
     def deadline_s(self, value: float) -> None:
-        raise NotImplementedError
+        self._holes.deadline_s = value
 
     @property
     def rtt_s(self) -> float:
-        """The round-trip time used for repeating NACKs: as set, else as seen in answered NACKs, else a guess of 0.5 s."""
-        raise NotImplementedError
+        """The round-trip time used for repeating NACKs: as set, else as seen in answered NACKs, else 0.5 s."""
+        return self._holes.round_trip.rtt_s
 
     def set_rtt(self, now: float, rtt_s: float) -> None:
         """Feed a round-trip time measured elsewhere (it rules over the stream's own estimate for 10 s)."""
-        raise NotImplementedError
+        self._holes.round_trip.tell(now, rtt_s)
 
     def push(self, packet: bytes | RtpPacket, now: float) -> list[ReceivedPacket]:
-        """Take one RTP packet (of the source itself or RTX); returns what is new: one packet, or none for a duplicate,
-        a foreign payload type or the first packet after a jump, or two for the packet that confirms a jump.
+        """Take one RTP packet (of the source itself or RTX); returns what is new: one packet, none for a duplicate,
+        a foreign payload type or the first packet after a jump, two for the packet that confirms a jump.
 
         :raises MalformedPacket: if the bytes are not RTP.
         """
-        raise NotImplementedError
+        parsed = packet if isinstance(packet, RtpPacket) else rtp.parse(packet)
+        if parsed.payload_type == self.payload_type:
+            return self._take(parsed, now)
+        if parsed.payload_type == self.rtx_payload_type:
+            return self._take_rtx(parsed, now)
+        self._stats.foreign += 1
+        return []
+
+    def _take(self, packet: RtpPacket, now: float) -> list[ReceivedPacket]:
+        newest = self._sequence.newest
+        seq = self._sequence.peek(packet.sequence_number)
+        if newest is None:
+            self._base = seq
+            self._report_at = now + self._report_interval_s / 2
+        elif seq != newest + 1 and self._is_jump(packet, seq, newest):
+            return self._take_after_jump(packet, newest, now)
+        self._suspect = None
+        return self._store(packet, seq, now, by_rtx=False)
+
+    def _is_jump(self, packet: RtpPacket, seq: int, newest: int) -> bool:
+        """Far off, or an old number with a timestamp that does not go with it; what we have asked for is neither."""
+        if seq in self._holes:
+            return False
+        if abs(seq - newest) > MAX_DROPOUT:
+            return True
+        off = self._timestamps.peek(packet.timestamp) - (self._timestamps.newest or 0)
+        return seq <= newest and abs(off) > _FOREIGN_TIMESTAMP_S * self.clock_rate
+
+    def _take_after_jump(self, packet: RtpPacket, newest: int, now: float) -> list[ReceivedPacket]:
+        """RFC 3550 A.1: only the second packet in a row shows that a jump is a jump."""
+        if self._suspect is None or packet.sequence_number != (self._suspect[0].sequence_number + 1) & 0xFFFF:
+            self._suspect = packet, now
+            return []
+        first, arrival_s = self._suspect
+        self._suspect = None
+        # The numbers go on upwards for our readers, wherever the sender has jumped.
+        seq = newest + ((first.sequence_number - newest - 1) & 0xFFFF) + 1
+        self._stats.restarts += 1
+        self._holes.clear()
+        self._floor = seq
+        self._base += seq - newest - 1
+        self._sequence.newest = seq - 1
+        return self._store(first, seq, arrival_s, by_rtx=False) + self._store(packet, seq + 1, now, by_rtx=False)
+
+    def _take_rtx(self, packet: RtpPacket, now: float) -> list[ReceivedPacket]:
+        if len(packet.payload) < 2:
+            return []  # a probe for bandwidth: padding only
+        original = int.from_bytes(packet.payload[:2], "big")
+        newest = self._sequence.newest
+        seq = self._sequence.peek(original)
+        if newest is None or seq - newest > MAX_DROPOUT:
+            return []
+        packet.payload = packet.payload[2:]
+        return self._store(packet, seq, now, by_rtx=True)
+
+    def _store(self, packet: RtpPacket, seq: int, now: float, *, by_rtx: bool) -> list[ReceivedPacket]:
+        stats = self._stats
+        if seq in self._ring or seq < self._floor:
+            stats.duplicates += 1
+            return []
+        asked = self._holes.arrived(seq, now)
+        newest = self._sequence.newest
+        if newest is None or seq > newest:
+            self._advance(newest, seq, now)
+        received = ReceivedPacket(
+            seq,
+            self._timestamps.unwrap(packet.timestamp),
+            packet.marker,
+            packet.payload,
+            by_rtx or asked,
+            now,
+            packet.extensions,
+        )
+        stats.packets += 1
+        stats.bytes += rtp.HEADER_BYTES + len(packet.payload)
+        if by_rtx or asked:
+            stats.repaired += 1
+        else:
+            if seq >= self._base:
+                self._first_hand += 1
+            self._measure_jitter(packet.timestamp, now)
+        self._keep(received, now)
+        return [received]
+
+    def _advance(self, newest: int | None, seq: int, now: float) -> None:
+        """The stream has gone on to ``seq``: what lies between is missing."""
+        self._sequence.newest = seq
+        if newest is not None:
+            step = seq - newest
+            passed_s = now - self._newest_arrival_s
+            if step > 1 and self._nack:
+                # When each would have come: evenly before this one as the stream goes, but not before the last one.
+                spacing_s = min(self._spacing_s, passed_s / step)
+                for behind in range(step - 1, 0, -1):
+                    self._holes.add(seq - behind, now - behind * spacing_s, now)
+            self._spacing_s += (min(passed_s / step, _LONGEST_SPACING_S) - self._spacing_s) / 16
+        self._newest_arrival_s = now
+
+    def _measure_jitter(self, timestamp: int, now: float) -> None:
+        """RFC 3550 A.8, once per timestamp: the packets of one picture are sent as fast as the line takes them."""
+        before = self._jitter_from
+        if before is None:
+            self._jitter_from = now, timestamp
+            return
+        step = (timestamp - before[1]) & 0xFFFF_FFFF
+        if step == 0 or step >= 1 << 31:
+            return
+        self._jitter_from = now, timestamp
+        deviation = abs((now - before[0]) * self.clock_rate - step)
+        if deviation < _JITTER_LIMIT_S * self.clock_rate:
+            self._jitter += (deviation - self._jitter) / 16
+
+    def _keep(self, packet: ReceivedPacket, now: float) -> None:
+        ring, order = self._ring, self._ring_order
+        ring[packet.extended_seq] = packet
+        order.append(packet)
+        oldest_s = now - self._ring_s
+        while len(order) > self._max_ring_packets or order[0].arrival_s < oldest_s:
+            gone = order.popleft().extended_seq
+            del ring[gone]
+            if gone >= self._floor:
+                self._floor = gone + 1
 
     def handle_sender_report(self, report: SenderReport, now: float) -> None:
         """Take a sender report of this source (our next receiver report answers it)."""
-        raise NotImplementedError
+        self._sender_report = report.ntp >> 16 & 0xFFFF_FFFF, now
 
     @property
     def due_at(self) -> float:
         """When :meth:`poll` next has something to say (it may be called earlier or later, at no harm)."""
-        raise NotImplementedError
+        return min(self._report_at, self._holes.due_at)
 
     def poll(self, now: float) -> list[bytes]:
         """RTCP to send now, at most one datagram of each: a receiver report when due, one NACK for all that is missing.
 
-        Call it every 10 to 50 ms, or at :attr:`due_at`.
+        Both are reduced-size RTCP (RFC 5506). Call it every 10 to 50 ms, or at :attr:`due_at`.
         """
-        raise NotImplementedError
+        out: list[bytes] = []
+        if now >= self._report_at:
+            self._report_at = now + self._report_interval_s
+            if self._stats.packets != self._packets_reported:  # RFC 3550 6.4: only sources heard of since
+                self._packets_reported = self._stats.packets
+                out.append(rtcp.build(rtcp.ReceiverReport(self.local_ssrc, (self._report_block(now),))))
+        wanted = self._holes.due(now)
+        if wanted:
+            numbers = tuple(seq & 0xFFFF for seq in wanted)
+            out.append(rtcp.build(rtcp.Nack(self.local_ssrc, self.ssrc, numbers)))
+        return out
+
+    def _expected(self) -> int:
+        newest = self._sequence.newest
+        return 0 if newest is None else newest - self._base + 1
+
+    def _report_block(self, now: float) -> rtcp.ReportBlock:
+        """RFC 3550 A.3. Retransmissions do not count as received: the sender wants to know of its link."""
+        expected, received = self._expected(), self._first_hand
+        interval = expected - self._reported[0], received - self._reported[1]
+        self._reported = expected, received
+        lost = max(0, interval[0] - interval[1])
+        if interval[0] > 0:
+            self._intervals.append((interval[0], lost))
+        self._stats.fraction_lost = self._recent_loss()
+        last_report, delay_s = 0, 0.0
+        if self._sender_report is not None:
+            last_report, delay_s = self._sender_report[0], now - self._sender_report[1]
+        return rtcp.ReportBlock(
+            self.ssrc,
+            lost / interval[0] if interval[0] > 0 else 0.0,
+            expected - received,
+            ((self._sequence.newest or 0) - 0x10000) & 0xFFFF_FFFF,
+            int(self._jitter),
+            last_report,
+            delay_s,
+        )
+
+    def _recent_loss(self) -> float:
+        """Over as few of the last intervals as make a meaningful number of packets."""
+        expected = lost = 0
+        for interval_expected, interval_lost in reversed(self._intervals):
+            expected += interval_expected
+            lost += interval_lost
+            if expected >= _LOSS_PACKETS:
+                break
+        return lost / expected if expected else 0.0
 
     def request_keyframe(self, now: float, min_interval_s: float = 0.5) -> list[bytes]:
         """A PLI for this source, or nothing if one was made less than ``min_interval_s`` (or a round trip) ago."""
-        raise NotImplementedError
+        if now - self._keyframe_asked_s < max(min_interval_s, self.rtt_s):
+            return []
+        self._keyframe_asked_s = now
+        return [rtcp.build(rtcp.Pli(self.local_ssrc, self.ssrc))]
 
     def get(self, extended_seq: int) -> ReceivedPacket | None:
         """A packet from the ring."""
-        raise NotImplementedError
+        return self._ring.get(extended_seq)
 
     def since(self, extended_seq: int) -> list[ReceivedPacket]:
         """All packets in the ring after ``extended_seq``, in order."""
-        raise NotImplementedError
+        return [self._ring[seq] for seq in sorted(self._ring) if seq > extended_seq]
 
     @property
     def missing(self) -> list[int]:
         """Extended sequence numbers still being asked for, in order."""
-        raise NotImplementedError
-
-
-class InOrder:
-    """Puts packets in order, waiting for a missing one at most ``max_wait_s``, then going on without it.
-
-    Each packet comes out at most once, in order of ``extended_seq``; one that arrives after its turn is dropped.
-
-    :param max_packets: bound of what is held; beyond it the oldest hole is given up at once.
-    """
-
-    def __init__(self, max_wait_s: float, *, max_packets: int = 2048) -> None:
-        self.max_wait_s = max_wait_s
-        self.skipped = 0
-        """Packets gone on without."""
-        self.late = 0
-        """Packets dropped because they came after their turn (or twice)."""
-        raise NotImplementedError
-
-    def push(self, packet: ReceivedPacket, now: float) -> list[ReceivedPacket]:
-        """Take one packet; returns what is in order now."""
-        raise NotImplementedError
-
-    def poll(self, now: float) -> list[ReceivedPacket]:
-        """What may go out because its wait is over."""
-        raise NotImplementedError
-
-    @property
-    def due_at(self) -> float | None:
-        """When :meth:`poll` will next give something, ``None`` while nothing waits."""
-        raise NotImplementedError
-
-    def flush(self) -> list[ReceivedPacket]:
-        """All that is held, in order, without waiting (at the end of a stream)."""
-        raise NotImplementedError
+        return self._holes.missing

@@ -6,12 +6,26 @@ protect and send (in place if it likes).
 
 from __future__ import annotations
 
+import random
+import struct
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from transport import rtp
-from transport.receive import ReceivedPacket
+from transport import rtcp, rtp
+from transport.received import ReceivedPacket
 from transport.rtcp import RtcpPacket
+
+HOLD_OFF_ROUND_TRIPS = 0.85
+"""A packet is not sent again sooner than this after it was sent: until then no request can know that it is lost.
+Less than one, so that a receiver that repeats its request every 1.15 round trips is never refused for jitter's sake."""
+
+_SHORTEST_HOLD_OFF_S = 0.02
+_UNKNOWN_HOLD_OFF_S = 0.15
+_REMEMBERED_REPORTS = 16
+
+_PATCH = struct.Struct("!BHI")  # marker and payload type, sequence number, timestamp: from byte 1 of the header
+_SEQUENCE = struct.Struct("!H")
 
 
 @dataclass(slots=True)
@@ -85,15 +99,48 @@ class SendStream:
         self.payload_type = payload_type
         self.clock_rate = clock_rate
         self.stats = SendStats()
+        block = _extension_block(extensions, transport_sequence_id)
         self.transport_sequence_offset: int | None = None
-        raise NotImplementedError
+        """Where in each packet the transport-wide sequence number goes; ``None`` without one."""
+        if transport_sequence_id is not None:
+            # It is the first element: behind the fixed header, the block's header, and its own head of 1 or 2 bytes.
+            head_bytes = 1 if block[:2] == rtp.ONE_BYTE_PROFILE.to_bytes(2, "big") else 2
+            self.transport_sequence_offset = rtp.HEADER_BYTES + 4 + head_bytes
+        self._header = _template(payload_type, ssrc, block)
+        self._rtx_header: bytearray | None = None
+        if rtx_payload_type is not None and rtx_ssrc is not None:
+            self._rtx_header = _template(rtx_payload_type, rtx_ssrc, block)
+        self._rtx_sequence = random.getrandbits(15)
+        self._cname = cname
+        first = random.getrandbits(15) if first_sequence is None else first_sequence & 0xFFFF
+        self._newest = first + 0xFFFF  # unwrapped number of the newest packet: one before the first
+        self._offset: int | None = None  # from upstream's unwrapped numbers to ours
+        self._base = 0  # upstream's number from which on this source is forwarded
+        self._shift = 0  # what is added to this source's timestamps
+        self._timestamp: int | None = None
+        self._ring: dict[int, tuple[int, int, bytes, float]] = {}  # byte 1, timestamp, payload, when sent
+        self._ring_order: deque[tuple[float, int]] = deque()
+        self._ring_s = ring_s
+        self._max_ring_packets = max_ring_packets
+        self._resent_s: dict[int, float] = {}
+        self._resend_bytes_per_s = resend_bytes_per_s
+        self._tokens = resend_bytes_per_s
+        self._tokens_at_s: float | None = None
+        self._reports: deque[tuple[int, float]] = deque(maxlen=_REMEMBERED_REPORTS)
+        self._payload_bytes = 0
+        self._told_rtt_s: float | None = None
+
+    @property
+    def rtt_s(self) -> float | None:
+        """Round-trip time from receiver reports, else as told by :meth:`set_rtt`, else ``None``."""
+        return self.stats.rtt_s if self.stats.rtt_s is not None else self._told_rtt_s
 
     def send(self, payload: bytes, timestamp: int, marker: bool, now: float) -> bytearray:
         """The next packet of our own.
 
         :param timestamp: of any width; its low 32 bits go on the wire.
         """
-        raise NotImplementedError
+        return self._emit(self._newest + 1, payload, timestamp & 0xFFFF_FFFF, marker, now)
 
     def forward(
         self, packet: ReceivedPacket, timestamp: int, now: float, payload: bytes | None = None
@@ -105,36 +152,167 @@ class SendStream:
         :returns: ``None`` for a packet from before the newest :meth:`switch_source` (or before the first forwarded
             one): its number is taken.
         """
-        raise NotImplementedError
+        seq = packet.extended_seq
+        if self._offset is None:
+            self._start_source(seq, timestamp)
+        elif seq < self._base:
+            return None
+        return self._emit(
+            seq + (self._offset or 0),
+            packet.payload if payload is None else payload,
+            (timestamp + self._shift) & 0xFFFF_FFFF,
+            packet.marker,
+            now,
+        )
+
+    def _start_source(self, seq: int, timestamp: int) -> None:
+        self._base = seq
+        self._offset = self._newest + 1 - seq
+        self._shift = 0
+        if self._timestamp is not None:
+            step = (timestamp - self._timestamp) & 0xFFFF_FFFF
+            if step == 0 or step >= 1 << 31:
+                self._shift = self._timestamp + 1 - timestamp
 
     def switch_source(self) -> None:
-        """What is forwarded next comes from another source: its numbers follow on, its timestamps never go back."""
-        raise NotImplementedError
+        """What is forwarded next comes from another source: its numbers follow on, its timestamps never go back
+        (where they would, all of this source's are moved up by as much as it takes)."""
+        self._offset = None
+
+    def _emit(self, seq: int, payload: bytes, timestamp: int, marker: bool, now: float) -> bytearray:
+        head = self.payload_type | 0x80 if marker else self.payload_type
+        header = self._header
+        _PATCH.pack_into(header, 1, head, seq & 0xFFFF, timestamp)
+        out = header + payload
+        if seq > self._newest:
+            self._newest = seq
+            self._timestamp = timestamp
+        self._ring[seq] = head, timestamp, payload, now
+        order = self._ring_order
+        order.append((now, seq))
+        if order[0][0] < now - self._ring_s or len(order) > self._max_ring_packets:
+            self._trim(now)
+        stats = self.stats
+        stats.packets += 1
+        stats.bytes += len(out)
+        self._payload_bytes += len(payload)
+        return out
+
+    def _trim(self, now: float) -> None:
+        order, oldest_s = self._ring_order, now - self._ring_s
+        while order and (order[0][0] < oldest_s or len(order) > self._max_ring_packets):
+            _, seq = order.popleft()
+            self._ring.pop(seq, None)
+            self._resent_s.pop(seq, None)
 
     def handle_rtcp(self, packet: bytes | Sequence[RtcpPacket], now: float) -> list[bytearray]:
-        """Digest RTCP from the peer (raw, or parsed once for several streams); returns the retransmissions to send now.
+        """Digest RTCP from the peer (raw, or parsed once for several streams); returns the retransmissions to send.
 
-        Other sources' feedback is ignored. Keyframe requests are for the caller (:func:`transport.rtcp.wants_keyframe`).
+        Other sources' feedback is ignored. Keyframe requests are the caller's (:func:`transport.rtcp.wants_keyframe`).
 
         :raises MalformedPacket: if raw bytes are not RTCP.
         """
-        raise NotImplementedError
+        packets = rtcp.parse(bytes(packet)) if isinstance(packet, bytes | bytearray | memoryview) else packet
+        out: list[bytearray] = []
+        for one in packets:
+            if isinstance(one, rtcp.Nack):
+                if one.media_ssrc == self.ssrc:
+                    out += self._answer(one.sequence_numbers, now)
+            elif isinstance(one, rtcp.ReceiverReport | rtcp.SenderReport):
+                for block in one.reports:
+                    if block.ssrc == self.ssrc:
+                        self._digest(block, now)
+        return out
+
+    def _answer(self, numbers: Sequence[int], now: float) -> list[bytearray]:
+        self._refill(now)
+        stats, newest = self.stats, self._newest
+        rtt_s = self.rtt_s
+        hold_off_s = _UNKNOWN_HOLD_OFF_S if rtt_s is None else max(HOLD_OFF_ROUND_TRIPS * rtt_s, _SHORTEST_HOLD_OFF_S)
+        out: list[bytearray] = []
+        for number in numbers:
+            seq = newest - ((newest - number) & 0xFFFF)
+            kept = self._ring.get(seq)
+            if kept is None:
+                stats.not_in_ring += 1
+                continue
+            # A hole of upstream's that has just been filled was asked for before it went out: once is enough.
+            before_s = self._resent_s.get(seq, kept[3] if rtt_s is not None else None)
+            if before_s is not None and now - before_s < hold_off_s:
+                stats.held_off += 1
+                continue
+            again = self._again(seq, kept)
+            if len(again) > self._tokens:
+                stats.over_budget += 1
+                continue
+            self._tokens -= len(again)
+            self._resent_s[seq] = now
+            stats.resent_packets += 1
+            stats.resent_bytes += len(again)
+            out.append(again)
+        return out
+
+    def _again(self, seq: int, kept: tuple[int, int, bytes, float]) -> bytearray:
+        head, timestamp, payload, _ = kept
+        if self._rtx_header is None:
+            _PATCH.pack_into(self._header, 1, head, seq & 0xFFFF, timestamp)
+            return self._header + payload
+        # RFC 4588 section 4: own number, the original's timestamp and marker, its number before the payload.
+        header = self._rtx_header
+        _PATCH.pack_into(header, 1, header[1] & 0x7F | head & 0x80, self._rtx_sequence, timestamp)
+        self._rtx_sequence = (self._rtx_sequence + 1) & 0xFFFF
+        return header + _SEQUENCE.pack(seq & 0xFFFF) + payload
+
+    def _refill(self, now: float) -> None:
+        if self._tokens_at_s is not None:
+            earned = (now - self._tokens_at_s) * self._resend_bytes_per_s
+            self._tokens = min(self._resend_bytes_per_s, self._tokens + earned)
+        self._tokens_at_s = now
+
+    def _digest(self, block: rtcp.ReportBlock, now: float) -> None:
+        stats = self.stats
+        stats.fraction_lost, stats.packets_lost = block.fraction_lost, block.packets_lost
+        stats.jitter_s = block.jitter / self.clock_rate
+        stats.report_at_s = now
+        for stamp, sent_s in self._reports:
+            if stamp == block.last_report:
+                rtt_s = max(0.0, now - sent_s - block.delay_s)
+                stats.rtt_s = rtt_s if stats.rtt_s is None else stats.rtt_s + (rtt_s - stats.rtt_s) / 4
+                return
 
     def set_rtt(self, rtt_s: float) -> None:
-        """Feed a round-trip time measured elsewhere (until receiver reports give one)."""
-        raise NotImplementedError
+        """Feed a round-trip time measured elsewhere (it counts until receiver reports give one)."""
+        self._told_rtt_s = rtt_s
 
     def set_resend_budget(self, bytes_per_s: float) -> None:
         """Change the budget of retransmission."""
-        raise NotImplementedError
+        self._resend_bytes_per_s = bytes_per_s
+        self._tokens = min(self._tokens, bytes_per_s)
 
     def sender_report(self, now: float, media_ms: float) -> bytes:
         """SR and SDES to send now (about once a second).
 
         :param media_ms: what time it is now on the clock of this stream's timestamps (lecture time, for a relay).
         """
-        raise NotImplementedError
+        ntp = rtcp.ntp_of(media_ms / 1000)
+        self._reports.append((ntp >> 16 & 0xFFFF_FFFF, now))
+        timestamp = round(media_ms * self.clock_rate / 1000) + self._shift
+        report = rtcp.SenderReport(self.ssrc, ntp, timestamp & 0xFFFF_FFFF, self.stats.packets, self._payload_bytes)
+        return rtcp.build(report, rtcp.SourceDescription(((self.ssrc, self._cname),)))
 
     def bye(self) -> bytes:
         """BYE, for the end of the stream."""
-        raise NotImplementedError
+        return rtcp.build(rtcp.ReceiverReport(self.ssrc), rtcp.Bye((self.ssrc,)))
+
+
+def _extension_block(extensions: Mapping[int, bytes], transport_sequence_id: int | None) -> bytes:
+    if transport_sequence_id is None:
+        return rtp.build_extensions(extensions)
+    return rtp.build_extensions({transport_sequence_id: b"\0\0", **extensions})
+
+
+def _template(payload_type: int, ssrc: int, block: bytes) -> bytearray:
+    if not 0 <= payload_type <= 127:
+        raise ValueError(f"no RTP payload type {payload_type}")
+    first = 0x90 if block else 0x80
+    return bytearray(bytes((first, payload_type)) + bytes(6) + ssrc.to_bytes(4, "big") + block)
