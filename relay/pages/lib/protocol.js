@@ -103,5 +103,6 @@ export class RequestError extends Error {
     this.name = "RequestError";
     this.status = status;
     this.id = error.id;
+    this.text = error.text;
   }
 }

@@ -134,7 +134,7 @@ export class Publisher {
       await limitCamera(peer);
     } catch (error) {
       if (!current()) return;
-      if (error instanceof RequestError) this._failed({ id: error.id, text: error.message }, FINAL_STATUSES.has(error.status));
+      if (error instanceof RequestError) this._failed({ id: error.id, text: error.text }, FINAL_STATUSES.has(error.status));
       else this._failed({ id: "webrtc_failed", text: String(error) });
     }
   }
@@ -240,7 +240,7 @@ function trickle(peer, session, offer, onError) {
       await session.trickle(fragment);
     } catch (error) {
       // The session is gone (the relay was restarted): without candidates it will not come up.
-      if (error instanceof RequestError) onError({ id: error.id, text: error.message });
+      if (error instanceof RequestError) onError({ id: error.id, text: error.text });
       else throw error;
     }
   };

@@ -60,7 +60,7 @@ async function submit() {
 
 function draw() {
   document.title = `Hallcast · ${text("hall")}`;
-  say(element("join-error"), refused ? errorText({ id: refused.id, text: refused.message }) : "");
+  say(element("join-error"), refused ? errorText({ id: refused.id, text: refused.text }) : "");
   projector?.draw();
 }
 

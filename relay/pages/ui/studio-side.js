@@ -134,7 +134,7 @@ export class Deck {
       await uploadDeck({ ...this._target, file, onProgress });
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      this._error = { id: error.id, text: error.message };
+      this._error = { id: error.id, text: error.text };
     } finally {
       this._sent = null;
       this.draw();
