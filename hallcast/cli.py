@@ -47,35 +47,35 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the ``hallcast`` command; returns the exit status (0 good, 1 failed, 2 wrong usage, 130 interrupted)."""
+    """Run the ``hallcast`` command; returns the exit status (0 good, 2 failed or wrong usage, 130 interrupted)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     name = next((word for word in words if not word.startswith("-")), None)
     try:
         parser = _build_parser(name)
         parsed = parser.parse_args(words)
     except MissingExtra as error:
-        print(f"hallcast: {error}", file=sys.stderr)
-        return 1
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         return int(parsed.run(parsed) or 0)
     except MissingExtra as error:
-        print(f"hallcast: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
     except HallcastError as error:
         if getattr(parsed, "json", False):
             print(json.dumps({"error": {"id": error.error_id, "text": error.text}}, ensure_ascii=False))
-        print(f"hallcast: {error.text} ({error.error_id})", file=sys.stderr)
+        print(f"error: {error.text} ({error.error_id})", file=sys.stderr)
     except ModuleNotFoundError as error:
         missing = _missing_extra(str(name), error)
         if missing is None:
             raise
-        print(f"hallcast: {missing}", file=sys.stderr)
+        print(f"error: {missing}", file=sys.stderr)
     except BrokenPipeError:
         # The reader of our output (`| head`) has gone; what is left to flush must not raise again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         return 130
-    return 1
+    return 2
 
 
 class MissingExtra(Exception):

@@ -1,0 +1,65 @@
+"""What staff may call a lecture: ids, titles and language tags."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import unicodedata
+
+from lecture.errors import RefusedError
+
+MAX_TITLE_CHARS = 200
+MAX_LANGUAGES = 8
+
+_LECTURE_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}")
+_ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+
+
+def is_lecture_id(text: str) -> bool:
+    """Whether a lecture may be called so: it is part of addresses and file names."""
+    return _LECTURE_ID.fullmatch(text) is not None
+
+
+def new_lecture_id(title: str) -> str:
+    """An id made from the words of the title that ASCII can write, with a random end."""
+    ascii_title = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    words = re.sub(r"[^a-z0-9]+", "-", ascii_title).strip("-")[:40].strip("-") or "lecture"
+    return f"{words}-{''.join(secrets.choice(_ID_ALPHABET) for _ in range(5))}"
+
+
+def check_lecture_id(text: str) -> None:
+    """:raises RefusedError: ``lecture_id_invalid`` (422)."""
+    if not is_lecture_id(text):
+        raise RefusedError(
+            "lecture_id_invalid", "A lecture's id has 1 to 63 characters of a-z, 0-9 and dashes within.", 422
+        )
+
+
+def check_text(name: str, text: str, *, required: bool = False) -> None:
+    """Check a title or course.
+
+    :raises RefusedError: ``title_invalid`` or ``course_invalid`` (422).
+    """
+    if (required and not text.strip()) or len(text) > MAX_TITLE_CHARS or not all(map(_is_writing, text)):
+        low = 1 if required else 0
+        raise RefusedError(
+            f"{name}_invalid", f"The {name} must be one line of {low} to {MAX_TITLE_CHARS} characters.", 422
+        )
+
+
+def check_language(languages: tuple[str, ...]) -> None:
+    """Check the languages of a lecture.
+
+    :raises RefusedError: ``language_invalid`` (422).
+    """
+    good = all(_LANGUAGE.fullmatch(language) and len(language) <= 35 for language in languages)
+    if not good or not 1 <= len(set(languages)) == len(languages) <= MAX_LANGUAGES:
+        raise RefusedError(
+            "language_invalid", f"Languages are 1 to {MAX_LANGUAGES} different tags such as en, ko or pt-BR.", 422
+        )
+
+
+def _is_writing(character: str) -> bool:
+    """Neither a control character (line breaks among them) nor half a surrogate pair."""
+    return unicodedata.category(character) not in ("Cc", "Cs")

@@ -1,0 +1,49 @@
+"""The web application of a relay."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from lecture.errors import HallcastError
+from relay.app import Relay
+from relay.signalling import decks, health, join, library, pages, staff, whip
+from relay.signalling.errors import error_response
+from relay.signalling.gate import Gate
+from relay.signalling.metrics import RelayMetrics
+from relay.signalling.sockets import Sockets
+
+
+def create_app(relay: Relay) -> ASGIApp:
+    """The ASGI application that serves ``relay``, which must have been entered."""
+    app = FastAPI(
+        title="Hallcast relay",
+        summary="Staff API. Publishing (WHIP), playing (WHEP) and the sockets: docs/protocol.md.",
+        docs_url=None,  # both would load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    for kind in (HallcastError, HTTPException, RequestValidationError, Exception):
+        app.add_exception_handler(kind, _answer)
+    sockets = Sockets(relay)
+    app.include_router(staff.router(relay))
+    app.include_router(join.router(relay))
+    app.router.routes.extend(
+        [
+            *whip.routes(relay),
+            *decks.routes(relay),
+            *sockets.routes(),
+            *library.routes(relay),
+            *health.routes(relay, RelayMetrics(relay, sockets)),
+            *pages.routes(),
+        ]
+    )
+    return Gate(app, relay.config)
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    return error_response(error)

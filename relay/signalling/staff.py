@@ -1,0 +1,173 @@
+"""The staff API: plan, list, change and end lectures. Described at ``/openapi.json``."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Path, Request, Security
+from fastapi.security import HTTPBearer
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from lecture.errors import RefusedError
+from relay.app import LectureHandout, Relay
+from relay.signalling.http import base_url, bearer_token
+from relay.tokens import group_code
+
+
+class NewLecture(BaseModel):
+    """What staff say of a lecture to come."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: str = Field(examples=["Fluid dynamics 3"])
+    lecture: str | None = Field(None, description="its id in addresses; made from the title if left out")
+    course: str = ""
+    languages: list[str] = Field(["en"], description="BCP 47 tags of the voices, the lecturer's first")
+    planned_at: AwareDatetime | None = Field(None, description="when it is to begin, with time zone")
+
+
+class LectureChange(BaseModel):
+    """Facts to change; those left out stay."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: str | None = None
+    course: str | None = None
+    planned_at: AwareDatetime | None = None
+
+
+class Urls(BaseModel):
+    """Addresses to hand out. The studio's and the hall's carry the token and the code behind the ``#``."""
+
+    studio: str
+    interpreter: str
+    hall: str
+    library: str
+    whip: str
+    whep: str
+    deck: str
+
+
+class Lecture(BaseModel):
+    """A lecture with everything to hand out for it: keep it to yourself."""
+
+    lecture: str
+    title: str
+    course: str
+    languages: list[str]
+    state: Literal["planned", "live", "ended"]
+    planned_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    duration_ms: int
+    hall_code: str
+    hall_code_expires_at: datetime
+    lecturer_token: str
+    interpreter_token: str
+    urls: Urls
+
+
+class LectureDetails(Lecture):
+    """A lecture, and how it is going if it is open on the relay now (else null)."""
+
+    live: dict[str, object] | None
+
+
+class Lectures(BaseModel):
+    """Newest first."""
+
+    lectures: list[Lecture]
+
+
+LectureId = Annotated[str, Path(max_length=64)]
+
+
+def router(relay: Relay) -> APIRouter:
+    """The API's routes."""
+
+    def require_staff(
+        request: Request, _: Annotated[object, Security(HTTPBearer(auto_error=False, description="staff token"))]
+    ) -> None:
+        relay.access.require_staff(bearer_token(request))
+
+    api = APIRouter(prefix="/api/lectures", tags=["lectures"], dependencies=[Depends(require_staff)])
+
+    def show(request: Request, handout: LectureHandout) -> Lecture:
+        return _to_lecture(handout, base_url(request, relay.config.server.public_url))
+
+    @api.post("", status_code=201, summary="Plan a lecture")
+    async def create(request: Request, new: NewLecture) -> Lecture:
+        handout = await relay.create_lecture(
+            new.title,
+            lecture_id=new.lecture,
+            course=new.course,
+            languages=tuple(new.languages),
+            planned_at=new.planned_at.timestamp() if new.planned_at else None,
+        )
+        return show(request, handout)
+
+    @api.get("", summary="All lectures")
+    async def list_lectures(request: Request, state: Literal["planned", "live", "ended"] | None = None) -> Lectures:
+        records = await asyncio.to_thread(relay.catalogue.list, state)
+        return Lectures(lectures=[show(request, relay.handout(record)) for record in records])
+
+    @api.get("/{lecture}", summary="One lecture, and how it is going")
+    async def get(request: Request, lecture: LectureId) -> LectureDetails:
+        found = show(request, relay.handout(relay.record(lecture)))
+        opened = relay.directory.get(lecture)
+        return LectureDetails(**found.model_dump(), live=opened.snapshot() if opened else None)
+
+    @api.patch("/{lecture}", summary="Change what was said of a lecture")
+    async def change(request: Request, lecture: LectureId, change: LectureChange) -> Lecture:
+        if not change.model_fields_set:
+            raise RefusedError("request_invalid", "There is nothing to change.", 422)
+        planned_at = change.planned_at.timestamp() if change.planned_at else None
+        return show(
+            request,
+            await relay.change_lecture(lecture, title=change.title, course=change.course, planned_at=planned_at),
+        )
+
+    @api.post("/{lecture}/end", summary="End a lecture")
+    async def end(request: Request, lecture: LectureId) -> Lecture:
+        return show(request, await relay.end_lecture(lecture))
+
+    @api.post("/{lecture}/code", summary="Make a new hall code; the old one is void")
+    async def renew_code(request: Request, lecture: LectureId) -> Lecture:
+        return show(request, await relay.renew_hall_code(lecture))
+
+    return api
+
+
+def _to_lecture(handout: LectureHandout, base: str) -> Lecture:
+    record, code = handout.record, group_code(handout.record.hall_code)
+    name = record.lecture_id
+    return Lecture(
+        lecture=name,
+        title=record.title,
+        course=record.course,
+        languages=list(record.languages),
+        state=record.state,
+        planned_at=_time(record.planned_at),
+        started_at=_time(record.started_at),
+        ended_at=_time(record.ended_at),
+        duration_ms=record.duration_ms,
+        hall_code=code,
+        hall_code_expires_at=datetime.fromtimestamp(record.code_expires_at, UTC),
+        lecturer_token=handout.lecturer_token,
+        interpreter_token=handout.interpreter_token,
+        urls=Urls(
+            studio=f"{base}/studio/{name}#token={handout.lecturer_token}",
+            interpreter=f"{base}/studio/{name}#token={handout.interpreter_token}",
+            hall=f"{base}/hall#code={code}",
+            library=f"{base}/library/{name}",
+            whip=f"{base}/whip/{name}",
+            whep=f"{base}/whep/{name}",
+            deck=f"{base}/lectures/{name}/deck",
+        ),
+    )
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
