@@ -28,6 +28,11 @@ class Vocabulary:
         self.kinds = {cls.KIND: cls for cls in kinds}
         self.max_bytes = max_bytes
 
+    def fits(self, text: str) -> bool:
+        """Whether a message is small enough."""
+        # A text has at most 4 bytes a character: most need no encoding to know.
+        return len(text) * 4 <= self.max_bytes or len(text.encode(errors="replace")) <= self.max_bytes
+
     def __repr__(self) -> str:
         return f"Vocabulary({self.name!r})"
 
@@ -85,8 +90,7 @@ def decode(text: str, vocabulary: Vocabulary) -> Message:
 
     :raises ProtocolError: ``message_too_large``, ``message_malformed``.
     """
-    # A text has at most 4 bytes a character: most need no encoding to know that they fit.
-    if len(text) * 4 > vocabulary.max_bytes and len(text.encode(errors="replace")) > vocabulary.max_bytes:
+    if not vocabulary.fits(text):
         raise ProtocolError("message_too_large", f"A message is larger than {vocabulary.max_bytes} bytes.")
     try:
         value = json.loads(text, parse_constant=_no_constant)

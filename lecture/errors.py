@@ -15,6 +15,7 @@ class CloseCode(IntEnum):
     NORMAL = 1000
     GOING_AWAY = 1001
     TOO_BIG = 1009
+    INTERNAL = 1011
     OVERLOADED = 1013
     PROTOCOL = 4400
     UNAUTHORISED = 4401
@@ -95,4 +96,4 @@ def close_code(error: HallcastError) -> CloseCode:
         return _CODE_OF_ID[error.error_id]
     if isinstance(error, RefusedError):
         return _CODE_OF_STATUS.get(error.http_status, CloseCode.PROTOCOL)
-    return CloseCode.PROTOCOL
+    return CloseCode.PROTOCOL if isinstance(error, ProtocolError) else CloseCode.INTERNAL

@@ -131,16 +131,19 @@ class Session:
     def send(self, message: Message) -> str:
         """The text to send for ``message``; moves the session on.
 
-        :raises LocalProtocolError: ``message_unexpected`` if the protocol does not allow it now.
+        :raises LocalProtocolError: ``message_unexpected`` if the protocol does not allow it now, ``message_too_large``.
         """
         following = self._following(self.role, message)
         if following is None:
             raise LocalProtocolError(
                 "message_unexpected", f"We must not send {message.KIND!r} while the session is {self.state.value}."
             )
+        text = codec.encode(message)
+        if not self._words_of(self.role).fits(text):
+            raise LocalProtocolError("message_too_large", f"This {message.KIND!r} is too large to be sent.")
         self._sending(message)
         self.state = following
-        return codec.encode(message)
+        return text
 
     def refuse(self, error: HallcastError) -> tuple[str | None, CloseCode]:
         """Give up because of ``error``: the text to send first (None from a client or if closed) and the close code."""
@@ -241,9 +244,9 @@ class HallSession(Session):
         if isinstance(message, m.HallHello) and bool(message.code) == bool(message.token):
             raise ProtocolError("message_malformed", "Malformed message: hello needs either a code or a token.")
         if isinstance(message, m.Ack):
-            if message.bytes > self.frame_bytes_sent:
-                raise ProtocolError("ack_impossible", "More bytes were acknowledged than were sent.")
-            self.frame_bytes_acknowledged = max(self.frame_bytes_acknowledged, message.bytes)
+            if not self.frame_bytes_acknowledged <= message.bytes <= self.frame_bytes_sent:
+                raise ProtocolError("ack_impossible", "More bytes were acknowledged than sent, or fewer than before.")
+            self.frame_bytes_acknowledged = message.bytes
 
     def _sending(self, message: Message) -> None:
         if isinstance(message, m.Ack):
