@@ -11,7 +11,8 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from aiortc import RTCCertificate, RTCDtlsTransport
-from aiortc.rtcdtlstransport import SRTP_PROFILES, State
+from aiortc.rtcdtlstransport import SRTP_PROFILES, SRTPProtectionProfile, State
+from OpenSSL import SSL
 
 from transport.ice import IceTransport
 from transport.sdp_types import Fingerprint
@@ -39,6 +40,23 @@ def fingerprints(certificate: RTCCertificate) -> tuple[Fingerprint, ...]:
     )
 
 
+class _WatchedCertificate(RTCCertificate):
+    """A certificate whose TLS context reports alerts: aiortc makes the context here, and swallows what went wrong."""
+
+    def __init__(self, certificate: RTCCertificate, on_alert: Callable[[str, int], None]) -> None:
+        super().__init__(certificate._key, certificate._cert)
+        self._on_alert = on_alert
+
+    def _create_ssl_context(self, srtp_profiles: list[SRTPProtectionProfile]) -> SSL.Context:
+        context = super()._create_ssl_context(srtp_profiles)
+        context.set_info_callback(self._info)
+        return context
+
+    def _info(self, _connection: SSL.Connection, where: int, value: int) -> None:
+        if where & SSL.SSL_CB_ALERT:
+            self._on_alert("received" if where & SSL.SSL_CB_READ else "sent", value & 0xFF)
+
+
 class DtlsTransport(RTCDtlsTransport):
     """aiortc's DTLS transport, whose SRTP sessions are used directly.
 
@@ -48,15 +66,20 @@ class DtlsTransport(RTCDtlsTransport):
     :ivar outbound: protects what we send, once connected.
     :ivar inbound: opens what we receive.
     :ivar on_closed: called when the other side has said goodbye.
+    :ivar failure: why a handshake failed, as far as known: the last TLS alert (RFC 8446 section 6).
     """
 
     def __init__(self, transport: IceTransport, certificate: RTCCertificate) -> None:
-        super().__init__(transport, [certificate])
+        super().__init__(transport, [_WatchedCertificate(certificate, self._alert)])
         # aiortc prefers AES-GCM, whose tag is 6 bytes longer: 1.5 % of a hall's voice at 12 kbit/s.
         self._srtp_profiles = sorted(SRTP_PROFILES, key=lambda profile: b"SHA1_80" not in profile.openssl_profile)
         self.outbound: SrtpContext | None = None
         self.inbound: SrtpContext | None = None
         self.on_closed: Callable[[], None] | None = None
+        self.failure = ""
+
+    def _alert(self, way: str, number: int) -> None:
+        self.failure = f" (alert {number} {way})"
 
     def choose_role(self, *, server: bool) -> None:
         """Set our role as the descriptions say; aiortc would derive it from the ICE role."""

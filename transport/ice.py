@@ -1,93 +1,36 @@
 """ICE by aioice, with what aioice 0.13 cannot be configured to do.
 
-All of aioice's and aiortc's ICE internals that we touch are in this file; each is named with the limit that makes it
-necessary. Checked against aioice 0.13.0 and aiortc 1.16.0.
+All of aioice's and aiortc's ICE internals that we touch are here and in ``ice_socket.py``; each is named with the limit
+that makes it necessary. Checked against aioice 0.13.0 and aiortc 1.16.0.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import ipaddress
 import logging
 import random
-import socket
-import struct
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from aioice import Candidate, Connection, stun
 from aioice.candidate import candidate_foundation, candidate_priority
-from aioice.ice import (
-    CandidatePair,
-    StunProtocol,
-    relayed_candidate,
-    server_reflexive_candidate,
-)
+from aioice.ice import CandidatePair, StunProtocol, relayed_candidate, server_reflexive_candidate
 from aiortc import RTCIceGatherer, RTCIceServer, RTCIceTransport
 from aiortc.rtcicetransport import connection_kwargs
 
 from transport.consent import Consent
 from transport.errors import TransportError
+from transport.ice_socket import ConsentCheck, MediaProtocol, bind_udp
 from transport.network import NetworkConfig
 
 logger = logging.getLogger("hallcast.transport.ice")
 
-SOCKET_BUFFER_BYTES = 512 * 1024
-SERVER_TIMEOUT_S = 3.0
+SERVER_TIMEOUT_S: Final = 3.0
 """How long gathering waits for STUN and TURN servers; the host candidates are worth more than theirs late."""
 
-MAX_DTLS_QUEUE = 64
-MAX_REMOTE_CANDIDATES = 50
-
-
-class MediaProtocol(StunProtocol):
-    """A UDP socket (or TURN allocation) that tells STUN, DTLS and media apart by their first byte (RFC 7983).
-
-    aioice 0.13 tries to parse each datagram as STUN and puts the rest into a queue without bound, which costs a task
-    switch per packet; and a malformed attribute raises ``struct.error`` out of its ``datagram_received``.
-    """
-
-    receiver: IceConnection
-    sock: socket.socket | None = None
-
-    def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
-        if not data or isinstance(data, str):
-            return
-        first = data[0]
-        if 127 < first < 192:
-            self.receiver.on_media(data)
-        elif 19 < first < 64:
-            self.receiver.data_received(data, self.local_candidate.component)
-        elif first < 4:
-            self._stun_received(data, (addr[0], addr[1]))
-
-    def _stun_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        try:
-            message = stun.parse_message(data)
-        except (ValueError, struct.error):
-            return
-        if message.message_class in (stun.Class.RESPONSE, stun.Class.ERROR):
-            transaction = self.transactions.get(message.transaction_id)
-            if transaction is not None:
-                transaction.response_received(message, addr)
-        elif message.message_class == stun.Class.REQUEST:
-            self.receiver.request_received(message, addr, self)
-
-
-class _ConsentCheck:
-    """One outstanding consent check. It stands where aioice keeps a ``stun.Transaction``; only this method is used."""
-
-    def __init__(self, sent_at: float, addr: tuple[str, int], key: bytes, on_answer: Callable[[float], None]) -> None:
-        self.sent_at = sent_at
-        self._addr = addr
-        self._key = key
-        self._on_answer = on_answer
-
-    def response_received(self, message: stun.Message, addr: tuple[str, int]) -> None:
-        authentic = message.message_class == stun.Class.RESPONSE and message.check_message_integrity(self._key)
-        if authentic and addr == self._addr:
-            self._on_answer(self.sent_at)
+MAX_DTLS_QUEUE: Final = 64
+MAX_REMOTE_CANDIDATES: Final = 50
 
 
 class IceConnection(Connection):
@@ -102,7 +45,7 @@ class IceConnection(Connection):
         super().__init__(ice_controlling=controlling, **servers)
         self._network = network
         self._consent: Consent | None = None
-        self._consent_checks: dict[bytes, tuple[StunProtocol, _ConsentCheck]] = {}
+        self._consent_checks: dict[bytes, tuple[StunProtocol, ConsentCheck]] = {}
         self._selected: tuple[MediaProtocol, tuple[str, int]] | None = None
         self.on_media: Callable[[bytes], None] = _ignore
         self.on_lost: Callable[[str], None] = _ignore
@@ -140,7 +83,7 @@ class IceConnection(Connection):
         return candidates + [candidate for task in tasks if (candidate := task.result()) is not None]
 
     async def _bind(self, address: str) -> MediaProtocol:
-        sock = _bind_udp(address, self._network.udp_ports)
+        sock = bind_udp(address, self._network.udp_ports)
         try:
             _, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
                 lambda: MediaProtocol(self), sock=sock
@@ -232,7 +175,7 @@ class IceConnection(Connection):
             return
         request = self.build_request(pair, nominate=False)
         request.add_message_integrity(key)
-        check = _ConsentCheck(now, pair.remote_addr, key, self._consent_answered)
+        check = ConsentCheck(now, pair.remote_addr, key, self._consent_answered)
         transactions: dict[bytes, Any] = pair.protocol.transactions
         transactions[request.transaction_id] = check
         self._consent_checks[request.transaction_id] = (pair.protocol, check)
@@ -327,46 +270,6 @@ def _host_candidate(component: int, host: str, port: int, *, preference: int) ->
         port=port,
         type="host",
     )
-
-
-def _bind_udp(address: str, ports: tuple[int, int] | None) -> socket.socket:
-    """A non-blocking UDP socket at ``address``, within ``ports``.
-
-    :raises TransportError: ``udp_ports_exhausted``.
-    :raises OSError: the address is not ours.
-    """
-    family = socket.AF_INET6 if ipaddress.ip_address(address).version == 6 else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_DGRAM)
-    try:
-        sock.setblocking(False)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-            sock.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER_BYTES)
-        for port in _ports_to_try(ports):
-            try:
-                sock.bind((address, port))
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-            else:
-                return sock
-        assert ports is not None
-        raise TransportError(
-            "udp_ports_exhausted", f"All UDP ports from {ports[0]} to {ports[1]} on {address} are in use."
-        )
-    except BaseException:
-        sock.close()
-        raise
-
-
-def _ports_to_try(ports: tuple[int, int] | None) -> list[int]:
-    if ports is None:
-        return [0]
-    first, last = ports
-    # From a random place on, so that a port just freed is not the next one taken: late packets of its last user.
-    start = random.randint(first, last)
-    return [*range(start, last + 1), *range(first, start)]
 
 
 async def _ask_server(query: Awaitable[tuple[Candidate, Any]]) -> Candidate | None:

@@ -145,7 +145,7 @@ class Peer:
         )
         self._refuse_closed()
         if self._dtls.state != "connected":
-            raise TransportError("dtls_failed", "The DTLS handshake failed.")
+            raise TransportError("dtls_failed", f"The DTLS handshake failed{self._dtls.failure}.")
 
     def _refuse_closed(self) -> None:
         if self._closing is not None:
