@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import { BlobStore, parseBlobFrame } from "../../../../relay/pages/lib/frames.js";
+
+/** Frames packed by lecture.wire, the protocol's own implementation. */
+const vectors = JSON.parse(readFileSync(process.env.HALLCAST_FRAME_VECTORS, "utf8"));
+
+const bytes = (hex) => Uint8Array.from(Buffer.from(hex, "hex")).buffer;
+
+test("frames of the relay are read as they were written", () => {
+  for (const { frame, digest, mediaType, offset, total, data } of vectors.blobs) {
+    const parsed = parseBlobFrame(bytes(frame));
+    assert.deepEqual({ ...parsed, payload: Buffer.from(parsed.payload).toString("hex") }, { digest, mediaType, offset, total, payload: data });
+  }
+});
+
+test("other kinds, other versions and frames cut short are not taken", () => {
+  const [{ frame }] = vectors.blobs;
+  for (const bad of [vectors.chunk, "", "01", frame.slice(0, 80), `02${frame.slice(2)}`, `01ff${frame.slice(4)}`]) {
+    assert.equal(parseBlobFrame(bytes(bad)), null);
+  }
+  const beyond = new Uint8Array(bytes(frame));
+  new DataView(beyond.buffer).setUint32(35, 1_000_000);
+  assert.equal(parseBlobFrame(beyond.buffer), null);
+});
+
+const piece = (digest, offset, total, text) => ({ digest, mediaType: "image/avif", offset, total, payload: Buffer.from(text) });
+
+test("a blob is there when its last piece has come, and not before", () => {
+  const store = new BlobStore();
+  assert.equal(store.add(piece("a", 0, 6, "abc")), false);
+  assert.equal(store.get("a"), null);
+  assert.deepEqual(store.have(), [["a", 3]]);
+  assert.equal(store.add(piece("a", 3, 6, "def")), true);
+  assert.equal(Buffer.from(store.get("a").data).toString(), "abcdef");
+});
+
+test("pieces that come twice or overlap do no harm, a piece after a hole is not taken", () => {
+  const store = new BlobStore();
+  store.add(piece("a", 0, 6, "abc"));
+  assert.equal(store.add(piece("a", 0, 6, "abc")), false);
+  assert.equal(store.add(piece("a", 5, 6, "f")), false);
+  assert.deepEqual(store.have(), [["a", 3]]);
+  assert.equal(store.add(piece("a", 2, 6, "cdef")), true);
+  assert.equal(Buffer.from(store.get("a").data).toString(), "abcdef");
+});
+
+test("past its bound the store drops what came first, never what is coming", () => {
+  const store = new BlobStore({ max_bytes: 10 });
+  store.add(piece("a", 0, 6, "aaaaaa"));
+  store.add(piece("b", 0, 6, "b"));
+  assert.deepEqual(store.have(), [["b", 1]]);
+  assert.equal(store.bytes, 6);
+});
