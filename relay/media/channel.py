@@ -31,4 +31,4 @@ class Channel(Protocol):
         """The next message. Raises :class:`ChannelClosed` at the end."""
 
     async def close(self, code: int, reason: str) -> None:
-        """Close with a WebSocket close code (``docs/protocol.md`` lists ours, 4400 and up). Never raises; idempotent."""
+        """Close with a WebSocket close code (:class:`lecture.errors.CloseCode`). Never raises; idempotent."""

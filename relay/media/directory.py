@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from lecture.errors import LectureFileError
+from lecture.file import LectureFile
 from relay.media.live import LiveLecture
 from relay.media.settings import LectureInfo, MediaSettings
-from transport.peer import NetworkConfig
+from relay.media.stage import Stage, read_info, write_info
+from relay.media.tasks import Crew
+from transport.network import NetworkConfig
+
+logger = logging.getLogger("hallcast.lectures")
+
+JANITOR_EVERY_S = 30.0
+SUFFIX = ".lecture"
 
 
 class LectureDirectory:
@@ -21,15 +32,30 @@ class LectureDirectory:
     """
 
     def __init__(self, data_dir: Path, network: NetworkConfig, settings: MediaSettings | None = None) -> None:
-        raise NotImplementedError
+        self._folder = data_dir / "lectures"
+        self._cache_dir = data_dir / "cache"
+        self._network = network
+        self._settings = settings or MediaSettings()
+        self._crew = Crew()
+        self._open: dict[str, LiveLecture] = {}
+        self._opening = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
-        raise NotImplementedError
+        await self._crew.__aenter__()
+        self._crew.spawn("janitor", self._janitor())
+        for lecture_id, info in await asyncio.to_thread(self._find_live):
+            try:
+                await self.open(lecture_id, info)
+                logger.info("%s goes on", lecture_id)
+            except LectureFileError as error:
+                logger.error("%s cannot go on: %s", lecture_id, error.text)
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        raise NotImplementedError
+        await asyncio.gather(*(self._close(lecture) for lecture in list(self._open.values())))
+        await self._crew.__aexit__(kind, error, trace)
 
     async def open(self, lecture_id: str, info: LectureInfo) -> LiveLecture:
         """The lecture, opened (and its file created) if it is not yet. Cheap when it is open already.
@@ -38,16 +64,77 @@ class LectureDirectory:
 
         :raises LectureFileError: its file is damaged or cannot be written.
         """
-        raise NotImplementedError
+        found = self._open.get(lecture_id)
+        if found is None or found.shutting:
+            async with self._opening:
+                found = self._open.get(lecture_id)
+                if found is not None and found.shutting:
+                    await found.closed.wait()
+                    found = None
+                found = found or await self._start(lecture_id, info)
+        found.used_at = asyncio.get_running_loop().time()
+        return found
 
     def get(self, lecture_id: str) -> LiveLecture | None:
         """The lecture if it is open now."""
-        raise NotImplementedError
+        return self._open.get(lecture_id)
 
     def lectures(self) -> Collection[LiveLecture]:
         """Those open now (for ``/metrics`` and staff)."""
-        raise NotImplementedError
+        return list(self._open.values())
 
     def path_of(self, lecture_id: str) -> Path:
         """Where the lecture's file is or will be."""
-        raise NotImplementedError
+        return self._folder / f"{lecture_id}{SUFFIX}"
+
+    async def _start(self, lecture_id: str, info: LectureInfo) -> LiveLecture:
+        file = await asyncio.to_thread(self._open_file, lecture_id, info)
+        try:
+            lecture = LiveLecture(Stage(lecture_id, info, file, self._network, self._settings), self._cache_dir)
+        except BaseException:
+            await asyncio.to_thread(file.close)
+            raise
+        ready = asyncio.get_running_loop().create_future()
+        task = self._crew.spawn(f"lecture {lecture_id}", self._run(lecture, ready))
+        await asyncio.wait((ready, task), return_when=asyncio.FIRST_COMPLETED)
+        return lecture
+
+    async def _run(self, lecture: LiveLecture, ready: asyncio.Future[None]) -> None:
+        self._open[lecture.lecture_id] = lecture
+        try:
+            await lecture.run(lambda: ready.set_result(None))
+        finally:
+            if self._open.get(lecture.lecture_id) is lecture:
+                del self._open[lecture.lecture_id]
+
+    async def _close(self, lecture: LiveLecture) -> None:
+        lecture.shut()
+        await lecture.closed.wait()
+
+    async def _janitor(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(JANITOR_EVERY_S)
+            for lecture in list(self._open.values()):
+                if lecture.state != "live" and lecture.idle_for(loop.time()) > self._settings.idle_close_s:
+                    # Within the lock nobody opens it a second time before its file is closed.
+                    async with self._opening:
+                        await self._close(lecture)
+
+    def _open_file(self, lecture_id: str, info: LectureInfo) -> LectureFile:
+        path = self.path_of(lecture_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = LectureFile.open(path) if path.exists() else LectureFile.create(path)
+        write_info(file, lecture_id, info)
+        return file
+
+    def _find_live(self) -> list[tuple[str, LectureInfo]]:
+        found = []
+        for path in sorted(self._folder.glob(f"*{SUFFIX}")):
+            try:
+                with LectureFile.open(path, readonly=True) as file:
+                    if file.get_meta("state") == "live":
+                        found.append((path.stem, read_info(file)))
+            except LectureFileError as error:
+                logger.error("%s cannot be read: %s", path.name, error.text)
+        return found

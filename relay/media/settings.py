@@ -16,6 +16,10 @@ class LectureInfo:
     course: str = ""
     languages: tuple[str, ...] = ("en",)
 
+    def __post_init__(self) -> None:
+        if not self.languages:
+            raise ValueError("a lecture has at least one language")
+
 
 @dataclass(frozen=True, slots=True)
 class MediaSettings:

@@ -1,0 +1,73 @@
+"""Who gets what over RTP: all subscribers of a lecture, tied to the lines they listen to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from relay.adaptation.rungs import RungChooser
+from relay.media.camera_line import CameraLine
+from relay.media.media_session import MediaSession
+from relay.media.subscriber import Subscriber
+from relay.media.voice_line import VoiceLine
+from transport.sdp import HALLCAST_VOICE, AnswerPolicy, NegotiatedMedia
+
+TICK_S = 0.25
+
+
+class Fanout:
+    """The subscribers of one lecture (halls' media sessions and standard players)."""
+
+    def __init__(self, voices: Mapping[str, VoiceLine], camera: CameraLine) -> None:
+        self._voices = voices
+        self._camera = camera
+        self._subscribers: set[Subscriber] = set()
+        self._tick_at = 0.0
+
+    def __len__(self) -> int:
+        return len(self._subscribers)
+
+    def policy(self, *, camera: bool, hall: bool) -> AnswerPolicy:
+        """How to answer someone who wants to listen: the camera only in the codec it has (it is never transcoded)."""
+        default = AnswerPolicy()
+        codecs = (self._camera.codec.upper(),) if self._camera.codec else default.video_codecs
+        return AnswerPolicy(
+            direction="sendonly",
+            audio_codecs=(HALLCAST_VOICE, "opus") if hall else ("opus",),
+            video_codecs=codecs if camera else (),
+            h264_profile=self._camera.h264_profile,
+        )
+
+    def add(self, session: MediaSession, language: str, *, start_with_camera: bool) -> Subscriber:
+        """Serve a session from now on."""
+        subscriber = Subscriber(
+            session.peer,
+            session.media,
+            language,
+            RungChooser(camera=_has_camera(session.media), start_with_camera=start_with_camera),
+        )
+        session.on_rtcp = subscriber.push_rtcp
+        self._subscribers.add(subscriber)
+        if subscriber.voice is not None:
+            self._voices[language].senders.add(subscriber.voice)
+        if subscriber.camera is not None:
+            self._camera.senders.add(subscriber.camera)
+        return subscriber
+
+    def remove(self, subscriber: Subscriber) -> None:
+        """Serve it no longer."""
+        self._subscribers.discard(subscriber)
+        if subscriber.voice is not None:
+            self._voices[subscriber.language].senders.discard(subscriber.voice)
+        if subscriber.camera is not None:
+            self._camera.senders.discard(subscriber.camera)
+
+    def tick(self, now: float, media_ms: float) -> None:
+        """Choices and sender reports; call as often as you like."""
+        if now - self._tick_at >= TICK_S:
+            self._tick_at = now
+            for subscriber in self._subscribers:
+                subscriber.tick(now, media_ms)
+
+
+def _has_camera(media: list[NegotiatedMedia]) -> bool:
+    return any(item.kind == "video" and item.sends for item in media)

@@ -1,0 +1,138 @@
+"""The lecturer's (or interpreter's) own connection: page turns and pointer in, the halls' state out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from lecture.entries import Kind
+from lecture.errors import HallcastError, ProtocolError, RefusedError
+from lecture.messages import (
+    Clock,
+    DeckProgress,
+    End,
+    Ended,
+    ErrorMessage,
+    Halls,
+    LecturerWelcome,
+    Mark,
+    Message,
+    Ping,
+    Pointer,
+    Pong,
+    State,
+    Turn,
+)
+from lecture.session import LecturerSession
+from relay.media.channel import Channel
+from relay.media.connection import Connection
+from relay.media.event_tail import EventCursor
+from relay.media.stage import Role, Stage
+
+HALLS_EVERY_S = 2.0
+POINTER_EVERY_S = 0.3
+"""A pointer moves thirty times a second; each place costs every thin link a hundred bytes. Most are left out."""
+
+
+class Conductor(Protocol):
+    """What a lecturer may do to the lecture (:class:`relay.media.live.LiveLecture`)."""
+
+    def turn(self, deck: str, page: int, *, at_ms: int | None = None) -> None: ...
+
+    def request_end(self) -> None: ...
+
+
+class LecturerConnection(Connection):
+    """Serves one lecturer's or interpreter's socket."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        conductor: Conductor,
+        channel: Channel,
+        session: LecturerSession,
+        role: Role,
+        decks: Callable[[], tuple[DeckProgress, ...]],
+    ) -> None:
+        super().__init__(
+            role, channel, session, send_timeout_s=stage.settings.hall_send_timeout_s, silence_timeout_s=None
+        )
+        self.role = role
+        self._stage = stage
+        self._conductor = conductor
+        self._events = EventCursor(stage.tail, 0, for_hall=False)
+        self._halls_at = 0.0
+        self._pointer: Pointer | None = None
+        self._pointer_at = 0.0
+        self.control(
+            LecturerWelcome(
+                v=session.version,
+                lecture=stage.summary,
+                t_ms=stage.now_ms(),
+                deck=stage.book.deck,
+                page=stage.book.page,
+                tracks=tuple(stage.log.tracks()),
+                ice_servers=stage.ice_servers,
+            )
+        )
+        self.tell_state()
+        for progress in decks():
+            self.control(progress)
+
+    def tell_state(self) -> None:
+        """Tell the lecturer how lecture and publisher are."""
+        stage = self._stage
+        self.control(State(publisher=stage.publisher_state, lecture=stage.state))
+        if stage.state == "ended":
+            self.control(Ended(stage.now_ms(), stage.voice_sent_ms(stage.info.languages[0])))
+
+    async def handle(self, message: Message, now: float) -> None:
+        try:
+            self._handle(message, now)
+        except ProtocolError:
+            raise
+        except HallcastError as error:
+            self.control(ErrorMessage(error.error_id, error.text, fatal=False))
+
+    def _handle(self, message: Message, now: float) -> None:
+        if isinstance(message, Ping):
+            self.control(Pong(message.id, message.sent_ms, self._stage.now_ms()))
+            return
+        if self.role != "lecturer":
+            raise RefusedError("role_forbidden", "Only the lecturer may do this.", 403)
+        match message:
+            case Turn():
+                self._conductor.turn(message.deck, message.page, at_ms=message.at_ms)
+            case End():
+                self._conductor.request_end()
+            case Pointer() | Mark():
+                self._note(message, now)
+
+    def _note(self, message: Pointer | Mark, now: float) -> None:
+        if self._stage.state == "ended":
+            raise RefusedError("lecture_ended", "The lecture has ended.", 410)
+        if isinstance(message, Mark):
+            self._stage.append_event(Kind.MARK, {"text": message.text})
+            return
+        self._pointer = message
+        if now - self._pointer_at >= POINTER_EVERY_S or not message.shown:
+            self._write_pointer(now)
+
+    def _write_pointer(self, now: float) -> None:
+        at, self._pointer = self._pointer, None
+        if at is not None and self._stage.state != "ended":
+            self._pointer_at = now
+            place = {"deck": at.deck, "page": at.page, "x": at.x, "y": at.y, "shown": at.shown}
+            self._stage.append_event(Kind.POINTER, place)
+
+    def every_second(self, now: float) -> Message | None:
+        self._write_pointer(now)
+        if now - self._halls_at >= HALLS_EVERY_S:
+            self._halls_at = now
+            self.control(Halls(self._stage.roster.statuses()))
+        if self._stage.state != "live":
+            return None
+        return Clock(self._stage.now_ms(), self._stage.voices[self._stage.info.languages[0]].recorded_end_ms)
+
+    def next_item(self, now: float) -> Message | None:
+        return self._events.next()

@@ -1,0 +1,84 @@
+"""The recorder: the log's first reader and the only one that touches the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from lecture.errors import LectureFileError
+from lecture.file import LectureFile
+
+logger = logging.getLogger("hallcast.recorder")
+
+WARN_EVERY_S = 10.0
+
+
+class Recorder:
+    """Commits a lecture's log, in a thread, at least every ``interval_s``.
+
+    A full disk stops nothing: the lecture goes on, what was appended stays in memory (bounded by the lecture file),
+    every commit tries again, and :attr:`trouble` tells staff.
+
+    :ivar trouble: error id of the last failed commit (``disk_full``, ``disk_failed``), empty while all is well.
+    :ivar committed_ms: lecture time of the last entry that is on disk.
+    """
+
+    def __init__(self, file: LectureFile, interval_s: float) -> None:
+        self._file = file
+        self._interval_s = interval_s
+        self._soon = asyncio.Event()
+        self._writing = asyncio.Lock()
+        self._warned_at = float("-inf")
+        self.trouble = ""
+        self.committed_ms = file.last_t_ms()
+
+    def commit_soon(self) -> None:
+        """Commit without waiting for the interval (an event was appended, which must outlive a crash)."""
+        self._soon.set()
+
+    async def run(self) -> None:
+        """Commit until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(self._interval_s):
+                    await self._soon.wait()
+            except TimeoutError:
+                pass
+            self._soon.clear()
+            await self.commit()
+
+    async def commit(self) -> None:
+        """Commit now. Never raises for the disk's sake: see :attr:`trouble`."""
+        async with self._writing:
+            reached_ms = self._file.last_t_ms()
+            try:
+                await asyncio.to_thread(self._file.commit)
+            except LectureFileError as error:
+                self._failed(error)
+                return
+            self.committed_ms = reached_ms
+            if self.trouble:
+                logger.warning("recording of %s goes on", self._file.path.name)
+                self.trouble = ""
+
+    async def finish(self) -> None:
+        """Commit and close the lecture's file for good. A disk that is full is reported and tried again later."""
+        async with self._writing:
+            try:
+                await asyncio.to_thread(self._file.finish)
+            except LectureFileError as error:
+                self._failed(error)
+                return
+            self.committed_ms = self._file.last_t_ms()
+
+    def _failed(self, error: LectureFileError) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._warned_at >= WARN_EVERY_S:
+            self._warned_at = now
+            logger.error(
+                "NOT RECORDING %s: %s; the lecture goes on, %d kB wait in memory",
+                self._file.path.name,
+                error.text,
+                self._file.pending_bytes // 1000,
+            )
+        self.trouble = error.error_id

@@ -1,0 +1,60 @@
+"""The halls of a lecture as lecturer and staff see them: those connected, and those that were lately."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lecture.messages import HallStatus
+
+if TYPE_CHECKING:
+    from relay.media.hall import HallConnection
+
+REMEMBERED = 200
+REPLACED_SILENCE_S = 5.0
+"""A hall that has said nothing for so long (it reports every 2 s) is taken for a dead connection of the hall of the
+same name that joins now. Two halls of one name that are both alive are both served, the second as "name (2)"."""
+
+
+class HallRoster:
+    """Connected halls by name, and the last status of halls that have gone."""
+
+    def __init__(self) -> None:
+        self._halls: dict[str, HallConnection] = {}
+        self._gone: OrderedDict[str, HallStatus] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._halls)
+
+    def __iter__(self) -> Iterator[HallConnection]:
+        return iter(list(self._halls.values()))
+
+    def join(self, hall: HallConnection, wish: str, now: float) -> str:
+        """Add a hall under the name it wishes, or one like it; returns the name."""
+        base = wish.strip() or "hall"
+        name, number = base, 1
+        while (other := self._halls.get(name)) is not None:
+            if now - other.last_heard_s > REPLACED_SILENCE_S:
+                other.leave("replaced")
+                break
+            number += 1
+            name = f"{base} ({number})"
+        self._halls[name] = hall
+        self._gone.pop(name, None)
+        return name
+
+    def part(self, hall: HallConnection) -> None:
+        """The hall has gone."""
+        if self._halls.get(hall.name) is not hall:
+            return  # another connection has its name by now
+        del self._halls[hall.name]
+        self._gone[hall.name] = replace(hall.status(), connected=False)
+        self._gone.move_to_end(hall.name)
+        if len(self._gone) > REMEMBERED:
+            self._gone.popitem(last=False)
+
+    def statuses(self) -> tuple[HallStatus, ...]:
+        """All halls, connected ones first."""
+        return (*(hall.status() for hall in self._halls.values()), *self._gone.values())

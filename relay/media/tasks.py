@@ -1,0 +1,65 @@
+"""Tasks with an owner."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Any, Self
+
+logger = logging.getLogger("hallcast.media")
+
+
+async def until_first(*coroutines: Coroutine[Any, Any, None]) -> None:
+    """Run all until the first one returns or raises, then cancel and await the others; raises what it raised."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in tasks:
+        if task in done:
+            task.result()
+
+
+async def guarded(what: str, coroutine: Coroutine[Any, Any, object]) -> None:
+    """Run as the outermost frame of a task of its own: a fault of ours in one session must not end the lecture.
+
+    It is logged with its traceback; the session it happened in ends.
+    """
+    try:
+        await coroutine
+    except Exception:
+        logger.exception("%s failed", what)
+
+
+class Crew:
+    """The tasks of one owner, each :func:`guarded`. Used within ``async with``; leaving cancels and awaits all."""
+
+    def __init__(self) -> None:
+        self._group = asyncio.TaskGroup()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await self._group.__aexit__(kind, error, trace)
+
+    def spawn(self, what: str, coroutine: Coroutine[Any, Any, object]) -> asyncio.Task[None]:
+        """Run as a task of this crew."""
+        task = self._group.create_task(guarded(what, coroutine))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
