@@ -25,6 +25,8 @@ export class HallMedia {
   constructor(options) {
     this._options = options;
     this._backoff = new Backoff({ first_ms: 1000 });
+    /** Of the voice; empty for the lecture's first. */
+    this.language = "";
     /** @type {RTCPeerConnection | null} */
     this._peer = null;
     /** @type {RTCIceServer[]} */
@@ -56,9 +58,13 @@ export class HallMedia {
     }
   }
 
-  /** Ask for a new connection now (the lecture has a camera that the present one was not told of). */
-  restart() {
-    void this._connect();
+  /**
+   * Hear the voice in another language from now on.
+   * @param {string} language
+   */
+  choose(language) {
+    this.language = language;
+    if (this._peer) void this._connect();
   }
 
   close() {
@@ -95,7 +101,7 @@ export class HallMedia {
       this._options.send("candidate", { candidate: candidate?.candidate ?? "", mid: candidate?.sdpMid ?? "0" });
     peer.onconnectionstatechange = () => this._stateChanged(peer);
     await peer.setLocalDescription();
-    if (peer === this._peer) this._options.send("offer", { sdp: peer.localDescription?.sdp ?? "" });
+    if (peer === this._peer) this._options.send("offer", { sdp: peer.localDescription?.sdp ?? "", language: this.language });
   }
 
   /** @param {string} sdp */

@@ -54,7 +54,7 @@ export class HallSession {
     this.model = new LectureModel();
     this.blobs = new BlobStore();
     this.clock = new LectureClock({ playout_delay_ms });
-    this.lecture = { id: invitation.lecture, title: invitation.title, course: "", state: "planned" };
+    this.lecture = { id: invitation.lecture, title: invitation.title, course: "", state: "planned", languages: /** @type {string[]} */ ([]) };
     this.publisher = "none";
     this.voice_sent_ms = 0;
     /** Bytes the socket brought, of all connections. */

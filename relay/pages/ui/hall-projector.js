@@ -4,9 +4,9 @@
 
 import { HallMedia } from "../lib/hall-media.js";
 import { HallSession } from "../lib/hall-session.js";
-import { element, isForControl, say } from "./dom.js";
+import { element, isForControl, make, say } from "./dom.js";
 import { PageScreen } from "./page-screen.js";
-import { clockTime, errorText, keep, number, read, text } from "./texts.js";
+import { clockTime, errorText, keep, languageName, number, read, text } from "./texts.js";
 
 const VERSION = "0.1";
 const PLAYOUT_DELAY_MS = 2000;
@@ -69,9 +69,18 @@ export class Projector {
     if (lecture.title) document.title = `${lecture.title} · Hallcast`;
     say(element("mute"), text(this._voice.muted ? "unmute" : "mute"));
     element("mute").ariaPressed = String(this._voice.muted);
+    this._drawLanguages();
     this._drawSign();
     this._drawStatus();
     this._follow();
+  }
+
+  _drawLanguages() {
+    const { languages } = this._session.lecture;
+    const list = element("voice-language", HTMLSelectElement);
+    list.hidden = languages.length < 2;
+    const chosen = this._media.language || languages[0];
+    list.replaceChildren(...languages.map((tag) => make("option", { value: tag, selected: tag === chosen }, languageName(tag))));
   }
 
   /**
@@ -228,6 +237,8 @@ export class Projector {
     people.value = read(localStorage, HEADS_KEY) ?? "";
     people.onchange = () => keep(localStorage, HEADS_KEY, people.value);
     element("start-button").onclick = () => void this._start();
+    const language = element("voice-language", HTMLSelectElement);
+    language.onchange = () => this._media.choose(language.value);
     element("mute").onclick = () => this._toggleMute();
     element("camera-place").onclick = () => this._moveCamera();
     element("fullscreen").onclick = () => void toggleFullscreen();

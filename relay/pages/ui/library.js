@@ -3,7 +3,7 @@
  */
 
 import { element, make, say } from "./dom.js";
-import { clockTime, currentLanguage, number, startTexts, text } from "./texts.js";
+import { clockTime, currentLanguage, languageName, number, startTexts, text } from "./texts.js";
 
 /**
  * @typedef {{id: string, title: string, course: string, state: string, started_at: string | null, duration_ms: number,
@@ -12,15 +12,16 @@ import { clockTime, currentLanguage, number, startTexts, text } from "./texts.js
 
 /** @type {Lecture[] | null} */
 let lectures = null;
-let failed = false;
+/** @type {"" | "library_failed" | "library_closed"} */
+let failure = "";
 
 const search = element("search", HTMLInputElement);
 
 function draw() {
   document.title = `Hallcast · ${text("library")}`;
-  element("again").hidden = !failed;
+  element("again").hidden = failure === "";
   if (!lectures) {
-    say(element("state"), text(failed ? "library_failed" : "loading"));
+    say(element("state"), text(failure || "loading"));
     return;
   }
   const wanted = fold(search.value);
@@ -59,24 +60,15 @@ function row(lecture) {
   return make("li", {}, link);
 }
 
-/** @param {string} tag */
-function languageName(tag) {
-  try {
-    return new Intl.DisplayNames([currentLanguage()], { type: "language" }).of(tag) ?? tag;
-  } catch {
-    return tag;
-  }
-}
-
 async function load() {
-  failed = false;
+  failure = "";
   draw();
   try {
     const response = await fetch("/library?format=json", { headers: { Accept: "application/json" } });
-    if (!response.ok) throw new Error(String(response.status));
-    lectures = (await response.json()).lectures;
+    if (response.ok) lectures = (await response.json()).lectures;
+    else failure = response.status === 401 || response.status === 403 ? "library_closed" : "library_failed";
   } catch {
-    failed = true;
+    failure = "library_failed";
   }
   draw();
 }

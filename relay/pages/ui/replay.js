@@ -5,7 +5,7 @@
 import { Pages, indexAt } from "../lib/replay.js";
 import { element, isForControl, make, say } from "./dom.js";
 import { Camera } from "./replay-camera.js";
-import { clockTime, keep, read, startTexts, text } from "./texts.js";
+import { clockTime, keep, languageName, read, startTexts, text } from "./texts.js";
 import { ReplayPage } from "./replay-page.js";
 
 const SPEED_KEY = "hallcast.speed";
@@ -141,7 +141,7 @@ class Player {
     this._speed.onchange = () => this._setSpeed();
     const languages = element("voice-language", HTMLSelectElement);
     languages.hidden = voice.length < 2;
-    languages.replaceChildren(...voice.map(({ language, url }) => make("option", { value: url }, language)));
+    languages.replaceChildren(...voice.map(({ language, url }) => make("option", { value: url }, languageName(language))));
     languages.onchange = () => this._chooseVoice(languages.value);
     for (const event of ["timeupdate", "seeked"]) this._voice.addEventListener(event, () => this._drawPosition());
     for (const event of ["play", "pause", "ended"]) this._voice.addEventListener(event, () => this.draw());

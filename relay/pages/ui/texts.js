@@ -61,6 +61,18 @@ export function number(value, digits = 0) {
 }
 
 /**
+ * The name of a voice's language in the reader's.
+ * @param {string} tag BCP 47
+ */
+export function languageName(tag) {
+  try {
+    return new Intl.DisplayNames([language], { type: "language" }).of(tag) ?? tag;
+  } catch {
+    return tag;
+  }
+}
+
+/**
  * A stretch of time as 3:07 or 1:02:03.
  * @param {number} ms
  */
