@@ -9,10 +9,7 @@ import argparse
 import asyncio
 import json
 import os
-import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +19,10 @@ import httpx
 import pypdfium2
 from rich.console import Console
 
+from hallcast.processes import events, running
 from lecture.errors import HallcastError
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
-_STOP_S = 10.0
-"""A part that was asked to stop is killed after this time."""
 _COLOURS = {"relay": "cyan", "lecturer": "green", "hall": "magenta", "hallcast": "bold"}
 
 
@@ -104,46 +100,13 @@ class _Teller:
                 self.say(part, text)
 
 
-@asynccontextmanager
-async def _process(*words: str | Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A ``hallcast`` process of its own session, stopped (politely, then firmly) on leaving."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "hallcast", *map(str, words)),
-        stdout=asyncio.subprocess.PIPE,
-        stdin=asyncio.subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                await asyncio.wait_for(process.wait(), _STOP_S)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
-
-
-async def _events(process: asyncio.subprocess.Process) -> AsyncIterator[dict[str, Any]]:
-    """The JSON lines that a process prints."""
-    assert process.stdout is not None
-    async for line in process.stdout:
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict):
-            yield event
-
-
 async def _follow(part: str, process: asyncio.subprocess.Process, teller: _Teller) -> dict[str, Any]:
     """Tell what a part does until it ends; returns its receipt.
 
     :raises DemoError: ``part_failed``.
     """
     receipt: dict[str, Any] | None = None
-    async for event in _events(process):
+    async for event in events(process):
         teller.event(part, event)
         if event.get("event") == "receipt":
             receipt = event
@@ -157,8 +120,8 @@ async def _demo(args: argparse.Namespace) -> int:
     teller, material = _Teller(), _material(args)
     data = args.data / "relay"
     relay_words = ("relay", "--host", "127.0.0.1", "--port", str(args.port), "--data", data, "--json")
-    async with _process(*relay_words) as relay:
-        ready = await anext(_events(relay), None)
+    async with running(*relay_words) as relay:
+        ready = await anext(events(relay), None)
         if ready is None or ready.get("event") != "ready":
             raise DemoError("part_failed", f"The relay did not start. Is port {args.port} in use? Try --port 0.")
         url = str(ready["url"])
@@ -176,7 +139,7 @@ async def _demo(args: argparse.Namespace) -> int:
 
 
 async def _tell_rest(relay: asyncio.subprocess.Process, teller: _Teller) -> None:
-    async for event in _events(relay):
+    async for event in events(relay):
         teller.event("relay", event)
 
 
@@ -224,7 +187,7 @@ async def _lecture(
     stream_words += ["--camera", material.camera or "none", "--keep", args.data / "lecturer", "--end", "--json"]
     stream_words += ["--turns", material.turns or _even_turns(material, args.data / "lecturer" / "turns.json")]
     (args.data / "hall").mkdir(parents=True, exist_ok=True)
-    async with _process(*hall_words) as hall, _process(*stream_words) as lecturer, asyncio.TaskGroup() as group:
+    async with running(*hall_words) as hall, running(*stream_words) as lecturer, asyncio.TaskGroup() as group:
         heard = group.create_task(_follow("hall", hall, teller))
         sent = group.create_task(_follow("lecturer", lecturer, teller))
     receipt, given = heard.result(), sent.result()

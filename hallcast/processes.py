@@ -1,0 +1,48 @@
+"""Running ``hallcast`` commands as processes of their own and reading the JSON lines they print."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+STOP_S = 10.0
+"""A process that was asked to stop is killed after this time."""
+
+
+@asynccontextmanager
+async def running(*words: str | Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A ``hallcast`` process of its own session, stopped (politely, then firmly) on leaving."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "hallcast", *map(str, words)),
+        stdout=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(process.wait(), STOP_S)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+async def events(process: asyncio.subprocess.Process) -> AsyncIterator[dict[str, Any]]:
+    """The JSON lines that a process prints."""
+    assert process.stdout is not None
+    async for line in process.stdout:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict):
+            yield event

@@ -1,0 +1,52 @@
+"""Listening to sound files in tests: as a person would say it, is this the voice that was sent?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+from pystoi import stoi
+from scipy.signal import correlate
+
+Samples = NDArray[np.float32]
+RATE = 16_000
+"""Voices are compared at this rate, in Hz."""
+
+
+def load(path: Path) -> Samples:
+    """The sound of any file as mono samples at :data:`RATE`, −1 to 1."""
+    with av.open(str(path)) as container:
+        resampler = av.AudioResampler("flt", "mono", RATE)
+        blocks = [out.to_ndarray()[0] for frame in container.decode(audio=0) for out in resampler.resample(frame)]
+        blocks += [out.to_ndarray()[0] for out in resampler.resample(None)]
+    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+
+
+def delay_s(source: Samples, heard: Samples) -> float:
+    """How much later than in ``source`` the same sound is in ``heard``, in seconds (negative: earlier)."""
+    scores = correlate(heard, source, mode="full", method="fft")
+    return float(scores.argmax() - (len(source) - 1)) / RATE
+
+
+def likeness(source: Samples, heard: Samples) -> float:
+    """STOI of what was heard against the source after aligning the two; 1 is the same, below 0.5 another voice."""
+    shift = round(delay_s(source, heard) * RATE)
+    aligned = heard[shift:] if shift >= 0 else np.concatenate([np.zeros(-shift, np.float32), heard])
+    length = min(len(source), len(aligned))
+    return float(stoi(source[:length], aligned[:length], RATE))
+
+
+def cut(source: Path, start_s: float, length_s: float, out: Path) -> Path:
+    """Write a piece of a sound file as 48 kHz mono WAV; returns ``out``."""
+    with av.open(str(source)) as container, av.open(str(out), "w") as made:
+        stream = made.add_stream("pcm_s16le", rate=48_000, layout="mono")
+        resampler = av.AudioResampler("s16", "mono", 48_000)
+        blocks = [part.to_ndarray()[0] for frame in container.decode(audio=0) for part in resampler.resample(frame)]
+        piece = np.concatenate(blocks)[int(start_s * 48_000) : int((start_s + length_s) * 48_000)]
+        frame = av.AudioFrame.from_ndarray(piece[np.newaxis, :], format="s16", layout="mono")
+        frame.sample_rate = 48_000
+        made.mux(stream.encode(frame))
+        made.mux(stream.encode(None))
+    return out
