@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 
 from lecture.errors import RefusedError
 from transport.errors import SdpError, TransportError
@@ -42,7 +43,8 @@ class MediaSession:
         :raises SdpError: ``offer_without_audio``, ``no_common_codec``, ``sdp_malformed``.
         :raises TransportError: ``udp_ports_exhausted``, ``no_address``.
         """
-        peer = await Peer.create(network, controlling=False)
+        # STUN and TURN are for the others: the relay is reachable by itself, and must not wait for either to answer.
+        peer = await Peer.create(replace(network, ice_servers=()), controlling=False)
         try:
             answer_sdp, media = make_answer(offer, policy, peer.local)
         except BaseException:
