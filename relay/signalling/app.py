@@ -46,4 +46,10 @@ def create_app(relay: Relay) -> ASGIApp:
 
 
 async def _answer(request: Request, error: Exception) -> Response:
-    return error_response(error)
+    response = error_response(error)
+    if response.status_code == 405 and isinstance(request.app, FastAPI):
+        # FastAPI has one route per method, and names only that of the first.
+        methods = request.app.openapi()["paths"].get(getattr(request.scope.get("route"), "path", ""))
+        if methods:
+            response.headers["Allow"] = ", ".join(sorted(method.upper() for method in methods))
+    return response

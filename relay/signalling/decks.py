@@ -9,12 +9,11 @@ from pathlib import Path
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from lecture.errors import RefusedError
 from relay.access import LECTURER_OR_STAFF
 from relay.app import Relay
-from relay.signalling.http import Resource, bearer_token, moment_of, require_content_type
+from relay.signalling.http import PathRoute, Resource, bearer_token, moment_of, require_content_type
 
 PIECE_BYTES = 1_000_000
 """Bytes gathered before they are written, in a thread: a slow disk must not hold up the voice."""
@@ -25,10 +24,10 @@ PDF_HEAD_BYTES = 1024
 MAX_TITLE_CHARS = 200
 
 
-def routes(relay: Relay) -> list[Route]:
+def routes(relay: Relay) -> list[PathRoute]:
     """The route of decks."""
     uploads = _Uploads(relay)
-    return [Route("/lectures/{lecture}/deck", Resource({"PUT": uploads.put}, relay.config.server.cors_origins))]
+    return [PathRoute("/lectures/{lecture}/deck", Resource({"PUT": uploads.put}, relay.config.server.cors_origins))]
 
 
 class _Uploads:

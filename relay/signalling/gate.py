@@ -13,6 +13,7 @@ from lecture.errors import RefusedError
 from relay.config import RelayConfig
 from relay.lecture_ids import is_lecture_id
 from relay.signalling.errors import error_response
+from relay.signalling.http import ROUTE_KEY
 
 access_log = logging.getLogger("hallcast.access")
 log = logging.getLogger("hallcast.relay")
@@ -139,7 +140,7 @@ class _Reply:
 
 def _route_of(scope: Scope) -> str:
     """The pattern of the route, never the address itself: addresses may hold session ids and mistyped tokens."""
-    return str(getattr(scope.get("route"), "path", "(no route)"))
+    return str(scope.get(ROUTE_KEY) or getattr(scope.get("route"), "path", "(no route)"))
 
 
 def _note(scope: Scope, status: int, took_s: float) -> None:

@@ -12,21 +12,24 @@ from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from lecture.errors import HallcastError
 from relay.app import Relay
-from relay.signalling.http import bearer_token
+from relay.signalling.http import PathRoute, bearer_token
 from relay.signalling.metrics import RelayMetrics
 
 READY_MAX_AGE_S = 1.0
 """``/readyz`` writes to the disk; asked more often than this it repeats its last answer."""
 
 
-def routes(relay: Relay, metrics: RelayMetrics) -> list[Route]:
+def routes(relay: Relay, metrics: RelayMetrics) -> list[PathRoute]:
     """The routes for those who watch over the relay."""
     watch = _Watch(relay, metrics)
-    return [Route("/healthz", watch.healthz), Route("/readyz", watch.readyz), Route("/metrics", watch.metrics)]
+    return [
+        PathRoute("/healthz", watch.healthz),
+        PathRoute("/readyz", watch.readyz),
+        PathRoute("/metrics", watch.metrics),
+    ]
 
 
 class _Watch:

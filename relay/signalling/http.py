@@ -9,6 +9,7 @@ from pathlib import Path
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import FileResponse, Response
+from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from lecture.errors import RefusedError
@@ -20,6 +21,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 EXPOSED_HEADERS = "Location, ETag, Link, Accept-Patch, Retry-After, WWW-Authenticate"
 ALLOWED_HEADERS = "Authorization, Content-Type, If-Match"
 PREFLIGHT_S = 86_400
+ROUTE_KEY = "hallcast.route"
 
 
 def bearer_token(connection: HTTPConnection) -> str:
@@ -84,6 +86,14 @@ def file_response(request: Request, path: Path, media_type: str, headers: Mappin
     if request.headers.get("if-none-match") == response.headers["etag"]:
         return Response(status_code=304, headers={**headers, "ETag": response.headers["etag"]})
     return response
+
+
+class PathRoute(Route):
+    """A route that leaves its pattern in the scope, for the access log."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child_scope = super().matches(scope)
+        return match, {**child_scope, ROUTE_KEY: self.path} if match is not Match.NONE else child_scope
 
 
 class Resource:

@@ -8,29 +8,28 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from lecture.errors import HallcastError, RefusedError
 from lecture.log import Blob
 from relay import pages
 from relay.access import EVERYONE, unauthorised
 from relay.app import Relay
-from relay.signalling.http import accepts, bearer_token, file_response, moment_of
+from relay.signalling.http import PathRoute, accepts, bearer_token, file_response, moment_of
 from relay.signalling.pages import LIBRARY, page
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _FOREVER = "private, max-age=31536000, immutable"
 
 
-def routes(relay: Relay) -> list[Route]:
+def routes(relay: Relay) -> list[PathRoute]:
     """The routes below ``/library``."""
     handlers = _Handlers(relay)
     return [
-        Route(LIBRARY, handlers.list),
-        Route(f"{LIBRARY}/{{lecture}}/replay.json", handlers.manifest),
-        Route(f"{LIBRARY}/{{lecture}}/voice/{{file}}", handlers.voice),
-        Route(f"{LIBRARY}/{{lecture}}/camera.webm", handlers.camera),
-        Route(f"{LIBRARY}/{{lecture}}/blob/{{digest}}", handlers.blob),
+        PathRoute(LIBRARY, handlers.list),
+        PathRoute(f"{LIBRARY}/{{lecture}}/replay.json", handlers.manifest),
+        PathRoute(f"{LIBRARY}/{{lecture}}/voice/{{file}}", handlers.voice),
+        PathRoute(f"{LIBRARY}/{{lecture}}/camera.webm", handlers.camera),
+        PathRoute(f"{LIBRARY}/{{lecture}}/blob/{{digest}}", handlers.blob),
     ]
 
 

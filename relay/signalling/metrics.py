@@ -1,11 +1,19 @@
-"""What Prometheus is told, read from the lectures at the moment it asks."""
+"""What Prometheus is told, read from the lectures at the moment it asks.
+
+Base units as Prometheus wants them (seconds, fractions 0 to 1), but rates in kbit/s, which operators of thin links
+think in. Everything is a gauge: a lecture that is closed takes its figures with it.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -13,21 +21,161 @@ from prometheus_client.registry import Collector
 from relay.app import Relay
 from relay.signalling.sockets import Sockets
 
+Labels = tuple[str, ...]
+Sample = tuple[Labels, float]
+Facts = dict[str, Any]
 
-class RelayMetrics(Collector):
-    """The metrics of one relay, in a registry of its own (two relays in one process don't meet)."""
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """One metric: what it is called and how it is read from a lecture's snapshot (:mod:`relay.media.snapshot`)."""
+
+    name: str
+    help: str
+    labels: Labels
+    part: str
+    key: str
+    factor: float = 1.0
+
+    def samples(self, lecture_id: str, snapshot: Facts) -> Iterator[Sample]:
+        for names, facts in _PARTS[self.part](snapshot):
+            value = facts.get(self.key)
+            if isinstance(value, int | float):
+                yield (lecture_id, *names), value * self.factor
+
+
+def _halls(snapshot: Facts) -> Iterator[tuple[Labels, Facts]]:
+    return (((hall["name"],), hall) for hall in snapshot["halls"] if hall["connected"])
+
+
+def _hall_links(snapshot: Facts) -> Iterator[tuple[Labels, Facts]]:
+    return (((hall["name"],), hall["link"]) for hall in snapshot["halls"] if hall["link"])
+
+
+def _publishers(snapshot: Facts) -> Iterator[tuple[Labels, Facts]]:
+    return (((publisher["role"],), publisher) for publisher in snapshot["publishers"])
+
+
+def _sources(snapshot: Facts) -> Iterator[tuple[Labels, Facts]]:
+    for publisher in snapshot["publishers"]:
+        for source in publisher["sources"]:
+            yield (publisher["role"], source["kind"], source["codec"], source["rid"]), source
+
+
+def _voices(snapshot: Facts) -> Iterator[tuple[Labels, Facts]]:
+    return (((language,), voice) for language, voice in snapshot["voices"].items())
+
+
+def _recorder(snapshot: Facts) -> Iterator[tuple[Labels, Facts]]:
+    recorder = snapshot["recorder"]
+    yield (), {**recorder, "failing": bool(recorder["trouble"])}
+
+
+def _lecture(snapshot: Facts) -> Iterator[tuple[Labels, Facts]]:
+    counts = {
+        "publishers": sum(publisher["connected"] for publisher in snapshot["publishers"]),
+        "halls": sum(hall["connected"] for hall in snapshot["halls"]),
+        "players": len(snapshot["players"]),
+        "heads": sum(hall["heads"] for hall in snapshot["halls"] if hall["connected"]),
+    }
+    yield (), {**snapshot["lecture"], **counts}
+
+
+_PARTS = {
+    "halls": _halls,
+    "hall links": _hall_links,
+    "publishers": _publishers,
+    "sources": _sources,
+    "voices": _voices,
+    "recorder": _recorder,
+    "lecture": _lecture,
+}
+
+_HALL = ("lecture", "hall")
+_SOURCE = ("lecture", "role", "kind", "codec", "rid")
+
+_FAMILIES = (
+    _Family("lecture_time_seconds", "Lecture time.", ("lecture",), "lecture", "t_ms", 0.001),
+    _Family("publishers", "Publishers that are connected.", ("lecture",), "lecture", "publishers"),
+    _Family("halls", "Halls that are connected.", ("lecture",), "lecture", "halls"),
+    _Family("players", "Standard (WHEP) players.", ("lecture",), "lecture", "players"),
+    _Family("heads", "People in the connected halls, by their own count.", ("lecture",), "lecture", "heads"),
+    _Family("publisher_silent_seconds", "Time since its last packet.", ("lecture", "role"), "publishers", "silent_s"),
+    _Family("publisher_rtt_seconds", "Round-trip time.", ("lecture", "role"), "publishers", "rtt_ms", 0.001),
+    _Family("source_kbps", "Rate of one stream of a publisher.", _SOURCE, "sources", "kbps"),
+    _Family("source_fraction_lost", "Share lost on the way here, before repair.", _SOURCE, "sources", "fraction_lost"),
+    _Family("source_jitter_seconds", "Interarrival jitter.", _SOURCE, "sources", "jitter_ms", 0.001),
+    _Family("source_packets_given_up", "Lost packets that no repair brought.", _SOURCE, "sources", "given_up"),
+    _Family("voice_recorded_seconds", "Lecture time up to which there is voice.", ("lecture", "language"), "voices",
+            "recorded_end_ms", 0.001),
+    _Family("voice_concealed_seconds", "Voice that was made up for lost packets.", ("lecture", "language"), "voices",
+            "concealed_ms", 0.001),
+    _Family("hall_behind_seconds", "How far the hall's playout is behind lecture time.", _HALL, "halls", "behind_ms",
+            0.001),
+    _Family("hall_playout_delay_seconds", "Delay that the hall has chosen.", _HALL, "halls", "playout_delay_ms", 0.001),
+    _Family("hall_fraction_lost", "Share of packets lost on the hall's link.", _HALL, "halls", "fraction_lost"),
+    _Family("hall_rtt_seconds", "Round-trip time of the hall's link.", _HALL, "halls", "rtt_ms", 0.001),
+    _Family("hall_received_kbps", "Rate at which the hall receives.", _HALL, "halls", "received_kbps"),
+    _Family("hall_gaps", "Holes in the hall's voice still to be filled.", _HALL, "halls", "gaps"),
+    _Family("hall_page", "Page on the projector.", _HALL, "halls", "page"),
+    _Family("hall_rung_kbps", "Voice rung that the hall is sent.", _HALL, "hall links", "rung"),
+    _Family("hall_sent_kbps", "Rate of media sent to the hall.", _HALL, "hall links", "sent_kbps"),
+    _Family("hall_camera", "1 while the hall is sent the camera.", _HALL, "hall links", "camera"),
+    _Family("recorder_pending_bytes", "Received and not yet on disk.", ("lecture",), "recorder", "pending_bytes"),
+    _Family("recorder_dropped_entries", "Entries that the disk did not take.", ("lecture",), "recorder",
+            "dropped_entries"),
+    _Family("recorder_failing", "1 while the recording cannot be written.", ("lecture",), "recorder", "failing"),
+)  # fmt: skip
+
+
+class RelayMetrics:
+    """The metrics of one relay."""
 
     def __init__(self, relay: Relay, sockets: Sockets) -> None:
         self._relay = relay
         self._sockets = sockets
-        self.registry = CollectorRegistry()
-        self.registry.register(self)
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
+
+    async def render(self) -> bytes:
+        """All metrics as text: read at once in the loop, written out in a thread, as that takes longer than a packet."""
+        lectures = self._relay.directory.lectures()
+        reading = _Reading(
+            snapshots={lecture.lecture_id: lecture.snapshot() for lecture in lectures},
+            live=sum(lecture.state == "live" for lecture in lectures),
+            sockets=self._sockets.active,
+            data_dir=self._relay.data_dir,
+        )
+        return await asyncio.to_thread(reading.render)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading(Collector):
+    snapshots: dict[str, Facts]
+    live: int
+    sockets: int
+    data_dir: Path
+
+    def render(self) -> bytes:
+        # A registry per reading: nothing is shared between two readings, or between two relays in one process.
+        registry = CollectorRegistry()
+        registry.register(self)
+        ProcessCollector(registry=registry)
+        return generate_latest(registry)
+
+    def describe(self) -> list[Metric]:
+        return []  # else the registry collects once more to learn the names
 
     def collect(self) -> Iterator[Metric]:
-        """All metrics of ours."""
-        yield GaugeMetricFamily("hallcast_sockets", "Control sockets that are open.", self._sockets.active)
-        free = shutil.disk_usage(self._relay.data_dir).free
-        yield GaugeMetricFamily("hallcast_disk_free_bytes", "Free space where the data folder lies.", free)
+        free_bytes = shutil.disk_usage(self.data_dir).free
+        yield _gauge("sockets", "Control sockets that are open.", (), [((), self.sockets)])
+        yield _gauge("lectures_live", "Lectures that are going on.", (), [((), self.live)])
+        yield _gauge("disk_free_bytes", "Free space where the data folder lies.", (), [((), free_bytes)])
+        for family in _FAMILIES:
+            samples = (sample for name, facts in self.snapshots.items() for sample in family.samples(name, facts))
+            yield _gauge(family.name, family.help, family.labels, samples)
+
+
+def _gauge(name: str, text: str, labels: Labels, samples: Iterable[Sample]) -> GaugeMetricFamily:
+    gauge = GaugeMetricFamily(f"hallcast_{name}", text, labels=labels)
+    for values, value in samples:
+        gauge.add_metric(values, value)
+    return gauge

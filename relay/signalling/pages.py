@@ -7,10 +7,9 @@ from collections.abc import Awaitable, Callable
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from relay import pages
-from relay.signalling.http import file_response
+from relay.signalling.http import PathRoute, file_response
 
 Page = Callable[[Request], Awaitable[Response]]
 
@@ -18,13 +17,13 @@ LIBRARY = "/library"
 """The one page whose address also has a JSON face; :mod:`relay.signalling.library` serves it."""
 
 
-def routes() -> list[Route]:
+def routes() -> list[PathRoute]:
     """The routes of the pages, the library's list apart."""
-    served = [Route(path, page(file)) for path, file in pages.ROUTES.items() if path != LIBRARY]
+    served = [PathRoute(path, page(file)) for path, file in pages.ROUTES.items() if path != LIBRARY]
     # The same answer whether or not there is such a lecture: pages hold nothing of it.
     if "/hall/{lecture}" not in pages.ROUTES:
-        served.append(Route("/hall/{lecture}", page(pages.ROUTES["/hall"])))
-    return [*served, Route(f"{pages.STATIC_URL}/{{path:path}}", _static), Route("/", _front)]
+        served.append(PathRoute("/hall/{lecture}", page(pages.ROUTES["/hall"])))
+    return [*served, PathRoute(f"{pages.STATIC_URL}/{{path:path}}", _static), PathRoute("/", _front)]
 
 
 def page(file: str) -> Page:

@@ -7,7 +7,6 @@ from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from lecture.errors import RefusedError
 from relay.access import EVERYONE, PUBLISHERS, publisher_role
@@ -15,6 +14,7 @@ from relay.app import Relay
 from relay.media.endpoint import Endpoint
 from relay.media.live import LiveLecture
 from relay.signalling.http import (
+    PathRoute,
     Resource,
     base_url,
     bearer_token,
@@ -39,7 +39,7 @@ async def _play(lecture: LiveLecture, offer: str, role: Role, language: str | No
     return await lecture.play(offer, language=language)
 
 
-def routes(relay: Relay) -> list[Route]:
+def routes(relay: Relay) -> list[PathRoute]:
     """The routes of both protocols."""
     return [
         *_protocol_routes(relay, "/whip", PUBLISHERS, _publish),
@@ -47,15 +47,15 @@ def routes(relay: Relay) -> list[Route]:
     ]
 
 
-def _protocol_routes(relay: Relay, prefix: str, allowed: Collection[Role], answer: Answer) -> list[Route]:
+def _protocol_routes(relay: Relay, prefix: str, allowed: Collection[Role], answer: Answer) -> list[PathRoute]:
     origins = relay.config.server.cors_origins
     handlers = _Handlers(relay, prefix, allowed, answer)
     # Section 4.1: GET, HEAD and PUT on an endpoint are reserved and get 405; likewise on a session, and POST.
     endpoint = Resource({"POST": handlers.post, "OPTIONS": handlers.options}, origins)
     session = Resource({"PATCH": handlers.patch, "DELETE": handlers.delete}, origins)
     return [
-        Route(f"{prefix}/{{lecture}}", endpoint),
-        Route(f"{prefix}/{{lecture}}/{{session}}", session),
+        PathRoute(f"{prefix}/{{lecture}}", endpoint),
+        PathRoute(f"{prefix}/{{lecture}}/{{session}}", session),
     ]
 
 
