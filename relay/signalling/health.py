@@ -8,7 +8,6 @@ import tempfile
 import time
 from collections.abc import Callable
 
-from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -56,7 +55,7 @@ class _Watch:
         """For Prometheus: from the configured addresses, or with the staff token. Names lectures and halls."""
         if not self._is_near(request):
             self._relay.access.require_staff(bearer_token(request))
-        return Response(generate_latest(self._metrics.registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+        return Response(await self._metrics.render(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     def _check(self) -> dict[str, str]:
         return {"data_folder": _result(self._write), "catalogue": _result(self._relay.catalogue.check)}

@@ -136,7 +136,7 @@ class RelayMetrics:
         self._sockets = sockets
 
     async def render(self) -> bytes:
-        """All metrics as text: read at once in the loop, written out in a thread, as that takes longer than a packet."""
+        """All metrics as text: read at once in the loop, written out in a thread, which takes milliseconds."""
         lectures = self._relay.directory.lectures()
         reading = _Reading(
             snapshots={lecture.lecture_id: lecture.snapshot() for lecture in lectures},
