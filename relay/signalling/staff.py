@@ -159,7 +159,7 @@ def _to_lecture(handout: LectureHandout, base: str) -> Lecture:
         interpreter_token=handout.interpreter_token,
         urls=Urls(
             studio=f"{base}/studio/{name}#token={handout.lecturer_token}",
-            interpreter=f"{base}/studio/{name}#token={handout.interpreter_token}",
+            interpreter=f"{base}/studio/{name}#token={handout.interpreter_token}&role=interpreter",
             hall=f"{base}/hall#code={code}",
             library=f"{base}/library/{name}",
             whip=f"{base}/whip/{name}",

@@ -179,8 +179,8 @@ export class Publisher {
   async _endFormerSession() {
     const former = this._options.sessionStore?.get();
     if (!former) return;
-    await deleteSession(former, this._options.token);
     this._options.sessionStore?.set(null);
+    await deleteSession(former, this._options.token);
   }
 
   /**

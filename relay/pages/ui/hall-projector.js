@@ -4,9 +4,10 @@
 
 import { HallMedia } from "../lib/hall-media.js";
 import { HallSession } from "../lib/hall-session.js";
-import { element, isForControl, make, say } from "./dom.js";
+import { element, make, say } from "./dom.js";
+import { Controls, heads } from "./hall-controls.js";
 import { PageScreen } from "./page-screen.js";
-import { clockTime, errorText, keep, languageName, number, read, text } from "./texts.js";
+import { clockTime, errorText, languageName, number, text } from "./texts.js";
 
 const VERSION = "0.1";
 const PLAYOUT_DELAY_MS = 2000;
@@ -14,9 +15,7 @@ const PLAYOUT_DELAY_MS = 2000;
 const PATH_DELAY_MS = 300;
 const FOLLOW_EVERY_MS = 100;
 const REPORT_EVERY_MS = 2000;
-const BAR_HIDES_MS = 4000;
 const NOTE_MS = 6000;
-const HEADS_KEY = "hallcast.heads";
 const TOKEN_REFUSED = new Set([4401, 4403]);
 
 export class Projector {
@@ -44,7 +43,6 @@ export class Projector {
     });
     this._voice = element("voice", HTMLAudioElement);
     this._camera = element("camera", HTMLVideoElement);
-    this._cameraPlace = "bottom";
     /** @type {import("../lib/hall-media.js").MediaStats | null} */
     this._stats = null;
     this._socketBytes = 0;
@@ -54,9 +52,13 @@ export class Projector {
     this._note = "";
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this._noteTimer = undefined;
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    this._sleep = undefined;
-    this._controls();
+    this._controls = new Controls({
+      onMute: () => this._toggleMute(),
+      onCamera: () => this._follow(),
+      onLanguage: (language) => this._media.choose(language),
+      onQuestion: (words) => this._ask(words),
+    });
+    element("start-button").onclick = () => void this._start();
     setInterval(() => this._follow(), FOLLOW_EVERY_MS);
     setInterval(() => void this._report(), REPORT_EVERY_MS);
     window.addEventListener("online", () => this._session.retryNow());
@@ -139,7 +141,7 @@ export class Projector {
       this._pagesShown.add(`${turn.deck}/${turn.page}`);
     }
     this._drawWaiting(turn !== null && !tier);
-    const showCamera = this._camera.videoWidth > 0 && this._cameraPlace !== "off" && this._session.publisher === "live";
+    const showCamera = this._camera.videoWidth > 0 && this._controls.cameraShown && this._session.publisher === "live";
     if (this._camera.hidden === showCamera) this._camera.hidden = !showCamera;
   }
 
@@ -200,14 +202,10 @@ export class Projector {
       received_kbps: stats.received_kbps,
       carrier: this._media.connected ? "rtp" : "",
       page: this._session.model.turnAt(position_ms)?.page ?? 0,
-      heads: this._heads,
+      heads: heads(),
     });
     this._drawSign();
     this._drawStatus();
-  }
-
-  get _heads() {
-    return Math.max(0, Math.round(Number(element("people", HTMLInputElement).value) || 0));
   }
 
   _sendReceipt() {
@@ -217,8 +215,24 @@ export class Projector {
       voice_heard_ms: this._stats?.voice_heard_ms ?? 0,
       pages_shown: this._pagesShown.size,
       pages_turned: this._pagesTurned,
-      heads: this._heads,
+      heads: heads(),
     });
+  }
+
+  _toggleMute() {
+    this._voice.muted = !this._voice.muted;
+    this._say(text(this._voice.muted ? "muted" : "unmuted"));
+    this.draw();
+  }
+
+  /**
+   * @param {string} words
+   * @returns {boolean} whether the question is on its way
+   */
+  _ask(words) {
+    const sent = this._session.send("question", { text: words });
+    this._say(text(sent ? "question_sent" : "question_unsent"));
+    return sent;
   }
 
   /** @param {string} words shown for a moment */
@@ -230,90 +244,5 @@ export class Projector {
       this._drawSign();
     }, NOTE_MS);
     this._drawSign();
-  }
-
-  _controls() {
-    const people = element("people", HTMLInputElement);
-    people.value = read(localStorage, HEADS_KEY) ?? "";
-    people.onchange = () => keep(localStorage, HEADS_KEY, people.value);
-    element("start-button").onclick = () => void this._start();
-    const language = element("voice-language", HTMLSelectElement);
-    language.onchange = () => this._media.choose(language.value);
-    element("mute").onclick = () => this._toggleMute();
-    element("camera-place").onclick = () => this._moveCamera();
-    element("fullscreen").onclick = () => void toggleFullscreen();
-    element("ask").onclick = () => element("ask-dialog", HTMLDialogElement).showModal();
-    element("help").onclick = () => element("help-dialog", HTMLDialogElement).showModal();
-    const ask = element("ask-dialog", HTMLDialogElement);
-    ask.onclose = () => this._ask(ask);
-    /** @type {Record<string, () => void>} */
-    const keys = {
-      f: () => void toggleFullscreen(),
-      m: () => this._toggleMute(),
-      c: () => this._moveCamera(),
-      q: () => ask.showModal(),
-      "?": () => element("help-dialog", HTMLDialogElement).showModal(),
-    };
-    document.addEventListener("keydown", (event) => {
-      this._wake();
-      if (isForControl(event) || !keys[event.key.toLowerCase()]) return;
-      event.preventDefault();
-      keys[event.key.toLowerCase()]();
-    });
-    document.addEventListener("pointermove", () => this._wake());
-    document.addEventListener("visibilitychange", () => void holdScreen());
-    void holdScreen();
-    this._wake();
-  }
-
-  _toggleMute() {
-    this._voice.muted = !this._voice.muted;
-    this._say(text(this._voice.muted ? "muted" : "unmuted"));
-    this.draw();
-  }
-
-  _moveCamera() {
-    this._cameraPlace = { bottom: "top", top: "off", off: "bottom" }[this._cameraPlace] ?? "bottom";
-    this._camera.dataset.corner = this._cameraPlace;
-    this._follow();
-  }
-
-  /** @param {HTMLDialogElement} dialog */
-  _ask(dialog) {
-    const field = element("question", HTMLInputElement);
-    const words = field.value.trim();
-    if (dialog.returnValue === "send" && words) {
-      const sent = this._session.send("question", { text: words });
-      this._say(text(sent ? "question_sent" : "question_unsent"));
-      if (sent) field.value = "";
-    }
-    dialog.returnValue = "";
-  }
-
-  /** Show the bar and the pointer for a while. */
-  _wake() {
-    const { classList } = element("projector");
-    classList.add("awake");
-    clearTimeout(this._sleep);
-    this._sleep = setTimeout(() => classList.remove("awake"), BAR_HIDES_MS);
-  }
-}
-
-async function toggleFullscreen() {
-  try {
-    if (document.fullscreenElement) await document.exitFullscreen();
-    else await document.documentElement.requestFullscreen({ navigationUI: "hide" });
-  } catch {
-    // A browser without full screen (or one that forbids it): its own key remains.
-  }
-}
-
-/** Keep the projector from going dark in mid-lecture. */
-async function holdScreen() {
-  if (document.visibilityState !== "visible" || !navigator.wakeLock) return;
-  try {
-    await navigator.wakeLock.request("screen");
-  } catch {
-    // On a low battery the system may refuse.
   }
 }

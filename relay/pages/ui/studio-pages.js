@@ -15,9 +15,11 @@ const STEPS = new Map([
 
 export class Pages {
   /**
-   * @param {{session: import("../lib/lecturer-session.js").LecturerSession, lecture: string, token: string}} options
+   * @param {{session: import("../lib/lecturer-session.js").LecturerSession, lecture: string, token: string, turns: boolean}} options
+   *   turns: whether this role turns pages; an interpreter follows the lecturer
    */
-  constructor({ session, lecture, token }) {
+  constructor({ session, lecture, token, turns }) {
+    this._turns = turns;
     this._session = session;
     this._images = new PageImages(lecture, token);
     this._image = element("page", HTMLImageElement);
@@ -48,8 +50,8 @@ export class Pages {
   draw() {
     const { deck, page } = this;
     const count = deck?.page_count ?? 0;
-    this._previous.disabled = page <= 1;
-    this._next.disabled = page >= count;
+    this._previous.disabled = !this._turns || page <= 1;
+    this._next.disabled = !this._turns || page >= count;
     say(element("page-number"), count > 0 ? text("page_of", { page: number(page), count: number(count) }) : "");
     const title = deck?.pages.get(page)?.title ?? "";
     if (page > 0) say(element("page-announcement"), `${text("page_of", { page: number(page), count: number(count) })} ${title}`);
@@ -62,7 +64,7 @@ export class Pages {
   /** Show the first page of a deck where nothing has been shown yet: halls need a page to begin with. */
   showFirst() {
     const { deck } = this;
-    if (deck && deck.page_count > 0 && !this._session.shown) this._session.turn(deck.deck, 1);
+    if (this._turns && deck && deck.page_count > 0 && !this._session.shown) this._session.turn(deck.deck, 1);
   }
 
   /** @param {number} step */
@@ -74,7 +76,7 @@ export class Pages {
   /** @param {number} page */
   _go(page) {
     const { deck } = this;
-    if (deck && page !== this.page && page <= deck.page_count) this._session.turn(deck.deck, page);
+    if (this._turns && deck && page !== this.page && page <= deck.page_count) this._session.turn(deck.deck, page);
   }
 
   /** @param {KeyboardEvent} event */

@@ -15,11 +15,14 @@ const RATES_EVERY_MS = 2000;
 
 export class Source {
   /**
-   * @param {{url: string, token: string, lecture: string, onChange: () => void}} options
+   * @param {{url: string, token: string, lecture: string, camera: boolean, onChange: () => void}} options
+   *   camera: whether this role sends one
    */
-  constructor({ url, token, lecture, onChange }) {
+  constructor({ url, token, lecture, camera, onChange }) {
     const key = `hallcast.whip.${lecture}`;
+    this._withCamera = camera;
     this._onChange = onChange;
+    element("camera-choice").hidden = !camera;
     /** @type {import("../lib/protocol.js").RelayError | null} */
     this._error = null;
     this._publisher = new Publisher({
@@ -96,7 +99,7 @@ export class Source {
     const microphone = first ? read(localStorage, MICROPHONE_KEY) : this._microphone.value;
     const camera = first ? (read(localStorage, CAMERA_KEY) ?? "") : this._camera.value;
     try {
-      const stream = await open(microphone, camera, this._clean.checked);
+      const stream = await open(microphone, this._withCamera ? camera : NO_CAMERA, this._clean.checked);
       if (choosing !== this._choosing) {
         stop(stream);
         return;
@@ -153,6 +156,8 @@ export class Source {
   async _toggle() {
     if (this.publishing) await this._publisher.stop();
     else if (this._stream) this._publisher.start(this._stream);
+    // The next key turns a page, and the space bar does not stop the sending.
+    element("stage").focus();
   }
 
   async _drawRates() {

@@ -29,6 +29,7 @@ class Studio {
    * @param {string} role
    */
   constructor(token, role) {
+    const lecturer = role !== "interpreter";
     this.session = new LecturerSession({
       base: location.href,
       lecture,
@@ -41,12 +42,15 @@ class Studio {
       url: new URL(`/whip/${encodeURIComponent(lecture)}`, location.href).href,
       token,
       lecture,
+      camera: lecturer,
       onChange: () => this._watchPublisher(),
     });
-    this._pages = new Pages({ session: this.session, lecture, token });
+    this._pages = new Pages({ session: this.session, lecture, token, turns: lecturer });
     this._halls = new Halls(this.session);
     this._deck = new Deck({ session: this.session, lecture, token });
     this._end = new LectureEnd({ session: this.session, onEnd: () => void this._source.stop() });
+    element("deck-card").hidden = !lecturer;
+    element("lecture-card").hidden = !lecturer;
     /** @type {import("../lib/socket.js").CloseReason | null} */
     this._reason = null;
     /** @type {{id: string, text: string} | null} */
