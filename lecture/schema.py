@@ -105,12 +105,21 @@ def open_reader(path: Path) -> sqlite3.Connection:
         check_format(db, path)
     except sqlite3.OperationalError as error:
         db.close()
-        wal = path.with_name(path.name + "-wal")
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CANTOPEN or wal.exists():
+        unwritable = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+        if not unwritable or path.with_name(path.name + "-wal").exists():
             raise translate(error, path) from error
-        # On a medium that cannot be written (a USB stick switched to read-only) SQLite cannot make the WAL's
-        # index; without a WAL there is nothing in it that could be missed, and nobody can write either.
-        db = _open(path, "ro&immutable=1")
+        # In a folder that we cannot write (a USB stick switched to read-only) SQLite cannot make the WAL's index;
+        # without a WAL there is nothing in it that could be missed.
+        return _open_immutable(path)
+    except (sqlite3.Error, LectureFileError) as error:
+        db.close()
+        raise translate(error, path) from error
+    return db
+
+
+def _open_immutable(path: Path) -> sqlite3.Connection:
+    db = _open(path, "ro&immutable=1")
+    try:
         check_format(db, path)
     except (sqlite3.Error, LectureFileError) as error:
         db.close()

@@ -6,12 +6,14 @@ import os
 import selectors
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
 from lecture.entries import Entry, Kind, pack_event
+from lecture.errors import LectureFileError
 from lecture.file import SEQ_BLOCK, LectureFile
 from lecture.log import Span
 
@@ -20,6 +22,7 @@ from lecture.log import Span
 WRITER = """
 import sys, threading, time
 from lecture.entries import EncodedFrame, Entry, Kind, pack_event, pack_frames
+from lecture.errors import LectureFileError
 from lecture.file import LectureFile
 from lecture.tracks import Track
 
@@ -96,17 +99,25 @@ def test_a_killed_writer_loses_at_most_what_it_had_not_committed(tmp_path: Path,
         assert file.verify().ok
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_finished_file_on_a_disk_that_cannot_be_written_is_read(tmp_path: Path) -> None:
-    """The USB stick with its switch on read-only: also a file that was not finished but closed in good order."""
-    path = tmp_path / "a.lecture"
-    with LectureFile.create(path) as file:
-        file.append(Entry(Kind.TURN, 0, pack_event({"deck": "d", "page": 1})))
-    os.chmod(path, 0o444)
-    os.chmod(tmp_path, 0o555)
-    try:
-        with LectureFile.open(path, readonly=True) as reader:
-            assert len(reader.read()) == 1
-            assert reader.verify().ok
-    finally:
-        os.chmod(tmp_path, 0o755)
+def test_a_file_in_a_folder_that_cannot_be_written_is_read() -> None:
+    """A USB stick with its switch on read-only: also a file that was closed in good order without being finished."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.lecture")
+        with LectureFile.create(path) as file:
+            file.append(Entry(Kind.TURN, 0, pack_event({"deck": "d", "page": 1})))
+        os.chmod(path, 0o444)
+        os.chmod(folder, 0o555)
+        user = os.geteuid()
+        if user == 0:
+            os.seteuid(65534)  # root may write everywhere; nobody may not
+        try:
+            assert not os.access(folder, os.W_OK, effective_ids=True)
+            with LectureFile.open(path, readonly=True) as reader:
+                assert len(reader.read()) == 1
+                assert reader.verify().ok
+            with pytest.raises(LectureFileError) as caught:
+                LectureFile.open(path)
+            assert caught.value.error_id == "file_unwritable"
+        finally:
+            os.seteuid(user)
+            os.chmod(folder, 0o755)
