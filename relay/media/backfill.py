@@ -12,7 +12,7 @@ from lecture.log import LectureLog, Span
 from lecture.messages import Filled, Want
 
 MAX_WANTS = 64
-READ_MS = 5_000
+READ_MS = 20_000
 
 
 @dataclass(slots=True)
@@ -31,12 +31,20 @@ class Backfill:
 
     :param track_of: the recorded voice track of a language, None if there is no such language.
     :param edge_ms: lecture time before which a language's voice is in the log or will never be.
+    :param final: whether nothing will be recorded any more.
     """
 
-    def __init__(self, log: LectureLog, track_of: Callable[[str], int | None], edge_ms: Callable[[str], int]) -> None:
+    def __init__(
+        self,
+        log: LectureLog,
+        track_of: Callable[[str], int | None],
+        edge_ms: Callable[[str], int],
+        final: Callable[[], bool],
+    ) -> None:
         self._log = log
         self._track_of = track_of
         self._edge_ms = edge_ms
+        self._final = final
         self._requests: list[_Request] = []
 
     def __bool__(self) -> bool:
@@ -68,9 +76,10 @@ class Backfill:
     def _next_of(self, request: _Request) -> Entry | Filled | None:
         want = request.want
         while not request.ready:
-            if request.at_ms >= want.end_ms:
+            edge_ms = self._edge_ms(want.language)
+            if request.at_ms >= want.end_ms or (request.at_ms >= edge_ms and self._final()):
                 return Filled(want.language, want.start_ms, want.end_ms)
-            end_ms = min(want.end_ms, self._edge_ms(want.language), request.at_ms + READ_MS)
+            end_ms = min(want.end_ms, edge_ms, request.at_ms + READ_MS)
             if request.at_ms >= end_ms:
                 return None
             request.ready.extend(self._log.read_span(request.track_id, Span(request.at_ms, end_ms)))

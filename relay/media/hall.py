@@ -57,7 +57,7 @@ class HallConnection(Connection):
         self.window = AckWindow()
         self._stage = stage
         self._events = EventCursor(stage.tail, hello.have.after_seq, for_hall=True)
-        self._backfill = Backfill(stage.log, stage.track_of, stage.edge_ms)
+        self._backfill = Backfill(stage.log, stage.track_of, stage.edge_ms, lambda: stage.state == "ended")
         self._pages = BlobPush(stage.book, stage.get_blob, hello.have.blobs)
         self._receipt: Receipt | None = None
         self._receipt_at = float("-inf")

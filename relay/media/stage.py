@@ -116,7 +116,7 @@ class Stage:
         """Lecture time before which the language's voice is in the log or will never be."""
         line = self.voices[language]
         if self.state == "ended":
-            return 1 << 52
+            return line.recorded_end_ms
         if line.quiet_since(self.now) <= IDLE_S + self.settings.voice_wait_s:
             return line.recorded_end_ms
         return max(line.recorded_end_ms, self.now_ms() - EDGE_MARGIN_MS)
