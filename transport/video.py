@@ -7,24 +7,63 @@ the low-overhead format without temporal delimiters: what PyAV's muxers take.
 
 from __future__ import annotations
 
-from lecture.entries import EncodedFrame
-from transport.receive import ReceivedPacket
+from typing import Protocol
+
+from lecture.entries import EncodedFrame, Flag
+from transport import video_av1, video_h264, video_vp8, video_vp9
+from transport.received import ReceivedPacket
+from transport.rtp import MalformedPacket
+from transport.video_vp8 import Vp8Continuity as Vp8Continuity
 
 CLOCK_RATE = 90_000
 
-ASSEMBLED_CODECS = frozenset({"vp8", "h264", "vp9", "av1"})
+_STARTS_KEYFRAME = {
+    "vp8": video_vp8.starts_keyframe,
+    "h264": video_h264.starts_keyframe,
+    "vp9": video_vp9.starts_keyframe,
+    "av1": video_av1.starts_keyframe,
+}
+
+
+class _Frame(Protocol):
+    @staticmethod
+    def can_begin(payload: bytes, *, after_hole: bool) -> bool: ...
+    def add(self, payload: bytes) -> int: ...
+    def finish(self) -> tuple[bytes, bool]: ...
+
+
+_FRAMES: dict[str, type[_Frame]] = {
+    "vp8": video_vp8.Vp8Frame,
+    "h264": video_h264.H264Frame,
+    "vp9": video_vp9.Vp9Frame,
+    "av1": video_av1.Av1Frame,
+}
+
+_PACKETISERS: dict[str, type[video_vp8.Vp8Packetiser] | type[video_h264.H264Packetiser]] = {
+    "vp8": video_vp8.Vp8Packetiser,
+    "h264": video_h264.H264Packetiser,
+}
+
+ASSEMBLED_CODECS = frozenset(_FRAMES)
 """Codecs :class:`FrameAssembler` knows. Others are forwarded, but not recorded."""
 
-PACKETISED_CODECS = frozenset({"vp8", "h264"})
+PACKETISED_CODECS = frozenset(_PACKETISERS)
 """Codecs :class:`Packetiser` knows."""
 
 
 def starts_keyframe(codec: str, payload: bytes) -> bool:
-    """Whether an RTP payload is the first of a frame that decodes without any other. Unknown codecs: never.
+    """Whether an RTP payload is the first of a frame that decodes without any other. Unknown codecs, malformed
+    payloads: never.
 
     For simulcast and switching: from this packet on a receiver can begin.
     """
-    raise NotImplementedError
+    look = _STARTS_KEYFRAME.get(codec)
+    if look is None:
+        return False
+    try:
+        return look(payload)
+    except MalformedPacket:
+        return False
 
 
 class Packetiser:
@@ -36,11 +75,16 @@ class Packetiser:
     """
 
     def __init__(self, codec: str, *, max_payload_bytes: int = 1150) -> None:
-        raise NotImplementedError
+        if codec not in _PACKETISERS:
+            raise ValueError(f"no packetiser for {codec}")
+        self._packetiser = _PACKETISERS[codec](max_payload_bytes)
 
     def packetise(self, frame: bytes) -> list[bytes]:
-        """The payloads of one frame (a VP8 frame; an H264 access unit in Annex B or with 4-byte lengths)."""
-        raise NotImplementedError
+        """The payloads of one frame (a VP8 frame; an H264 access unit in Annex B or with 4-byte lengths).
+
+        :raises MalformedPacket: if it is not a frame of the codec.
+        """
+        return self._packetiser.packetise(frame)
 
 
 class FrameAssembler:
@@ -55,15 +99,87 @@ class FrameAssembler:
     """
 
     def __init__(self, codec: str, *, max_frame_bytes: int = 4_000_000) -> None:
+        if codec not in _FRAMES:
+            raise ValueError(f"no frames of {codec} can be put together")
         self.codec = codec
         self.wants_keyframe = True
         """True until a keyframe is whole, and from a loss until the next one."""
         self.dropped_frames = 0
-        raise NotImplementedError
+        self._frame_class = _FRAMES[codec]
+        self._max_frame_bytes = max_frame_bytes
+        self._next_seq: int | None = None
+        self._timestamp: int | None = None  # of the frame being collected or dropped
+        self._frame: _Frame | None = None  # None: what comes of this timestamp is dropped
+        self._frame_ms = 0
+        self._frame_bytes = 0
+        self._parameters = b""
 
     def push(self, packet: ReceivedPacket, t_ms: int) -> list[EncodedFrame]:
         """Take the next packet; returns the frame it completes, if any (``Flag.KEYFRAME`` set on keyframes).
 
+        A packet with a new timestamp completes the frame before it as well, for senders that set no marker.
+
         :param t_ms: lecture time of the packet's timestamp. ``duration_ms`` of frames is 0.
         """
-        raise NotImplementedError
+        out: list[EncodedFrame] = []
+        after_hole = packet.extended_seq != self._next_seq
+        if after_hole and self._next_seq is not None:
+            self._drop()
+            self._timestamp = None
+            self.wants_keyframe = True
+        self._next_seq = packet.extended_seq + 1
+        if not packet.payload:  # padding only
+            return out
+        try:
+            if packet.timestamp_ext != self._timestamp:
+                out += self._finish()
+                self._begin(packet, t_ms, after_hole)
+            if self._frame is not None:
+                self._frame_bytes += self._frame.add(packet.payload)
+                if self._frame_bytes > self._max_frame_bytes:
+                    self._drop()
+            if packet.marker:
+                out += self._finish()
+        except MalformedPacket:
+            self._drop()
+        return out
+
+    def _begin(self, packet: ReceivedPacket, t_ms: int, after_hole: bool) -> None:
+        self._timestamp = packet.timestamp_ext
+        if self._frame_class.can_begin(packet.payload, after_hole=after_hole):
+            self._frame, self._frame_ms, self._frame_bytes = self._frame_class(), t_ms, 0
+        else:
+            self.dropped_frames += 1
+            self.wants_keyframe = True
+
+    def _drop(self) -> None:
+        if self._frame is not None:
+            self._frame = None
+            self.dropped_frames += 1
+        self.wants_keyframe = True
+
+    def _finish(self) -> list[EncodedFrame]:
+        frame = self._frame
+        if frame is None:
+            return []
+        try:
+            data, keyframe = frame.finish()
+        except MalformedPacket:
+            self._drop()
+            return []
+        self._frame = None
+        if self.codec == "h264" and (keyframe or self.wants_keyframe):
+            data = self._with_parameters(data)
+        if self.wants_keyframe and not keyframe:
+            self.dropped_frames += 1
+            return []
+        self.wants_keyframe = False
+        return [EncodedFrame(self._frame_ms, 0, data, int(Flag.KEYFRAME) if keyframe else 0)]
+
+    def _with_parameters(self, data: bytes) -> bytes:
+        """Every keyframe gets its SPS and PPS, though a sender gave them once only: a recording may be cut anywhere."""
+        found = video_h264.parameter_sets(data)
+        if found:
+            self._parameters = found
+            return data
+        return self._parameters + data
