@@ -41,6 +41,12 @@ MAX_DURATION_MS = 2 * 0xFFFF
 reader looking for what overlaps a moment knows how far back to look."""
 
 
+MAX_SEQ = (1 << 53) - 1
+"""Largest seq and lecture time: the integers that JSON carries everywhere."""
+MAX_TRACKS = 0xFFFF
+"""Track ids have 16 bits on the wire."""
+
+
 class Flag(IntFlag):
     """Properties of an entry or of one encoded frame in it."""
 
@@ -138,3 +144,18 @@ def unpack_event(entry: Entry) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise ValueError("event payload is not a JSON object")
     return fields
+
+
+def check_numbers(entry: Entry) -> None:
+    """Refuse an entry whose numbers no file or frame can hold.
+
+    :raises ValueError: naming the entry.
+    """
+    if not (
+        0 <= entry.kind <= 0xFF
+        and 0 <= entry.flags <= 0xFF
+        and 0 <= entry.track_id <= MAX_TRACKS
+        and 0 <= entry.t_ms <= MAX_SEQ
+        and 0 <= entry.duration_ms <= MAX_DURATION_MS
+    ):
+        raise ValueError(f"a number of the entry at {entry.t_ms} ms is out of range")

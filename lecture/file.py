@@ -17,13 +17,13 @@ from types import TracebackType
 from typing import overload
 
 from lecture.coverage import Coverage
-from lecture.entries import MAX_DURATION_MS, MEDIA_KINDS, Entry
+from lecture.entries import MAX_SEQ, MAX_TRACKS, MEDIA_KINDS, Entry, check_numbers
 from lecture.errors import LectureFileError
 from lecture.followers import Followers
 from lecture.log import Blob, Span
 from lecture.pending import PENDING_LIMIT_BYTES, Pending
 from lecture.schema import create_database
-from lecture.store import MAX_SEQ, Store
+from lecture.store import Store
 from lecture.tracks import Track
 from lecture.verify import VerifyReport, verify_file
 
@@ -31,7 +31,6 @@ _log = logging.getLogger("hallcast.lecture")
 
 SEQ_BLOCK = 1 << 20
 """Each opening for append starts a new block of that many numbers."""
-MAX_TRACKS = 0xFFFF
 
 # Keys of ``meta`` that begin with "_" are the file's own.
 _BLOCK_KEY = "_seq_block"
@@ -167,7 +166,7 @@ class LectureFile:
             is dropped and None returned.
         :raises ValueError: for a track that was not added, or a number out of range.
         """
-        _check_range(entry)
+        check_numbers(entry)
         with self._lock:
             self._check_writable()
             if entry.track_id and entry.track_id not in self._track_ids:
@@ -199,7 +198,7 @@ class LectureFile:
         """Entries of a track that overlap ``span``, in order of ``t_ms``."""
         pending = self._pending_entries()
         out = self._store.span(track_id, span, _first_seq(pending))
-        out += [entry for entry in pending if entry.track_id == track_id and _overlaps(entry, span)]
+        out += [entry for entry in pending if entry.track_id == track_id and span.touches(entry)]
         return sorted(out, key=lambda entry: (entry.t_ms, entry.seq))
 
     def gaps(self, track_ids: Collection[int], span: Span) -> list[Span]:
@@ -381,20 +380,5 @@ class LectureFile:
             return list(self._pending.entries)
 
 
-def _check_range(entry: Entry) -> None:
-    if not (
-        0 <= entry.kind <= 0xFF
-        and 0 <= entry.flags <= 0xFF
-        and 0 <= entry.track_id <= MAX_TRACKS
-        and 0 <= entry.t_ms <= MAX_SEQ
-        and 0 <= entry.duration_ms <= MAX_DURATION_MS
-    ):
-        raise ValueError(f"a number of the entry at {entry.t_ms} ms is out of range")
-
-
 def _first_seq(entries: list[Entry]) -> int:
     return entries[0].seq if entries else MAX_SEQ + 1
-
-
-def _overlaps(entry: Entry, span: Span) -> bool:
-    return entry.t_ms < span.end_ms and (entry.t_ms >= span.start_ms or entry.end_ms > span.start_ms)

@@ -33,6 +33,10 @@ class Span:
     start_ms: int
     end_ms: int
 
+    def touches(self, entry: Entry) -> bool:
+        """Whether ``entry`` lies in this stretch at least in part; one without duration, whether it begins in it."""
+        return entry.t_ms < self.end_ms and (entry.t_ms >= self.start_ms or entry.end_ms > self.start_ms)
+
 
 class LectureLog(Protocol):
     """Append, read from a sequence number, follow, gaps. Implementations are safe to call from several threads."""

@@ -2,7 +2,7 @@
 
 Each message is a frozen dataclass; its fields' types are its validation (:mod:`lecture.fields`). On the wire it is
 a JSON object with the key ``kind``. The same kind may differ by socket (``hello``), so decoding takes the
-:class:`Vocabulary` of one direction of one socket. Times are lecture time in ms.
+:class:`lecture.codec.Vocabulary` of one direction of one socket. Times are lecture time in ms.
 """
 
 from __future__ import annotations
@@ -10,19 +10,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
+from lecture import message_parts as parts
 from lecture.entries import Entry, pack_event, unpack_event
-from lecture.fields import Digest, Fraction, JsonObject, Language, Limit, LongText, Ms
+from lecture.fields import Fraction, JsonObject, Language, Limit, LongText, Ms
+from lecture.message_parts import PageNumber, Sdp, Secret, SignedMs
 from lecture.tracks import Track
 
 PROTOCOL_VERSION = "1.0"
 
-LectureState = Literal["planned", "live", "ended"]
-PublisherState = Literal["none", "live", "down"]
-PageNumber = Annotated[int, Limit(0, 100_000)]
-"""Pages count from 1; 0 means none."""
-Secret = Annotated[str, Limit(0, 512)]
-Sdp = Annotated[str, Limit(0, 48_000)]
-SignedMs = Annotated[int, Limit(-(1 << 53), 1 << 53)]
+# What is inside messages belongs to their vocabulary too.
+Client = parts.Client
+HallStatus = parts.HallStatus
+Have = parts.Have
+IceServer = parts.IceServer
+LectureState = parts.LectureState
+LectureSummary = parts.LectureSummary
+PublisherState = parts.PublisherState
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,42 +40,6 @@ class Unknown(Message):
     """A message of a kind that this version does not know; to be ignored."""
 
     kind: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """Which program speaks."""
-
-    name: str = ""
-    version: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Have:
-    """What a hall already keeps: the highest relay seq of an event it has, and blobs (digest, bytes from the start)."""
-
-    after_seq: int = 0
-    blobs: tuple[tuple[Digest, int], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class LectureSummary:
-    """What a client is told of the lecture it joined."""
-
-    id: str
-    title: str = ""
-    course: str = ""
-    languages: tuple[Language, ...] = ()
-    state: LectureState = "planned"
-
-
-@dataclass(frozen=True, slots=True)
-class IceServer:
-    """A STUN or TURN server (W3C RTCIceServer)."""
-
-    urls: tuple[Annotated[str, Limit(1, 1000)], ...]
-    username: str = ""
-    credential: str = field(default="", repr=False)
 
 
 # Hall -> relay
@@ -90,10 +57,10 @@ class HallHello(Message):
     code: Secret = field(default="", repr=False)
     token: Secret = field(default="", repr=False)
     hall: str = ""
-    client: Client = Client()
+    client: Client = field(default_factory=Client)
     voice: Annotated[tuple[str, ...], Limit(0, 16)] = ("opus",)
     camera: bool = False
-    have: Have = Have()
+    have: Have = field(default_factory=Have)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +251,7 @@ class LecturerHello(Message):
     KIND: ClassVar[str] = "hello"
     v: str
     token: Secret = field(default="", repr=False)
-    client: Client = Client()
+    client: Client = field(default_factory=Client)
     role: Literal["lecturer", "interpreter"] = "lecturer"
 
 
@@ -369,24 +336,6 @@ class DeckProgress(Message):
     deck: str
     done: int
     pages: int
-
-
-@dataclass(frozen=True, slots=True)
-class HallStatus:
-    """One hall as the lecturer sees it: its last report, and whether it is connected."""
-
-    name: str
-    connected: bool = True
-    behind_ms: SignedMs = 0
-    page: PageNumber = 0
-    heads: int = 0
-    rung: str = ""
-    carrier: str = ""
-    fraction_lost: Fraction = 0.0
-    rtt_ms: Ms = 0
-    received_kbps: float = 0.0
-    playout_delay_ms: Ms = 0
-    gaps: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,6 @@ _log = logging.getLogger("hallcast.lecture")
 
 _ENTRY = "seq, kind, flags, track_id, t_ms, duration_ms, crc32c, payload"
 _MEDIA = ", ".join(str(int(kind)) for kind in sorted(MEDIA_KINDS))
-MAX_SEQ = (1 << 53) - 1
 
 
 class Store:

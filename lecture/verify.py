@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lecture.checksum import crc32c, entry_crc32c
 from lecture.coverage import Coverage
-from lecture.entries import MAX_DURATION_MS, MEDIA_KINDS, Entry, unpack_event, unpack_frames
+from lecture.entries import MEDIA_KINDS, Entry, check_numbers, unpack_event, unpack_frames
 from lecture.log import Span
 from lecture.schema import INDEXES, file_bytes, open_reader
 
@@ -136,10 +136,10 @@ class _Verifier:
 
 def _fault(entry: Entry, crc: int) -> str | None:
     """What is wrong with an entry by itself."""
-    if not (0 <= entry.kind <= 0xFF and 0 <= entry.flags <= 0xFF and 0 <= entry.track_id <= 0xFFFF):
+    try:
+        check_numbers(entry)
+    except ValueError:
         return "has a number out of range"
-    if entry.t_ms < 0 or not 0 <= entry.duration_ms <= MAX_DURATION_MS:
-        return "has a time out of range"
     if entry_crc32c(entry) != crc:
         return "has a wrong CRC-32C"
     try:

@@ -143,7 +143,7 @@ def test_a_sound_file_verifies(path: Path) -> None:
         ("UPDATE entries SET t_ms = t_ms + 1 WHERE seq = 9", "entry 9 has a wrong CRC-32C"),
         ("UPDATE entries SET flags = 1 WHERE seq = 9", "entry 9 has a wrong CRC-32C"),
         ("UPDATE entries SET kind = 300 WHERE seq = 9", "entry 9 has a number out of range"),
-        ("UPDATE entries SET duration_ms = -5 WHERE seq = 9", "entry 9 has a time out of range"),
+        ("UPDATE entries SET duration_ms = -5 WHERE seq = 9", "entry 9 has a number out of range"),
         ("UPDATE entries SET seq = -seq WHERE seq = 9", "entry -9 does not come after 0"),
         ("DELETE FROM tracks", "entry 1 refers to track 1, which does not exist"),
         ("UPDATE blobs SET data = zeroblob(length(data))", "blob .* is damaged"),

@@ -1,0 +1,70 @@
+"""What messages are made of: ranges of their fields, and the objects inside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from lecture.fields import Digest, Fraction, Language, Limit, Ms
+
+LectureState = Literal["planned", "live", "ended"]
+PublisherState = Literal["none", "live", "down"]
+PageNumber = Annotated[int, Limit(0, 100_000)]
+"""Pages count from 1; 0 means none."""
+Secret = Annotated[str, Limit(0, 512)]
+Sdp = Annotated[str, Limit(0, 48_000)]
+SignedMs = Annotated[int, Limit(-(1 << 53), 1 << 53)]
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Which program speaks."""
+
+    name: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Have:
+    """What a hall already keeps: the highest relay seq of an event it has, and blobs (digest, bytes from the start)."""
+
+    after_seq: int = 0
+    blobs: tuple[tuple[Digest, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LectureSummary:
+    """What a client is told of the lecture it joined."""
+
+    id: str
+    title: str = ""
+    course: str = ""
+    languages: tuple[Language, ...] = ()
+    state: LectureState = "planned"
+
+
+@dataclass(frozen=True, slots=True)
+class IceServer:
+    """A STUN or TURN server (W3C RTCIceServer)."""
+
+    urls: tuple[Annotated[str, Limit(1, 1000)], ...]
+    username: str = ""
+    credential: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class HallStatus:
+    """One hall as the lecturer sees it: its last report, and whether it is connected."""
+
+    name: str
+    connected: bool = True
+    behind_ms: SignedMs = 0
+    page: PageNumber = 0
+    heads: int = 0
+    rung: str = ""
+    carrier: str = ""
+    fraction_lost: Fraction = 0.0
+    rtt_ms: Ms = 0
+    received_kbps: float = 0.0
+    playout_delay_ms: Ms = 0
+    gaps: int = 0
