@@ -99,6 +99,26 @@ def test_a_killed_writer_loses_at_most_what_it_had_not_committed(tmp_path: Path,
         assert file.verify().ok
 
 
+def test_a_file_is_read_while_another_process_writes_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.lecture"
+    LectureFile.create(path).close()
+    with (
+        subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True) as writer,
+        LectureFile.open(path, readonly=True) as reader,
+    ):
+        assert writer.stdout is not None
+        try:
+            for _ in range(10):
+                committed = int(writer.stdout.readline())
+                assert reader.last_t_ms() >= committed
+                tracks = [track.track_id for track in reader.tracks()]
+                assert reader.gaps(tracks, Span(0, committed)) == []
+            assert committed > 0
+            assert reader.verify().ok
+        finally:
+            writer.kill()
+
+
 def test_a_file_in_a_folder_that_cannot_be_written_is_read() -> None:
     """A USB stick with its switch on read-only: also a file that was closed in good order without being finished."""
     with tempfile.TemporaryDirectory() as folder:
