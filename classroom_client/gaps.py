@@ -1,4 +1,4 @@
-"""Book-keeping of the voice that is missing: what to ask the relay for next. Pure; the clock is an argument."""
+"""Book-keeping of the voice that is missing: what to ask the relay for next. Pure."""
 
 from __future__ import annotations
 
@@ -16,14 +16,12 @@ class BackfillSettings:
     :param max_span_ms: the longest span asked for at once: what comes first can then be played first.
     :param history_span_ms: the same for voice that is not going to be played (missed before the hall joined).
     :param merge_ms: holes closer together than this are asked for as one; a frame twice costs less than a request.
-    :param silence_s: asked again when nothing at all has come for so long.
     """
 
     max_in_flight: int = 2
     max_span_ms: int = 12_000
     history_span_ms: int = 6_000
     merge_ms: int = 240
-    silence_s: float = 20.0
 
 
 class Backfill:
@@ -36,8 +34,7 @@ class Backfill:
     def __init__(self, voice: VoiceBuffer, settings: BackfillSettings | None = None) -> None:
         self._voice = voice
         self._settings = settings or BackfillSettings()
-        self._in_flight: list[Span] = []
-        self._last_sign = 0.0
+        self._in_flight: list[Span] = []  # TCP loses no request: only the end of the socket ends one unanswered
 
     @property
     def in_flight(self) -> tuple[Span, ...]:
@@ -48,29 +45,22 @@ class Backfill:
         """What is neither here nor known not to exist, in order."""
         return self._voice.settled.missing(Span(from_ms, until_ms)) if until_ms > from_ms else []
 
-    def plan(self, now: float, *, position_ms: int, ask_until_ms: int, history: bool) -> list[Span]:
+    def plan(self, *, position_ms: int, ask_until_ms: int, history: bool) -> list[Span]:
         """Spans to ask for now; they count as asked.
 
         :param position_ms: playout position: what comes after it is needed soon, what lies before only for the file.
-        :param ask_until_ms: later voice is still expected by itself (live, or by retransmission).
+        :param ask_until_ms: later voice is still expected by itself (live, or by retransmission). A request that
+            reaches beyond the live edge stays open at the relay and follows the lecture.
         :param history: whether voice before the position may be asked for now.
         """
-        if self._in_flight and now - self._last_sign > self._settings.silence_s:
-            self._in_flight.clear()
         wants: list[Span] = []
         while len(self._in_flight) < self._settings.max_in_flight:
             span = self._next(position_ms, ask_until_ms, history)
             if span is None:
                 break
-            if not self._in_flight:
-                self._last_sign = now
             self._in_flight.append(span)
             wants.append(span)
         return wants
-
-    def received(self, now: float) -> None:
-        """Something came over the socket that answers are to come by: it lives."""
-        self._last_sign = now
 
     def filled(self, span: Span) -> None:
         """The relay has sent all that it has of ``span``."""

@@ -73,7 +73,8 @@ class PlayoutSettings:
 _DEADBAND_MS = 200  # jitter of the live-edge estimate; a steady hall is never stretched
 _SETTLED_MS = 20
 _CATCHING_UP_MS = 1000  # from here on people are told that we are behind
-_QUIET_MARGIN_MS = 1500  # voice younger than this may still be on its way through the relay
+_QUIET_MARGIN_MS = 2000  # voice younger than this may still be on its way through the relay
+_GONE_MARGIN_MS = 500  # the same when the relay says that the publisher's line is down
 
 
 class Timeline:
@@ -108,9 +109,10 @@ class Timeline:
         """Lecture time of the next step; None before playout began."""
         return self._at if self._running else None
 
-    def voice_reaches(self, voice_end_ms: int, clock_ms: int) -> None:
+    def voice_reaches(self, voice_end_ms: int, clock_ms: int, *, publisher_live: bool = True) -> None:
         """The relay says that at ``clock_ms`` it had voice up to ``voice_end_ms``: in between nobody spoke to it."""
-        self._quiet = (voice_end_ms, clock_ms - _QUIET_MARGIN_MS)
+        margin_ms = _QUIET_MARGIN_MS if publisher_live else _GONE_MARGIN_MS
+        self._quiet = (voice_end_ms, clock_ms - margin_ms)
 
     def ends_at(self, end_ms: int) -> None:
         """The lecture has ended at ``end_ms``."""

@@ -1,0 +1,57 @@
+"""Coded camera pictures that wait until the voice that belongs to them is heard."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+
+from lecture.entries import EncodedFrame, Flag
+
+_MAX_FRAMES = 900
+_MAX_BYTES = 8_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class CodedPicture:
+    """One coded picture.
+
+    :param codec: ``vp8`` or ``h264``.
+    """
+
+    codec: str
+    frame: EncodedFrame
+
+
+class CameraQueue:
+    """Filled by the engine's thread, emptied by the window's. Bounded: when full it drops everything and begins anew
+    at the next keyframe, since no picture decodes without those before it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pictures: deque[CodedPicture] = deque()
+        self._bytes = 0
+        self._wants_keyframe = True
+
+    def put(self, codec: str, frame: EncodedFrame) -> None:
+        """Add the next picture."""
+        with self._lock:
+            if self._wants_keyframe and not frame.flags & Flag.KEYFRAME:
+                return
+            self._wants_keyframe = False
+            self._pictures.append(CodedPicture(codec, frame))
+            self._bytes += len(frame.data)
+            if len(self._pictures) > _MAX_FRAMES or self._bytes > _MAX_BYTES:
+                self._pictures.clear()
+                self._bytes = 0
+                self._wants_keyframe = True
+
+    def due(self, heard_ms: int) -> list[CodedPicture]:
+        """Take the pictures up to what is heard now, in order."""
+        out = []
+        with self._lock:
+            while self._pictures and self._pictures[0].frame.t_ms <= heard_ms:
+                picture = self._pictures.popleft()
+                self._bytes -= len(picture.frame.data)
+                out.append(picture)
+        return out

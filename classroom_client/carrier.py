@@ -1,0 +1,48 @@
+"""Which way the voice comes: over RTP, or as chunks over the hall socket. Pure; the clock is an argument."""
+
+from __future__ import annotations
+
+_RTP_SILENCE_S = 3.0
+_VOICE_SIGN_S = 4.0
+
+
+class CarrierChoice:
+    """Notices when voice that exists does not arrive over RTP, so that it is asked for over the socket instead."""
+
+    def __init__(self) -> None:
+        self._rtp_at = float("-inf")
+        self._socket_up_at = float("inf")
+        self._voice_end_ms = 0
+        self._voice_grew_at = float("-inf")
+
+    def rtp_voice(self, now: float) -> None:
+        """Voice came over RTP."""
+        self._rtp_at = now
+
+    def socket_up(self, now: float) -> None:
+        """A hall socket stands; RTP gets a little time to follow."""
+        self._socket_up_at = now
+
+    def socket_down(self) -> None:
+        """The hall socket is gone."""
+        self._socket_up_at = float("inf")
+
+    def relay_has(self, voice_end_ms: int, now: float) -> None:
+        """The relay says how far the voice reaches there."""
+        if voice_end_ms > self._voice_end_ms:
+            self._voice_grew_at = now
+        self._voice_end_ms = voice_end_ms
+
+    def voice_expected(self, now: float) -> bool:
+        """Whether somebody is speaking: the voice at the relay grows."""
+        return now - self._voice_grew_at < _VOICE_SIGN_S
+
+    def rtp_works(self, now: float) -> bool:
+        """Whether voice came over RTP lately."""
+        return now - self._rtp_at < _RTP_SILENCE_S
+
+    def over_socket(self, now: float) -> bool:
+        """Whether to follow the voice over the socket now."""
+        if self.rtp_works(now) or now - self._socket_up_at < _RTP_SILENCE_S:
+            return False
+        return self.voice_expected(now)

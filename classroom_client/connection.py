@@ -1,0 +1,246 @@
+"""The hall's connection to its relay: join, hall socket, media; made again for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from importlib import metadata
+
+from classroom_client.backoff import Backoff
+from classroom_client.joining import Grant, JoinError, join
+from classroom_client.media_link import MediaEvents, MediaLink
+from classroom_client.reception import Reception
+from classroom_client.reporting import LinkFacts
+from classroom_client.settings import HallSettings
+from classroom_client.socket_link import LinkDown, SocketLink
+from classroom_client.tasks import until_first
+from classroom_client.view import Link
+from lecture.entries import EncodedFrame
+from lecture.errors import HallcastError
+from lecture.messages import (
+    PROTOCOL_VERSION,
+    Answer,
+    Bye,
+    Candidate,
+    Client,
+    Clock,
+    Ended,
+    EntryMessage,
+    ErrorMessage,
+    Filled,
+    HallHello,
+    HallWelcome,
+    Message,
+    Receipt,
+    State,
+)
+from lecture.wire import BlobFrame, ChunkFrame, Frame
+
+log = logging.getLogger("hallcast.hall")
+
+
+class Connection:
+    """Keeps the hall connected.
+
+    :param joined: gets the relay's grant each time the code was exchanged; returns the reception it belongs to.
+    :param camera: gets codec and coded picture.
+    """
+
+    def __init__(
+        self,
+        settings: HallSettings,
+        link: LinkFacts,
+        joined: Callable[[Grant], Reception],
+        camera: Callable[[str, EncodedFrame], None],
+    ) -> None:
+        self._settings = settings
+        self._link = link
+        self._joined = joined
+        self._camera = camera
+        self._grant: Grant | None = None
+        self._reception: Reception | None = None
+        self._socket: SocketLink | None = None
+        self._media: MediaLink | None = None
+        self._backoff = Backoff()
+        self._up_since = 0.0
+        self._welcomed = asyncio.Event()
+        self._left = False
+
+    @property
+    def up(self) -> bool:
+        """Whether the relay has welcomed us on a socket that stands."""
+        return self._welcomed.is_set()
+
+    async def run(self) -> None:
+        """Connect, again and again, until :meth:`leave` or an error that trying again does not change.
+
+        :raises HallcastError: the code is refused, the relay speaks another version.
+        """
+        while not self._left:
+            reason = await self._try()
+            self._note_down(reason)
+            wait_s = self._backoff.next_s(random.random())
+            self._link.retry_at = _now() + wait_s
+            await asyncio.sleep(wait_s)
+
+    def send(self, message: Message, *, droppable: bool = False) -> bool:
+        """Send a message to the relay; False if there is no connection to send it on."""
+        if self._socket is None or not self.up or self._left:
+            return False
+        try:
+            self._socket.send(message, droppable=droppable)
+        except LinkDown:
+            return False
+        return True
+
+    async def leave(self, receipt: Receipt) -> None:
+        """Hand over the receipt and say goodbye, if there is a connection to do so; nothing is sent after that."""
+        socket = self._socket
+        if socket is not None and self.send(receipt) and self.send(Bye()):
+            self._left = True
+            await socket.flush()
+
+    def tick(self, now: float) -> None:
+        """Bring the link's figures up to date."""
+        media = self._media
+        if media is not None:
+            media.count()
+            if self._reception is not None:
+                media.deadline_s = self._reception.timeline.delay_ms / 1000
+            self._link.fraction_lost = media.fraction_lost
+            self._link.rtt_s = media.rtt_s or self._link.rtt_s
+        if self.up:
+            self._link.connected_s += now - self._up_since
+            self._up_since = now
+
+    async def _try(self) -> str:
+        """One try: join if need be, then a socket until it ends; returns why it ended."""
+        try:
+            if self._grant is None:
+                self._grant = await join(self._settings.relay_url, self._settings.code)
+                self._reception = self._joined(self._grant)
+            await self._session(self._grant)
+        except JoinError as error:
+            # Once in a lecture, no refusal is final: the relay may be half way through a restart.
+            if self._reception is None and not error.retryable:
+                raise
+            return error.error_id
+        except LinkDown as down:
+            if down.token_refused:
+                self._grant = None
+            return str(down)
+        return "closed"
+
+    async def _session(self, grant: Grant) -> None:
+        settings, link = self._settings, self._link
+        reception = self._reception
+        if reception is None:
+            return
+        socket = SocketLink(
+            grant.socket_url,
+            link.meter,
+            ping_interval_s=settings.ping_interval_s,
+            ping_timeout_s=settings.ping_timeout_s,
+        )
+        hello = HallHello(
+            PROTOCOL_VERSION,
+            token=grant.token,
+            hall=settings.name,
+            client=Client("hallcast", _version()),
+            voice=("hallcast-voice", "opus"),
+            camera=settings.camera,
+            have=reception.copy.have(),
+        )
+        try:
+            async with socket:
+                self._socket = socket
+                await until_first(socket.run(hello, self._handle), self._run_media(socket, reception))
+        finally:
+            self._socket = None
+            self._media = None
+            if self.up:
+                self._welcomed.clear()
+                link.connected_s += _now() - self._up_since
+            reception.disconnected()
+
+    async def _run_media(self, socket: SocketLink, reception: Reception) -> None:
+        await self._welcomed.wait()
+        if not self._settings.udp:
+            await asyncio.Event().wait()
+        events = MediaEvents(
+            voice=reception.live_voice,
+            camera=self._camera,
+            near_ms=lambda: reception.near_ms(_now()),
+            voice_expected=lambda: reception.carrier.voice_expected(_now()),
+        )
+        self._media = MediaLink(
+            self._settings.network,
+            socket.send,
+            events,
+            self._link.meter,
+            language=reception.language,
+            camera=self._settings.camera,
+            deadline_s=reception.timeline.delay_ms / 1000,
+        )
+        await self._media.run()
+
+    async def _handle(self, item: Message | Frame) -> None:
+        reception, media, now = self._reception, self._media, _now()
+        if reception is None:
+            return
+        match item:
+            case HallWelcome():
+                reception.welcome(item, now)
+                self._note_up(now)
+            case Clock():
+                reception.clock(item, now)
+            case State():
+                reception.state(item)
+            case Ended():
+                reception.ended(item)
+            case EntryMessage():
+                reception.entry(item)
+            case Filled():
+                reception.filled(item)
+            case ChunkFrame():
+                reception.chunk(item)
+            case BlobFrame():
+                reception.blob(item)
+            case Answer() if media is not None:
+                media.answered(item)
+            case Candidate() if media is not None:
+                await media.candidate(item)
+            case ErrorMessage():
+                log.warning("the relay says: %s (%s)", item.text, item.id)
+                if media is not None:
+                    media.refused(HallcastError(item.id, item.text))
+
+    def _note_up(self, now: float) -> None:
+        link = self._link
+        if link.state is Link.DOWN:
+            link.reconnects += 1
+        link.state = Link.UP
+        link.down_since = None
+        self._up_since = now
+        self._backoff.reset()
+        self._welcomed.set()
+
+    def _note_down(self, reason: str) -> None:
+        link = self._link
+        if link.state is not Link.DOWN and self._reception is not None:
+            link.state = Link.DOWN
+            link.down_since = _now()
+        log.info("the link is down: %s", reason)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _version() -> str:
+    try:
+        return metadata.version("hallcast")
+    except metadata.PackageNotFoundError:
+        return ""

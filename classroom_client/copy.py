@@ -1,0 +1,198 @@
+"""The hall's own lecture file: what it received, kept so that a power cut loses at most a second."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+from lecture.coverage import Coverage
+from lecture.entries import MEDIA_KINDS, EncodedFrame, Entry, Kind, pack_frames, unpack_event, unpack_frames
+from lecture.errors import LectureFileError
+from lecture.file import LectureFile
+from lecture.log import Span
+from lecture.messages import EntryMessage, Have
+from lecture.tracks import VOICE_FRAME_MS, Track
+from lecture.wire import BlobFrame
+
+log = logging.getLogger("hallcast.hall")
+
+_COPY_RUNG = "24"
+"""Rung under which the copy keeps its one voice track per language: that of the relay's log, whose frames fill the
+gaps. Frames that came live in a lower rung stand in it too, since all rungs share the grid."""
+
+_PROGRESS_KEY = "hall.progress"
+_HAVE_LIMIT = 700  # of blobs named in a hello, which may not exceed 64 kB
+_EVENT_KINDS = [kind for kind in Kind if kind not in MEDIA_KINDS]
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far the hall has come, kept across restarts.
+
+    :ivar heard: lecture time whose voice came out of the loudspeaker.
+    :ivar shown: seqs of the page turns whose page was on the screen while it was in force.
+    """
+
+    position_ms: int | None = None
+    heard: list[tuple[int, int]] = field(default_factory=list)
+    shown: list[int] = field(default_factory=list)
+    longest_silence_ms: int = 0
+    reconnects: int = 0
+    wire_bytes: int = 0
+    connected_s: float = 0.0
+
+    def heard_coverage(self) -> Coverage:
+        """:attr:`heard` as a set of intervals."""
+        return Coverage(Span(start, end) for start, end in self.heard)
+
+
+class HallCopy:
+    """One lecture's file in the hall's folder. Calls are quick but :meth:`commit`; all are safe from any thread."""
+
+    def __init__(self, file: LectureFile) -> None:
+        self._file = file
+        self._tracks: dict[str, int] = {
+            track.language: track.track_id for track in file.tracks() if track.kind == "voice"
+        }
+
+    @classmethod
+    def open(cls, folder: Path, lecture_id: str, title: str = "") -> HallCopy:
+        """Open the lecture's file in ``folder``, or begin it.
+
+        :raises LectureFileError: the folder or the file cannot be used.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LectureFileError("file_unwritable", f"The folder {folder} cannot be used.") from error
+        path = folder / f"{_file_stem(lecture_id)}.lecture"
+        if path.exists():
+            return cls(LectureFile.open(path))
+        return cls(LectureFile.create(path, {"lecture_id": lecture_id, "title": title, "copy": "hall"}))
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self._file.path
+
+    # Voice
+
+    def voice_spans(self, language: str) -> list[Span]:
+        """What of a language's voice the file holds."""
+        track_id = self._tracks.get(language)
+        if track_id is None:
+            return []
+        whole = Span(0, self._file.last_t_ms())
+        missing = Coverage(self._file.gaps([track_id], whole))
+        return missing.missing(whole)
+
+    def frames(self, language: str, span: Span) -> list[EncodedFrame]:
+        """The frames of a span, in order."""
+        track_id = self._tracks.get(language)
+        if track_id is None:
+            return []
+        frames = [frame for entry in self._file.read_span(track_id, span) for frame in unpack_frames(entry)]
+        return [frame for frame in frames if span.start_ms <= frame.t_ms < span.end_ms]
+
+    def keep_voice(self, language: str, frames: Iterable[EncodedFrame]) -> None:
+        """Append frames that the file does not hold yet, in order of time."""
+        track_id = self._tracks.get(language)
+        if track_id is None:
+            track = Track("voice", "opus", 48_000, language, _COPY_RUNG, 1)
+            track_id = self._tracks[language] = self._file.add_track(track).track_id
+        # Entries are without holes, so that the file's own book-keeping of gaps is exact.
+        numbered = enumerate(sorted(frames, key=lambda frame: frame.t_ms))
+        for _, run in groupby(numbered, lambda item: item[1].t_ms - item[0] * VOICE_FRAME_MS):
+            piece = [frame for _, frame in run]
+            start_ms = piece[0].t_ms
+            duration_ms = piece[-1].t_ms + VOICE_FRAME_MS - start_ms
+            self._file.append(Entry(Kind.VOICE, start_ms, pack_frames(start_ms, piece), track_id, duration_ms))
+
+    # Events and pages
+
+    def events(self) -> list[EntryMessage]:
+        """All events in the file, in order."""
+        found: list[EntryMessage] = []
+        after_seq = 0
+        while entries := self._file.read(after_seq, kinds=_EVENT_KINDS):
+            after_seq = entries[-1].seq
+            for entry in entries:
+                try:
+                    found.append(EntryMessage(entry.seq, entry.t_ms, int(entry.kind), unpack_event(entry)))
+                except ValueError:
+                    log.warning("an unreadable event in %s is left out", self._file.path.name)
+        return found
+
+    def keep_event(self, message: EntryMessage) -> EntryMessage | None:
+        """Append an event of the relay's log; None if it was there, else with the seq that it has in this file."""
+        entry = self._file.append(message.to_entry(), origin_seq=message.seq)
+        return None if entry is None else EntryMessage(entry.seq, message.t_ms, message.entry_kind, message.fields)
+
+    def keep_blob_part(self, frame: BlobFrame) -> bool:
+        """Keep a piece of a page's picture; True once the picture is complete.
+
+        :raises LectureFileError: it is damaged, or contradicts earlier pieces.
+        """
+        return self._file.put_blob_part(frame.digest, frame.media_type, frame.offset, frame.total, frame.data)
+
+    def complete_blobs(self) -> list[str]:
+        """Digests of the pictures that are here."""
+        return [digest for digest, _ in self._file.blob_sizes()]
+
+    def picture(self, digest: str) -> tuple[bytes, str] | None:
+        """A picture's bytes and media type."""
+        blob = self._file.get_blob(digest)
+        return None if blob is None else (blob.data, blob.media_type)
+
+    def have(self) -> Have:
+        """What to tell the relay in the hello."""
+        blobs = [*self._file.partial_blobs(), *self._file.blob_sizes()]
+        return Have(self._file.last_origin_seq(), tuple(blobs[:_HAVE_LIMIT]))
+
+    # The hall's own state
+
+    def progress(self) -> Progress:
+        """How far the hall had come when the file was last written; a fresh one if that cannot be read."""
+        text = self._file.get_meta(_PROGRESS_KEY)
+        if text is None:
+            return Progress()
+        try:
+            return Progress(**json.loads(text))
+        except (ValueError, TypeError):
+            return Progress()
+
+    def set_progress(self, progress: Progress) -> None:
+        """Note how far the hall has come; durable with the next commit."""
+        self._file.set_meta(_PROGRESS_KEY, json.dumps(asdict(progress), separators=(",", ":")))
+
+    def commit(self) -> None:
+        """Make everything durable; blocks on the disk.
+
+        :raises LectureFileError: ``disk_full`` and the like; nothing kept so far is harmed.
+        """
+        self._file.commit()
+
+    def close(self, *, finished: bool) -> None:
+        """Commit and close.
+
+        :param finished: the lecture is complete: fold the file into one.
+        :raises LectureFileError: as :meth:`commit`.
+        """
+        try:
+            if finished:
+                self._file.finish()
+        finally:
+            self._file.close()
+
+
+def _file_stem(lecture_id: str) -> str:
+    """The id where it can be a file's name, else its digest: the name comes from another machine."""
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", lecture_id):
+        return lecture_id
+    return hashlib.sha256(lecture_id.encode()).hexdigest()[:32]

@@ -1,0 +1,113 @@
+"""Joining: a hall code for the lecture's address and a token (``POST /join``)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from urllib.parse import urljoin, urlsplit, urlunsplit
+
+import httpx
+
+from lecture.errors import HallcastError
+
+_TIMEOUT_S = 10.0
+
+
+class JoinError(HallcastError):
+    """The hall could not join.
+
+    Ids: those of the relay's answer, else ``relay_unreachable``, ``relay_strange`` (no Hallcast relay answers there),
+    ``relay_address_malformed``.
+
+    :param retryable: whether trying again can help.
+    """
+
+    def __init__(self, error_id: str, text: str, *, retryable: bool) -> None:
+        super().__init__(error_id, text)
+        self.retryable = retryable
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _join_error, (self.error_id, self.text, self.retryable)
+
+
+def _join_error(error_id: str, text: str, retryable: bool) -> JoinError:
+    return JoinError(error_id, text, retryable=retryable)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What the relay gave for the code."""
+
+    lecture_id: str
+    title: str
+    languages: tuple[str, ...]
+    socket_url: str
+    token: str = field(repr=False)
+
+
+def relay_address(text: str) -> str:
+    """The relay's address as people type it, made whole: ``relay.example`` is ``https://relay.example``.
+
+    :raises JoinError: ``relay_address_malformed``.
+    """
+    text = text.strip()
+    if "://" not in text:
+        host = text.split("/")[0].split(":")[0]
+        text = ("http://" if host in ("localhost", "127.0.0.1") else "https://") + text
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise JoinError("relay_address_malformed", "This is not the address of a relay.", retryable=False)
+    return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/") + "/", "", ""))
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the address is this machine: no proxy of the environment stands between."""
+    return urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
+
+
+async def join(relay_url: str, code: str) -> Grant:
+    """Exchange the code.
+
+    :raises JoinError: refused, or not reached.
+    """
+    base = relay_address(relay_url)
+    try:
+        async with httpx.AsyncClient(
+            timeout=_TIMEOUT_S, follow_redirects=True, trust_env=not is_loopback(base)
+        ) as client:
+            answer = await client.post(urljoin(base, "join"), json={"code": _tidy(code)})
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise JoinError("relay_unreachable", "The relay cannot be reached.", retryable=True) from error
+    if answer.status_code != 200:
+        raise _refusal(answer)
+    try:
+        facts = answer.json()
+        languages = tuple(str(language) for language in facts.get("languages", ()))
+        socket_url = _as_websocket(urljoin(base, str(facts["ws"]).lstrip("/")))
+        return Grant(str(facts["lecture"]), str(facts.get("title", "")), languages, socket_url, str(facts["token"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise _strange() from error
+
+
+def _tidy(code: str) -> str:
+    """Codes are read over the phone and typed in any way."""
+    return re.sub(r"\s", "", code).upper()
+
+
+def _as_websocket(url: str) -> str:
+    return "ws" + url.removeprefix("http") if url.startswith("http") else url
+
+
+def _refusal(answer: httpx.Response) -> JoinError:
+    retryable = answer.status_code in (408, 425, 429) or answer.status_code >= 500
+    try:
+        error = answer.json()["error"]
+        return JoinError(str(error["id"]), str(error["text"]), retryable=retryable)
+    except (ValueError, KeyError, TypeError):
+        if retryable:
+            return JoinError("relay_unreachable", "The relay cannot be reached.", retryable=True)
+        return _strange()
+
+
+def _strange() -> JoinError:
+    return JoinError("relay_strange", "What answers at this address is not a Hallcast relay.", retryable=False)

@@ -1,0 +1,224 @@
+"""One lecture as one hall receives it: everything that arrives ends up here, everything shown or heard comes from here.
+
+No sockets, no sound: the clock is an argument.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from classroom_client.carrier import CarrierChoice
+from classroom_client.copy import HallCopy
+from classroom_client.delay import PlayoutDelay
+from classroom_client.gaps import Backfill
+from classroom_client.live_edge import LiveEdge
+from classroom_client.pages import PageBook
+from classroom_client.screen import Screen
+from classroom_client.settings import HallSettings
+from classroom_client.timeline import Timeline
+from classroom_client.voice import VoiceBuffer
+from lecture.entries import EncodedFrame, Kind, unpack_frames
+from lecture.errors import LectureFileError
+from lecture.log import Span
+from lecture.messages import Clock, Ended, EntryMessage, Filled, HallWelcome, LectureSummary, State, Want
+from lecture.tracks import VOICE_FRAME_MS
+from lecture.wire import BlobFrame, ChunkFrame
+
+log = logging.getLogger("hallcast.hall")
+
+_LOAD_AHEAD_MS = 60_000
+_RETRANSMISSION_MS = 1500
+_FOLLOW_MS = 15_000
+_CLOCK_JUMP_MS = 3000
+_RUNGS_KBPS = (8, 12, 16, 24)
+
+
+@dataclass(slots=True)
+class _Facts:
+    """What the relay said last."""
+
+    summary: LectureSummary
+    publisher: str = "none"
+    voice_end_ms: int = 0
+    ended: Ended | None = None
+
+
+class Reception:
+    """Opened with the lecture's copy; goes on across sockets, relays and restarts of the hall.
+
+    :param language: of the voice.
+    """
+
+    def __init__(self, copy: HallCopy, summary: LectureSummary, language: str, settings: HallSettings) -> None:
+        progress = copy.progress()
+        self.copy = copy
+        self.language = language
+        self.progress = progress
+        self.voice = VoiceBuffer()
+        self.edge = LiveEdge()
+        self.book = PageBook()
+        self.backfill = Backfill(self.voice)
+        self.carrier = CarrierChoice()
+        self.timeline = Timeline(self.voice, self.edge, settings.playout, progress.position_ms)
+        self.screen = Screen(self.book, progress.shown)
+        self.facts = _Facts(summary)
+        self._frame_bytes = 0.0
+        self._delay = PlayoutDelay(settings.playout.delay_ms, settings.socket_delay_ms)
+        self._restore()
+
+    # What arrives
+
+    def welcome(self, message: HallWelcome, now: float) -> None:
+        """A hall socket stands."""
+        known = self.edge.live_ms(now)
+        if known is not None and abs(known - message.t_ms) > _CLOCK_JUMP_MS:
+            self.edge.reset()  # the relay started anew, and its clock with it
+        self.facts.summary = message.lecture
+        self.carrier.socket_up(now)
+        if message.lecture.state == "live":
+            self.edge.observe(message.t_ms, now)
+
+    def disconnected(self) -> None:
+        """The hall socket is gone."""
+        self.backfill.disconnected()
+        self.carrier.socket_down()
+
+    def clock(self, message: Clock, now: float) -> None:
+        """Lecture time, and how far the voice reaches at the relay."""
+        self.edge.observe(message.t_ms, now)
+        self.facts.voice_end_ms = message.voice_end_ms
+        self.carrier.relay_has(message.voice_end_ms, now)
+        live = self.facts.publisher == "live"
+        self.timeline.voice_reaches(message.voice_end_ms, message.t_ms, publisher_live=live)
+
+    def state(self, message: State) -> None:
+        """The lecture or its publisher changed."""
+        summary = self.facts.summary
+        self.facts.publisher = message.publisher
+        self.facts.summary = LectureSummary(
+            summary.id, summary.title, summary.course, summary.languages, message.lecture
+        )
+
+    def ended(self, message: Ended) -> None:
+        """The lecture is over."""
+        self.facts.ended = message
+        self.timeline.ends_at(message.t_ms)
+
+    def entry(self, message: EntryMessage) -> None:
+        """A page turn, a page, a deck, …"""
+        kept = self.copy.keep_event(message)
+        if kept is not None:
+            self.book.take(kept.entry_kind, kept.t_ms, kept.seq, kept.fields)
+
+    def blob(self, frame: BlobFrame) -> None:
+        """A piece of a page's picture."""
+        try:
+            if self.copy.keep_blob_part(frame):
+                self.book.blob_complete(frame.digest)
+        except LectureFileError as error:
+            log.warning("a page's picture is not kept: %s", error)
+
+    def chunk(self, frame: ChunkFrame) -> None:
+        """Voice from the relay's log, asked for."""
+        if frame.entry.kind != Kind.VOICE:
+            return
+        try:
+            frames = list(unpack_frames(frame.entry))
+        except ValueError:
+            log.warning("an unreadable chunk of voice is left out")
+            return
+        self._take_voice([(item.t_ms, item.data) for item in frames if item.duration_ms == VOICE_FRAME_MS])
+
+    def live_voice(self, frames: list[tuple[int, bytes]], now: float) -> None:
+        """Voice over RTP."""
+        if not frames:
+            return
+        self.carrier.rtp_voice(now)
+        self.edge.observe(frames[-1][0] + VOICE_FRAME_MS, now)
+        for _, data in frames:
+            self._frame_bytes += (len(data) - self._frame_bytes) / 32 if self._frame_bytes else len(data)
+        self._take_voice(frames)
+
+    def filled(self, message: Filled) -> None:
+        """A request has been answered."""
+        if message.language == self.language:
+            self.backfill.filled(Span(message.start_ms, message.end_ms))
+
+    # What to do
+
+    def wants(self, now: float) -> list[Want]:
+        """Voice to ask for now."""
+        position_ms = self.timeline.position_ms or 0
+        until_ms = self._ask_until_ms(now)
+        if until_ms is None:
+            return []
+        spans = self.backfill.plan(position_ms=position_ms, ask_until_ms=until_ms, history=not self.screen.waiting)
+        return [Want(self.language, span.start_ms, span.end_ms) for span in spans]
+
+    def tick(self, now: float) -> None:
+        """A few times a second: adjust the playout delay, fetch from the file what is going to be played."""
+        self.timeline.delay_ms = self._delay.update(now, over_socket=self.carrier.over_socket(now))
+        position_ms = self.timeline.position_ms
+        if position_ms is None:
+            return
+        span = self.voice.to_load(position_ms, _LOAD_AHEAD_MS)
+        if span is not None:
+            found = self.copy.frames(self.language, Span(span.start_ms, min(span.end_ms, span.start_ms + 20_000)))
+            for frame in found:
+                self.voice.load(frame.t_ms, frame.data)
+
+    def near_ms(self, now: float) -> int:
+        """About what lecture time it is."""
+        live = self.edge.live_ms(now)
+        return int(live) if live is not None else self.voice.have.end_ms
+
+    def gaps(self, now: float) -> list[Span]:
+        """Voice that is missing and should be here."""
+        until_ms = self._ask_until_ms(now) or 0
+        return self.backfill.missing(min(until_ms, max(self.facts.voice_end_ms, self._end_ms())))
+
+    @property
+    def rung(self) -> str:
+        """The voice's rung as it comes over RTP, judged by its size; empty before the first frame."""
+        if not self._frame_bytes:
+            return ""
+        kbps = self._frame_bytes * 8 / VOICE_FRAME_MS
+        return str(min(_RUNGS_KBPS, key=lambda rung: abs(rung - kbps)))
+
+    @property
+    def complete(self) -> bool:
+        """Whether the lecture has ended and nothing that exists is missing."""
+        return self.facts.ended is not None and not self.backfill.missing(self._end_ms())
+
+    def _end_ms(self) -> int:
+        return self.facts.ended.t_ms if self.facts.ended else 0
+
+    def _ask_until_ms(self, now: float) -> int | None:
+        """Voice before this is not going to come by itself."""
+        if self.facts.ended is not None:
+            return self._end_ms()
+        live = self.edge.live_ms(now)
+        if live is None or self.facts.summary.state != "live":
+            return None
+        if self.carrier.over_socket(now):
+            # Such a request stays open at the relay and follows the lecture; on the frames' grid, so that it is
+            # asked for in a few long pieces.
+            return (int(live) + _FOLLOW_MS) // _FOLLOW_MS * _FOLLOW_MS
+        # Retransmission gets its time first: it costs a few bytes where a request costs whole chunks.
+        age_ms = max(_RETRANSMISSION_MS, self.timeline.delay_ms * 7 // 10)
+        return min(int(live) - age_ms, self.facts.voice_end_ms)
+
+    def _take_voice(self, frames: list[tuple[int, bytes]]) -> None:
+        fresh = [EncodedFrame(t_ms, VOICE_FRAME_MS, data) for t_ms, data in frames if self.voice.add(t_ms, data)]
+        if fresh:
+            self.copy.keep_voice(self.language, fresh)
+
+    def _restore(self) -> None:
+        """What the copy already holds."""
+        for span in self.copy.voice_spans(self.language):
+            self.voice.mark_kept(span)
+        for digest in self.copy.complete_blobs():
+            self.book.blob_complete(digest)
+        for message in self.copy.events():
+            self.book.take(message.entry_kind, message.t_ms, message.seq, message.fields)

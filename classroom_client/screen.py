@@ -1,0 +1,105 @@
+"""What is on the projector: follows the voice, remembers what was shown, tells who wants to draw or keep it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from classroom_client.pages import PageBook, PagePicture, PageTurn
+
+log = logging.getLogger("hallcast.hall")
+
+_ENDINGS = {"image/avif": "avif", "image/png": "png", "image/webp": "webp", "image/jpeg": "jpg"}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A picture came on the screen.
+
+    :param t_ms: lecture time of the turn it belongs to.
+    :param heard_ms: lecture time of the voice that was heard just then.
+    """
+
+    t_ms: int
+    heard_ms: int
+    deck: str
+    page: int
+    tier: int
+    digest: str
+
+
+class Screen:
+    """Shows what belongs to the voice that is heard.
+
+    :ivar turn: the turn in force; its picture may not be here yet.
+    :ivar picture: what is on the screen; stays while a newer page's picture is still on its way.
+    :ivar shown_seqs: seqs of the turns whose page was seen while in force.
+    :ivar on_shown: told of each picture that comes on the screen.
+    """
+
+    def __init__(self, book: PageBook, shown_seqs: Iterable[int] = ()) -> None:
+        self.turn: PageTurn | None = None
+        self.picture: PagePicture | None = None
+        self.shown_seqs = set(shown_seqs)
+        self.on_shown: Callable[[Shown], None] | None = None
+        self._book = book
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the page that belongs on the screen is not on it yet."""
+        turn, picture = self.turn, self.picture
+        return turn is not None and (picture is None or (picture.deck, picture.page) != (turn.deck, turn.page))
+
+    def update(self, heard_ms: int) -> None:
+        """The voice of ``heard_ms`` is heard now."""
+        showing = self._book.at(heard_ms)
+        turned = showing.turn != self.turn
+        self.turn = showing.turn
+        if showing.turn is None or showing.picture is None:
+            return
+        self.shown_seqs.add(showing.turn.seq)
+        if turned or showing.picture != self.picture:
+            self.picture = showing.picture
+            if self.on_shown is not None:
+                picture = showing.picture
+                self.on_shown(
+                    Shown(showing.turn.t_ms, heard_ms, picture.deck, picture.page, picture.tier, picture.digest)
+                )
+
+
+class PageDump:
+    """Keeps every picture that came on the screen as a file, and ``pages.json`` about them.
+
+    Files are named by the turn's lecture time, page and tier. ``pages.json`` is a list of ``t_ms`` (of the turn),
+    ``heard_ms`` (of the voice heard when it came on), ``deck``, ``page``, ``tier``, ``digest``, ``shown_at_ms`` and
+    ``file``; ``shown_at_ms`` counts from the first sound, as the dumped voice does.
+
+    :param picture: bytes and media type of a digest.
+    :param shown_at_ms: the place in the dumped voice that is heard now.
+    """
+
+    def __init__(
+        self, folder: Path, picture: Callable[[str], tuple[bytes, str] | None], shown_at_ms: Callable[[], int]
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._picture = picture
+        self._shown_at_ms = shown_at_ms
+        self._list: list[dict[str, object]] = []
+
+    def shown(self, shown: Shown) -> None:
+        """Keep one."""
+        found = self._picture(shown.digest)
+        if found is None:
+            log.warning("page %d was shown but cannot be read back", shown.page)
+            return
+        data, media_type = found
+        ending = _ENDINGS.get(media_type) or re.sub(r"[^a-z0-9]", "", media_type.rpartition("/")[2]) or "bin"
+        name = f"{shown.t_ms:09d}-page-{shown.page:03d}-tier-{shown.tier}.{ending}"
+        (self._folder / name).write_bytes(data)
+        self._list.append({**asdict(shown), "shown_at_ms": self._shown_at_ms(), "file": name})
+        (self._folder / "pages.json").write_text(json.dumps(self._list, indent=1) + "\n", encoding="utf-8")
