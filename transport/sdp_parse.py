@@ -63,7 +63,7 @@ def parse_offer(text: str) -> Offer:
         media=media,
         transport=transport,
         bundled=bundled,
-        trickle=any("trickle" in value.split() for part in (session, *sections) for value in part.all("ice-options")),
+        trickle=any("trickle" in value for part in (session, *sections) for value in part.all("ice-options")),
     )
 
 
@@ -230,9 +230,9 @@ def _bundled(session: Section, media: tuple[OfferedMedia, ...]) -> tuple[int, ..
     """Sections that share one transport: the first BUNDLE group (RFC 9143), else one section alone."""
     by_mid = {entry.mid: entry.index for entry in media if entry.mid}
     for group in session.all("group"):
-        semantics, *mids = group.split()
-        if semantics.upper() == "BUNDLE":
-            indices = tuple(dict.fromkeys(by_mid[mid] for mid in mids if mid in by_mid))
+        fields = group.split()
+        if fields[:1] == ["BUNDLE"]:
+            indices = tuple(dict.fromkeys(by_mid[mid] for mid in fields[1:] if mid in by_mid))
             if indices:
                 return indices
     alone = [entry.index for entry in sorted(media, key=lambda entry: entry.kind != "audio") if entry.port]
@@ -254,8 +254,9 @@ def _parse_transport(
         usable.sort(key=lambda pair: media[pair[0]].kind != "audio")
         bundled = (usable[0][0], *(index for index in bundled if index != usable[0][0]))
     chosen = usable[0][1]
-    # In a bundle candidates may stand in any section; those of other transports are not reachable for us.
-    groups = [entry.candidates for _, entry in usable if entry.ufrag == chosen.ufrag]
+    # Until the answer says that there is one transport, Chromium has a port for each section, and candidates in each:
+    # those of the section that carries the bundle count. Some peers write them in another section only.
+    groups = [entry.candidates for _, entry in usable if entry.ufrag == chosen.ufrag and entry.candidates][:1]
     groups.append(tuple(parse_candidates(session)))
     candidates = dict.fromkeys(candidate for group in groups for candidate in group)
     return replace(chosen, candidates=tuple(candidates)[:MAX_CANDIDATES]), bundled
