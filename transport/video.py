@@ -125,7 +125,6 @@ class FrameAssembler:
         after_hole = packet.extended_seq != self._next_seq
         if after_hole and self._next_seq is not None:
             self._drop()
-            self._timestamp = None
             self.wants_keyframe = True
         self._next_seq = packet.extended_seq + 1
         if not packet.payload:  # padding only

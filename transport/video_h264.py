@@ -12,7 +12,6 @@ from transport.rtp import MalformedPacket
 START_CODE = b"\0\0\0\1"
 IDR, SPS, PPS, ACCESS_UNIT_DELIMITER, FILLER = 5, 7, 8, 9, 12
 _STAP_A, _FU_A = 24, 28
-_SLICES = frozenset({1, 5})
 _NOT_SENT = frozenset({ACCESS_UNIT_DELIMITER, FILLER})
 
 
@@ -124,11 +123,6 @@ def starts_keyframe(payload: bytes) -> bool:
     return kind in (IDR, SPS)
 
 
-def _is_first(kind: int, first_byte: int) -> bool:
-    """Whether a NAL unit is not a slice, or a picture's first slice: a leading 1 bit is first_mb_in_slice 0 (7.3.3)."""
-    return kind not in _SLICES or first_byte >= 0x80
-
-
 class H264Frame:
     """Collects one access unit's payloads."""
 
@@ -145,12 +139,10 @@ class H264Frame:
         :raises MalformedPacket: if it is not H264.
         """
         kind = _kind(payload)
-        if kind == _FU_A:
-            return payload[1] >= 0x80 and not after_hole and _is_first(payload[1] & 0x1F, payload[2])
-        unit = next(_aggregated(payload), b"") if kind == _STAP_A else payload
-        if len(unit) < 2:
-            return False
-        return unit[0] & 0x1F in (SPS, ACCESS_UNIT_DELIMITER) if after_hole else _is_first(unit[0] & 0x1F, unit[1])
+        if after_hole:
+            unit = next(_aggregated(payload), b"\0") if kind == _STAP_A else payload
+            return unit[0] & 0x1F in (SPS, ACCESS_UNIT_DELIMITER)
+        return kind != _FU_A or payload[1] >= 0x80
 
     def add(self, payload: bytes) -> int:
         """Take the next payload; returns the bytes it adds.

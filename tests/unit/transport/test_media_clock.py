@@ -86,6 +86,29 @@ def test_media_from_the_future_is_pulled_back_without_a_jump() -> None:
     assert clock.anchors == 1
 
 
+def test_an_anchor_in_a_long_queue_that_drains_is_no_jump() -> None:
+    clock = MediaClock(RATE)
+    mapped = [clock.at(n * 960, 4_000 + n if n < 210 else 20 * n) for n in range(600)]
+    assert clock.anchors == 1
+    assert mapped == sorted(mapped)
+
+
+def test_a_correction_ends_where_it_should() -> None:
+    clock = MediaClock(RATE)
+    clock.at(0, 0)
+    for n in range(1, 100 * 50):
+        clock.at(n * 960, n * FRAME_MS + 21)  # the way has become 21 ms longer
+    assert clock.lateness_ms == pytest.approx(1.0, abs=0.2)
+
+
+def test_a_packet_out_of_order_is_mapped_and_changes_nothing() -> None:
+    clock = MediaClock(RATE)
+    run(clock, start=0, frames=100, begin_ms=0)
+    assert clock.at(95 * 960, 2_500) == pytest.approx(1_900)
+    assert clock.lateness_ms == pytest.approx(0)
+    assert clock.at(100 * 960, 2_510) == pytest.approx(2_000)
+
+
 def test_a_laptop_that_slept_is_anchored_anew() -> None:
     clock = MediaClock(RATE)
     run(clock, start=0, frames=100)

@@ -131,6 +131,19 @@ def test_a_big_loss_is_asked_for_in_portions() -> None:
     assert wanted == list(range(1, 1001))
 
 
+def test_scattered_losses_are_asked_for_in_datagrams_that_fit() -> None:
+    receiver = stream(deadline_s=60.0)
+    for n in range(20 * 400):
+        if n % 20 != 1:
+            receiver.push(packet(n), n * 1e-4)
+    wanted: list[int] = []
+    for n in range(10):
+        for datagram in receiver.poll(1.0 + n * 0.01):
+            assert len(datagram) < 1100
+            wanted += asked([datagram])
+    assert wanted == list(range(1, 8000, 20))
+
+
 def test_without_nack_nothing_is_asked_for() -> None:
     receiver = ReceiveStream(SSRC, CLOCK, TYPE, nack=False, report_interval_s=99)
     receiver.push(packet(1), 0)
@@ -288,6 +301,13 @@ def test_jitter_is_in_seconds() -> None:
         shaken.push(packet(n), n * SPACING_S + dice.uniform(0, 0.03))
     assert steady.stats.jitter_s < 1e-6
     assert 0.005 < shaken.stats.jitter_s < 0.02
+
+
+def test_the_packets_of_one_picture_are_no_jitter() -> None:
+    receiver = stream()
+    for n in range(1000):
+        receiver.push(packet(n, timestamp=n // 10 * 3200), n // 10 * 0.0666667 + n % 10 * 0.003)
+    assert receiver.stats.jitter_s < 1e-4
 
 
 def test_keyframe_requests_are_throttled() -> None:

@@ -91,6 +91,7 @@ def test_switching_goes_on_in_number_and_never_back_in_time() -> None:
     stream = plain()
     stream.forward(upstream(1000), 90_000, 0)
     stream.forward(upstream(1003), 93_000, 0)
+    stream.forward(upstream(1002), 92_500, 0)
     stream.switch_source()
     first = parse(stream.forward(upstream(77), 92_000, 0))
     second = parse(stream.forward(upstream(78), 95_000, 0))
@@ -200,6 +201,10 @@ def test_the_ring_forgets_what_is_old_and_never_grows_beyond_its_bound() -> None
     assert stream.handle_rtcp(nack(100 + 30 + 149), 4.0) == []
     assert len(stream.handle_rtcp(nack(100 + 30 + 150), 4.0)) == 1
     assert len(stream._ring) == 50
+    for n in range(1000):
+        number = parse(stream.send(b"", n, False, 5.0 + n * 0.1)).sequence_number
+        stream.handle_rtcp(nack(number), 5.0 + n * 0.1 + 0.05)
+    assert len(stream._resent_s) <= len(stream._ring) == 20 + 1
 
 
 def test_receiver_reports_give_round_trip_and_loss() -> None:

@@ -203,6 +203,11 @@ def test_vp8_descriptors_cut_short_are_refused(payload: bytes) -> None:
         video_vp8.parse_descriptor(payload)
 
 
+def test_vp8_frames_begin_with_the_first_partition_only() -> None:
+    assert [video_vp8.starts_keyframe(head + b"\x00x") for head in (b"\x10", b"\x11", b"\x00")] == [True, False, False]
+    assert not video_vp8.starts_keyframe(b"\x10\x01x")
+
+
 def test_vp9_descriptors_of_every_kind() -> None:
     flexible = b"\xf8\x81\x02" + b"\x22" + b"\x03\x05\x06" + b"data"  # I P L F B; layer 1; three distances
     found = video_vp9.parse_descriptor(flexible)
@@ -279,6 +284,18 @@ def test_av1_with_a_length_for_every_element() -> None:
 def test_av1_payloads_that_contradict_themselves_are_refused(payload: bytes) -> None:
     with pytest.raises(MalformedPacket):
         list(video_av1.elements(payload))
+
+
+def test_av1_fragments_that_do_not_follow_on_are_refused() -> None:
+    for stream in ([b"\x50\x30ab", b"\x10\x30ab"], [b"\x10\x30ab", b"\x90ab"]):
+        frame = video_av1.Av1Frame()
+        frame.add(stream[0])
+        with pytest.raises(MalformedPacket):
+            frame.add(stream[1])
+    unfinished = video_av1.Av1Frame()
+    unfinished.add(b"\x50\x30ab")
+    with pytest.raises(MalformedPacket):
+        unfinished.finish()
 
 
 def test_every_assembled_codec_is_tested() -> None:
