@@ -59,7 +59,7 @@ class CameraLine:
         """Take a packet of the publisher, in whatever order; other layers than the chosen one are dropped."""
         if self.source is None:
             self._switch(source)
-        if source is not self.source or not packet.payload:
+        if source is not self.source:
             return
         t_ms = self._time_of(packet, now)
         if t_ms < 0:

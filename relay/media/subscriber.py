@@ -15,6 +15,7 @@ from transport.receive import ReceivedPacket
 from transport.rtp import MalformedPacket
 from transport.sdp import HALLCAST_VOICE, MID, NegotiatedMedia
 from transport.send import SendStream
+from transport.video import Vp8Continuity
 
 PAUSE_MS = 300
 SENDER_REPORT_EVERY_S = 2.0
@@ -69,6 +70,7 @@ class CameraSender:
         self.on = False
         self.started = False
         self.lost_picture = False
+        self._continuity = Vp8Continuity() if self.codec == "vp8" else None
         self._peer = peer
 
     @property
@@ -85,6 +87,8 @@ class CameraSender:
         """The source changes: go on from its next keyframe."""
         if self.started:
             self.stream.switch_source()
+            if self._continuity is not None:
+                self._continuity.switch_source()
         self.started = False
 
     def send(self, packet: ReceivedPacket, timestamp: int, starts_keyframe: bool, now: float) -> None:
@@ -94,7 +98,13 @@ class CameraSender:
         self.started = True
         if starts_keyframe:
             self.lost_picture = False
-        data = self.stream.forward(packet, timestamp, now)
+        payload = packet.payload
+        if self._continuity is not None and payload:
+            try:
+                payload = self._continuity.rewrite(payload)
+            except MalformedPacket:
+                return
+        data = self.stream.forward(packet, timestamp, now, payload)
         if data is not None:
             self._peer.send_rtp(data)
 

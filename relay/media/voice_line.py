@@ -87,7 +87,7 @@ class VoiceLine:
 
     def push(self, packet: ReceivedPacket, now: float) -> None:
         """Take a packet of the publisher, in whatever order."""
-        if not packet.payload or self._decoder is None:
+        if self._decoder is None:
             return
         self._last_packet_s = now
         self.clock.at(packet.timestamp_ext, self._now_ms(now), retransmitted=packet.retransmitted)
@@ -120,6 +120,8 @@ class VoiceLine:
     def _take(self, packets: list[ReceivedPacket], now: float) -> None:
         for packet in packets:
             assert self._decoder is not None
+            if not packet.payload:
+                continue  # padding only: it has a number, no sound
             t_ms = self.clock.at(packet.timestamp_ext, self._now_ms(packet.arrival_s), retransmitted=True)
             if t_ms < 0:
                 continue  # sent before the lecture began
