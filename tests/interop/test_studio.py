@@ -1,0 +1,205 @@
+"""The studio page publishes from a real browser: hall page, relay and library get what it sends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pystoi import stoi
+
+from tests import sound
+from tests.interop.browser import Browser, Page, until
+from tests.network import parts
+
+pytestmark = pytest.mark.timeout(180)
+
+TITLE = "Starting a small business"
+
+
+async def open_studio(browser: Browser, url: str, handout: dict[str, Any]) -> Page:
+    studio = await browser.open(f"{url}/studio/{handout['lecture']}#token={handout['lecturer_token']}")
+    await studio.page.wait_for_selector("#studio:not([hidden])")
+    return studio
+
+
+async def go_on_air(studio: Page) -> None:
+    await studio.page.click("#turn-on")
+    await studio.page.wait_for_selector("#devices:not([hidden])")
+    # The browser's noise reduction takes the fake voice for noise at times.
+    await studio.page.uncheck("#clean")
+    await studio.page.click("#air")
+    await until(lambda: is_on_air(studio), "on air")
+
+
+async def is_on_air(studio: Page) -> bool:
+    return await studio.text("#air-state") == "You are on air."
+
+
+async def upload(studio: Page, deck: Path) -> None:
+    await studio.page.set_input_files("#file", deck)
+    await until(studio.shown_page, "the deck's first page in the studio", 60)
+
+
+async def open_hall(browser: Browser, url: str, handout: dict[str, Any]) -> Page:
+    hall = await browser.open(f"{url}/hall#code={handout['hall_code']}")
+    await hall.page.wait_for_selector("#projector:not([hidden])")
+    if await hall.page.locator("#start-button").is_visible():
+        await hall.page.click("#start-button")
+    return hall
+
+
+async def plays_voice(hall: Page, loudness: float = 0.0) -> bool:
+    return await hall.stat("inbound audio", "totalAudioEnergy") > loudness
+
+
+async def plays_at_full_speed(hall: Page) -> bool:
+    """Until its two seconds of buffer are full the browser plays slower than it hears."""
+    stretched = await hall.stat("inbound audio", "insertedSamplesForDeceleration")
+    await asyncio.sleep(1)
+    return stretched > 0 and stretched == await hall.stat("inbound audio", "insertedSamplesForDeceleration")
+
+
+def mean_likeness(source: sound.Samples, heard: sound.Samples, window_s: float = 2.0) -> float:
+    """STOI of each stretch of ``heard`` with the best-fitting one of ``source``, averaged: the fake microphone begins
+    its file anew, and skips when the machine is busy."""
+    size = int(window_s * sound.RATE)
+    scores = []
+    for at in range(0, len(heard) - size + 1, size):
+        stretch = heard[at : at + size]
+        if np.abs(stretch).max() < 0.01:
+            continue  # the speaker's pause
+        start = max(0, round(-sound.delay_s(source, stretch) * sound.RATE))
+        fitting = source[start : start + size]
+        scores.append(float(stoi(fitting, stretch[: len(fitting)], sound.RATE)))
+    assert scores, "nothing but silence"
+    return float(np.mean(scores))
+
+
+async def test_studio_publishes_and_a_hall_page_hears_sees_and_turns(
+    browser: Browser, spoken: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    async with parts.relay(data) as (_, url):
+        handout = await parts.create_lecture(url, data, title=TITLE)
+        studio, hall = await open_studio(browser, url, handout), await open_hall(browser, url, handout)
+        assert "#" not in studio.page.url, "the token stays in the address bar"
+        assert "not begun" in await until(lambda: hall.text("#waiting-hint"), "the hall says that it waits")
+
+        await upload(studio, parts.SAMPLES / "deck.pdf")
+        await go_on_air(studio)
+        first = await until(hall.shown_page, "the first page in the hall")
+        await until(lambda: plays_voice(hall), "the hall plays the voice")
+        await until(lambda: plays_at_full_speed(hall), "the hall's buffer is full")
+        heard = await hall.listen(8)
+        assert mean_likeness(np.tile(sound.load(spoken), 2), heard) > 0.85
+        await until(lambda: hall.stat("inbound video", "framesDecoded"), "the camera in the hall")
+        await hall.page.wait_for_selector("#camera:not([hidden])")
+
+        await studio.page.keyboard.press("PageDown")
+        assert "Page 2 of 10" in await studio.text("#page-number")
+        await until(lambda: other_page(hall, first), "page 2 in the hall")
+        await studio.page.keyboard.press("PageUp")
+        await until(lambda: same_title(hall, "Starting a small business"), "page 1 again in the hall")
+        assert "Browser hall" in await until(lambda: studio.text("#halls"), "the studio lists the hall")
+
+        stats = await studio.stats()
+        assert stats["outbound video"]["frameWidth"] <= 640
+        await until(lambda: voice_is_thin(studio), "voice at about 32 kbit/s")
+
+        await studio.page.click("#end")
+        await studio.page.click("#end-dialog button[value=end]")
+        assert await until(lambda: has_ended(hall), "the hall says that it is over")
+        await studio.page.click("#replay")
+        await studio.page.wait_for_selector("#page:not([hidden])")
+        await studio.page.click("#play")
+        await until(lambda: replay_runs(studio), "the replay plays")
+        assert not studio.problems
+        assert not hall.problems
+
+
+async def other_page(hall: Page, digest: str | None) -> bool:
+    return await hall.shown_page() not in (None, digest) and "Three questions" in await hall.text("#page-announcement")
+
+
+async def same_title(hall: Page, title: str) -> bool:
+    return title in await hall.text("#page-announcement")
+
+
+async def voice_is_thin(studio: Page) -> bool:
+    before = (await studio.stats())["outbound audio"]
+    await asyncio.sleep(2)
+    after = (await studio.stats())["outbound audio"]
+    kbps = (after["bytesSent"] - before["bytesSent"]) * 8 / (after["timestamp"] - before["timestamp"])
+    return 5 < kbps < 45
+
+
+async def has_ended(hall: Page) -> bool:
+    return "has ended" in await hall.text("#sign")
+
+
+async def replay_runs(replay: Page) -> bool:
+    return float(await replay.page.evaluate("document.querySelector('#voice').currentTime")) > 1
+
+
+async def test_studio_and_hall_come_back_after_the_relay_was_killed(browser: Browser, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    async with parts.relay(data) as (relay, url):
+        handout = await parts.create_lecture(url, data, title=TITLE)
+        studio, hall = await open_studio(browser, url, handout), await open_hall(browser, url, handout)
+        await upload(studio, parts.SAMPLES / "deck.pdf")
+        await go_on_air(studio)
+        await until(lambda: plays_voice(hall), "the hall plays the voice")
+        os.kill(relay.process.pid, signal.SIGKILL)
+        await relay.process.wait()
+        assert "comes back by itself" in await until(lambda: studio.text("#banner"), "the studio says so")
+        await until(lambda: says(hall, "line to the relay is down"), "the hall says so")
+        page = await hall.shown_page()
+        assert page, "the page stays on the projector"
+        await studio.page.keyboard.press("PageDown")
+
+        async with parts.relay(data, int(url.rsplit(":", 1)[1])):
+            await until(lambda: is_on_air_again(studio), "the studio publishes again", 60)
+            await until(lambda: plays_voice(hall, 0.001), "the hall plays the voice again", 30)
+            await until(lambda: other_page(hall, page), "the page that was turned to meanwhile")
+            assert not await hall.page.locator("#sign").is_visible()
+            assert not studio.problems
+            assert not hall.problems
+
+
+async def says(hall: Page, words: str) -> bool:
+    return words in await hall.text("#sign")
+
+
+async def is_on_air_again(studio: Page) -> bool:
+    return (await studio.stats())["connections"] > 1 and await is_on_air(studio)
+
+
+async def test_studio_says_what_is_wrong(browser: Browser, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    async with parts.relay(data) as (_, url):
+        handout = await parts.create_lecture(url, data, title=TITLE)
+        stranger = await browser.open(f"{url}/studio/{handout['lecture']}#token=wrong")
+        await until(lambda: stranger.text("#token-error"), "a wrong token is told")
+        await stranger.page.fill("#token", str(handout["lecturer_token"]))
+        await stranger.page.click("#token-form button")
+        await stranger.page.wait_for_selector("#studio:not([hidden])")
+
+        (tmp_path / "deck.pdf").write_text("this is no PDF" * 200)
+        await stranger.page.set_input_files("#file", tmp_path / "deck.pdf")
+        assert await until(lambda: stranger.text("#upload-error"), "a bad deck is told") == "This file is no PDF."
+
+        studio = await open_studio(browser, url, handout)
+        await go_on_air(studio)
+        await stranger.page.click("#turn-on")
+        await stranger.page.click("#air")
+        await until(lambda: is_refused(stranger), "a second publisher is told")
+        assert await is_on_air(studio)
+
+
+async def is_refused(studio: Page) -> bool:
+    return "Somebody else is sending" in await studio.text("#air-state")
