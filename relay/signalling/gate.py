@@ -18,10 +18,11 @@ from relay.signalling.http import ROUTE_KEY
 access_log = logging.getLogger("hallcast.access")
 log = logging.getLogger("hallcast.relay")
 
-LINGER_S = 2.0
-LINGER_BYTES = 16_000_000
+LINGER_S = 5.0
+LINGER_PAUSE_S = 0.5
+LINGER_BYTES = 150_000_000
 """A client whose body is refused early often reads the answer only when it has sent everything. Its bytes are thrown
-away for so long, so that it gets the answer and not a reset connection."""
+away within these bounds (in all, between two pieces, in all), so that it gets the answer and not a reset connection."""
 
 UNLIMITED_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
 """Must answer while the relay is overloaded: that is what they are for."""
@@ -101,7 +102,8 @@ class _Body:
         try:
             async with asyncio.timeout(LINGER_S):
                 while self.unread and thrown_bytes < LINGER_BYTES:
-                    message = await self._receive()
+                    async with asyncio.timeout(LINGER_PAUSE_S):
+                        message = await self._receive()
                     self.unread = message["type"] == "http.request" and message.get("more_body", False)
                     thrown_bytes += len(message.get("body", b""))
         except TimeoutError:
