@@ -31,6 +31,7 @@ class CameraSource:
     def __init__(self, text: str) -> None:
         self._name = text
         self._source: Source = camera_source(text)
+        self.live = self._source.live
         self._container = self._open()
 
     def _open(self) -> Any:

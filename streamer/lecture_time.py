@@ -19,6 +19,11 @@ class LectureTime:
         """The shortest round trip among the newest answers, in seconds."""
         return min(self._answers)[0] if self._answers else None
 
+    @property
+    def answers(self) -> int:
+        """How many answers it knows of this connection."""
+        return len(self._answers)
+
     def pong(self, sent_s: float, now: float, t_ms: int) -> None:
         """Take the answer to a ping that was sent at ``sent_s``.
 

@@ -1,0 +1,230 @@
+"""``hallcast stream``: give a lecture from this machine."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+
+from streamer.engine import Streamer
+from streamer.errors import StreamError
+from streamer.events import Event, PageTurned, Said, StreamReceipt
+from streamer.keyboard import keyboard
+from streamer.keys import Action, KeyReader
+from streamer.options import CAMERA_BPS, StreamOptions
+from streamer.turns import read_turns
+from streamer.view import View, minutes
+from streamer.voice_pump import BITRATE_BPS
+
+DRAW_EVERY_S = 0.2
+
+_EPILOG = """\
+keys: space, page down or n: next page; b or page up: back; g12 Enter: page 12; q: end the lecture (asks first);
+Ctrl-C: stop, and leave the lecture open. The token may also stand in the environment as HALLCAST_TOKEN.
+"""
+
+
+def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``stream`` to the ``hallcast`` command."""
+    parser = subparsers.add_parser(
+        "stream",
+        help="give a lecture from this machine: voice, slides, camera",
+        description="Publish a lecture to a relay, keep a full-quality copy of it here, reconnect for ever.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--relay", required=True, metavar="URL", help="the relay's address")
+    parser.add_argument("--lecture", required=True, metavar="ID", help="the lecture's id")
+    parser.add_argument("--token", help="the lecturer's or an interpreter's token")
+    parser.add_argument("--slides", type=Path, metavar="DECK.PDF", help="the deck")
+    voice = "a sound file, mic (default), mic:NAME, alsa:NAME, …, or - for raw s16le mono 48 kHz on standard input"
+    parser.add_argument("--voice", default="mic", metavar="SOURCE", help=voice)
+    camera = "a film (looped), /dev/video0, camera, camera:NAME, or none (default)"
+    parser.add_argument("--camera", default="none", metavar="SOURCE", help=camera)
+    turns = 'page turns by the voice\'s time: [{"at_ms": 19715, "page": 2}, …]'
+    parser.add_argument("--turns", type=Path, metavar="FILE", help=turns)
+    keep = "folder of your own copy (default: hallcast-lectures)"
+    parser.add_argument("--keep", type=Path, default=Path("hallcast-lectures"), metavar="FOLDER", help=keep)
+    parser.add_argument("--language", default="", help="of the voice, as en or ko (default: the lecture's first)")
+    parser.add_argument("--title", default="", help="of the slides (default: the PDF's own)")
+    end = "end the lecture for everybody after the last word (default unless a microphone speaks)"
+    parser.add_argument("--end", action=argparse.BooleanOptionalAction, default=None, help=end)
+    parser.add_argument("--voice-kbps", type=_kbps, default=BITRATE_BPS, metavar="N", help="voice sent (default: 32)")
+    parser.add_argument("--camera-kbps", type=_kbps, default=CAMERA_BPS, metavar="N", help="camera sent (default: 250)")
+    parser.add_argument("--json", action="store_true", help="say everything as JSON lines")
+    parser.set_defaults(run=run)
+
+
+def _kbps(text: str) -> int:
+    value = round(float(text) * 1000)
+    if not 6_000 <= value <= 5_000_000:
+        raise argparse.ArgumentTypeError("between 6 and 5000")
+    return value
+
+
+def run(args: argparse.Namespace) -> int:
+    """Give the lecture; returns the exit status."""
+    options = _options(args)
+    return asyncio.run(_stream(options, as_json=args.json))
+
+
+def _options(args: argparse.Namespace) -> StreamOptions:
+    token = args.token or os.environ.get("HALLCAST_TOKEN", "")
+    if not token:
+        raise StreamError("unauthorised", "A token is needed: --token, or HALLCAST_TOKEN in the environment.")
+    return StreamOptions(
+        relay=args.relay,
+        lecture=args.lecture,
+        token=token,
+        voice=args.voice,
+        slides=args.slides,
+        camera=args.camera,
+        turns=tuple(read_turns(args.turns)) if args.turns else (),
+        keep=args.keep,
+        language=args.language,
+        title=args.title,
+        end=args.end,
+        voice_bps=args.voice_kbps,
+        camera_bps=args.camera_kbps,
+    )
+
+
+async def _stream(options: StreamOptions, *, as_json: bool) -> int:
+    console = Console(highlight=False, soft_wrap=True)
+    if as_json:
+        show = _Json()
+    elif sys.stdin.isatty() and console.is_terminal and options.voice != "-":
+        return await _interactive(options, console)
+    else:
+        show = _Plain(console)
+    streamer = Streamer(options, on_event=show.event)
+    with _signals(streamer):
+        await streamer.run()
+    return 0
+
+
+class _Json:
+    """One JSON object a line."""
+
+    def event(self, event: Event) -> None:
+        """Print it."""
+        print(json.dumps(event.as_json(), ensure_ascii=False), flush=True)
+
+
+class _Plain(_Json):
+    """One sentence a line."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def event(self, event: Event) -> None:
+        for line in sentences(event):
+            self._console.print(line, markup=False)
+
+
+def sentences(event: Event) -> list[str]:
+    """An event in plain words."""
+    if isinstance(event, Said):
+        return [event.text]
+    if isinstance(event, PageTurned):
+        return [f"Page {event.page}" + (f": {event.title}" if event.title else "")]
+    return _summary(event)
+
+
+def _summary(receipt: StreamReceipt) -> list[str]:
+    lines = [
+        f"Voice: {minutes(receipt.voice_sent_ms)} sent of {minutes(receipt.voice_given_ms)} given,"
+        f" {receipt.voice_kbps} kbit/s.",
+        f"Pages: {receipt.pages_turned} turns in a deck of {receipt.pages}.",
+        f"Line: {receipt.link_kbps} kbit/s with all headers, {receipt.resent_packets} packets sent again.",
+        f"Your own copy: {receipt.own_copy}",
+    ]
+    if receipt.outages:
+        lines.insert(3, f"The line was down {receipt.outages} times, {receipt.outage_s:.0f} s together.")
+    if not receipt.ended:
+        lines.append("The lecture was left open: stream again to go on with it.")
+    return lines
+
+
+@contextmanager
+def _signals(streamer: Streamer) -> Iterator[None]:
+    """SIGINT and SIGTERM stop the streamer politely; a second one ends the program at once."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    told = False
+
+    def stop() -> None:
+        nonlocal told
+        if told and task is not None:
+            task.cancel()
+        told = True
+        streamer.finish(end=False)
+
+    numbers = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # Windows: KeyboardInterrupt it is
+            loop.add_signal_handler(number, stop)
+            numbers.append(number)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+async def _interactive(options: StreamOptions, console: Console) -> int:
+    """With a picture that is drawn anew, and keys."""
+    keys = KeyReader()
+    receipts: list[StreamReceipt] = []
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, StreamReceipt):
+            receipts.append(event)
+        elif isinstance(event, Said):
+            view.say(event.text)
+
+    def on_keys(data: bytes) -> None:
+        for action in keys.feed(data):
+            _do(streamer, action)
+        view.prompt = keys.prompt
+
+    streamer = Streamer(options, on_event=on_event)
+    view = View(options.lecture, streamer.address.base)
+    with Live(console=console, auto_refresh=False, transient=True) as live, _signals(streamer):
+        async with keyboard(on_keys):
+            drawing = asyncio.create_task(_draw(live, view, streamer))
+            try:
+                await streamer.run()
+            finally:
+                drawing.cancel()
+                await asyncio.gather(drawing, return_exceptions=True)
+    for receipt in receipts:
+        for line in sentences(receipt):
+            console.print(line, markup=False)
+    return 0
+
+
+async def _draw(live: Live, view: View, streamer: Streamer) -> None:
+    while True:
+        live.update(view.draw(streamer.status()), refresh=True)
+        await asyncio.sleep(DRAW_EVERY_S)
+
+
+def _do(streamer: Streamer, action: Action) -> None:
+    match action.kind:
+        case "next":
+            streamer.turn_by(1)
+        case "previous":
+            streamer.turn_by(-1)
+        case "go":
+            streamer.turn_to(action.page)
+        case "quit":
+            streamer.finish(end=True)

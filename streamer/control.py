@@ -1,0 +1,140 @@
+"""What the lecturer's socket says and hears: page turns, the deck's state, the halls."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from lecture.entries import Kind
+from lecture.messages import (
+    DeckProgress,
+    End,
+    Ended,
+    EntryMessage,
+    ErrorMessage,
+    Halls,
+    HallStatus,
+    LecturerWelcome,
+    Message,
+    State,
+    Turn,
+)
+from streamer.address import RelayAddress
+from streamer.lecture_time import LectureTime
+from streamer.lecturer_socket import LecturerSocket
+from streamer.pages import Pages
+from streamer.publisher import LineListener
+
+
+class Control:
+    """The lecturer's side of the control connection.
+
+    :ivar deck: id of the deck that pages are turned in; of others nothing is wanted.
+    :ivar pages: the deck and where the lecturer is in it.
+    :ivar halls: as the relay last told.
+    :ivar welcome_ms: lecture time when we were last welcomed, 0 for a lecture that had not begun.
+    :ivar rendered: pages of the deck that can be shown.
+    :ivar first_page: set once the first page of the deck can be shown.
+    """
+
+    def __init__(
+        self,
+        address: RelayAddress,
+        token: str,
+        *,
+        line: LineListener,
+        say: Callable[[str], None],
+        on_ended: Callable[[], None],
+    ) -> None:
+        self.deck = ""
+        self.pages = Pages()
+        self.halls: tuple[HallStatus, ...] = ()
+        self.rendered = 0
+        self.welcome_ms = 0
+        self.lecture_state = "planned"
+        self.first_page = asyncio.Event()
+        self._say = say
+        self._on_ended = on_ended
+        self._is_ending = False
+        self._socket = LecturerSocket(address, token, line=line, on_message=self._take)
+        self._listening = 0
+
+    @property
+    def time(self) -> LectureTime:
+        """Lecture time."""
+        return self._socket.time
+
+    @property
+    def welcomed(self) -> asyncio.Event:
+        """Set once the relay has welcomed us."""
+        return self._socket.welcomed
+
+    async def run(self) -> None:
+        """Be connected until cancelled.
+
+        :raises StreamError: the relay refuses for good.
+        """
+        await self._socket.run()
+
+    def turn(self, turn: Turn) -> None:
+        """Turn a page, now or when the line is back."""
+        self._socket.send(turn)
+
+    def end(self) -> None:
+        """End the lecture, now or when the line is back."""
+        self._is_ending = True
+        self._socket.send(End())
+
+    def _take(self, message: Message) -> None:
+        match message:
+            case LecturerWelcome():
+                self.welcome_ms = message.t_ms
+                self.lecture_state = message.lecture.state
+            case State():
+                self.lecture_state = message.lecture
+            case Ended():
+                self.lecture_state = "ended"
+                self._on_ended()
+            case DeckProgress() if message.deck == self.deck:
+                self._rendered(message.done, message.pages)
+            case Halls():
+                self._halls(message.halls)
+            case EntryMessage():
+                self._entry(message)
+            case ErrorMessage():
+                self._error(message)
+
+    def _rendered(self, done: int, pages: int) -> None:
+        self.pages.page_count = pages or self.pages.page_count
+        if pages and done == pages and self.rendered < pages:
+            self._say(f"All {pages} pages of the slides can be shown.")
+        self.rendered = max(self.rendered, done)
+        if done:
+            self.first_page.set()
+
+    def _halls(self, halls: tuple[HallStatus, ...]) -> None:
+        listening = sum(hall.connected for hall in halls)
+        if listening != self._listening:
+            self._listening = listening
+            few = {0: "No hall is listening now.", 1: "One hall is listening."}
+            self._say(few.get(listening, f"{listening} halls are listening."))
+        self.halls = halls
+
+    def _entry(self, message: EntryMessage) -> None:
+        fields = message.fields
+        if message.entry_kind == Kind.QUESTION:
+            self._say(f"A question from {fields.get('hall') or 'a hall'}: {fields.get('text', '')}")
+        if fields.get("deck") != self.deck:
+            return
+        if message.entry_kind == Kind.PAGE:
+            self.first_page.set()  # also of a deck that an earlier session brought
+        elif message.entry_kind == Kind.DECK:
+            pages = [item for item in fields.get("pages") or [] if isinstance(item, dict)]
+            self.pages.titles = {int(item["page"]): str(item.get("title", "")) for item in pages if "page" in item}
+            self.pages.page_count = int(fields.get("page_count") or 0) or self.pages.page_count
+
+    def _error(self, message: ErrorMessage) -> None:
+        if message.id == "role_forbidden" and self._is_ending:
+            self._on_ended()  # an interpreter leaves; ending is the lecturer's
+            return
+        self._say(f"The relay says: {message.text}")

@@ -1,0 +1,49 @@
+"""Messages to the relay that survive a broken connection. Pure.
+
+A message counts as received when a ping that was sent after it has been answered: the relay works in order. What is
+not answered yet when the connection breaks is sent again over the next one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from lecture.messages import Message
+
+MAX_WAITING = 200
+
+
+class Outbox:
+    """Holds messages until the relay has worked on them. At most 200 wait; the oldest are dropped first."""
+
+    def __init__(self) -> None:
+        self._unsent: deque[Message] = deque(maxlen=MAX_WAITING)
+        self._unanswered: deque[tuple[int, Message]] = deque(maxlen=MAX_WAITING)
+
+    def __len__(self) -> int:
+        return len(self._unsent) + len(self._unanswered)
+
+    def put(self, message: Message) -> None:
+        """Take a message."""
+        self._unsent.append(message)
+
+    def take(self, next_ping: int) -> list[Message]:
+        """What is to be sent now.
+
+        :param next_ping: id of the ping that will follow.
+        """
+        taken = list(self._unsent)
+        self._unsent.clear()
+        self._unanswered.extend((next_ping, message) for message in taken)
+        return taken
+
+    def pong(self, ping: int) -> None:
+        """The ping of this id was answered."""
+        while self._unanswered and self._unanswered[0][0] <= ping:
+            self._unanswered.popleft()
+
+    def reconnected(self) -> None:
+        """All that was not answered is to be sent again, before what came since."""
+        again = [message for _, message in self._unanswered] + list(self._unsent)
+        self._unanswered.clear()
+        self._unsent = deque(again, maxlen=MAX_WAITING)

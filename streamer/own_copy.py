@@ -1,0 +1,175 @@
+"""The lecturer's own lecture file: everything in full quality, whatever the line does.
+
+Its times are lecture time as far as it was known when the voice began, and then go with this machine's clock. By how
+much the relay's lecture time turned out to differ is the file's fact ``lecture_time_offset_ms`` (relay's minus file's).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lecture.entries import EncodedFrame, Entry, Flag, Kind, pack_event, pack_frames
+from lecture.errors import LectureFileError
+from lecture.file import LectureFile
+from lecture.tracks import SOURCE_RUNG, Track
+from streamer.camera_pump import CodedPicture
+from streamer.errors import StreamError
+from streamer.pacing import FRAME_MS
+from streamer.voice_pump import VoicePacket
+
+log = logging.getLogger("hallcast.streamer")
+
+COMMIT_EVERY_S = 0.5
+CHUNK_MS = 480
+"""Together: a power cut costs a second at most."""
+LAST_PICTURE_MS = 40
+OFFSET_KEY = "lecture_time_offset_ms"
+
+
+def open_own_copy(folder: Path, lecture: str, title: str = "") -> LectureFile:
+    """Open the lecture's file in ``folder`` for append, or make it (blocks). A finished one is left alone.
+
+    :raises StreamError: ``keep_unwritable``.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in range(1, 1000):
+            path = folder / (f"{lecture}.lecture" if number == 1 else f"{lecture}-{number}.lecture")
+            if not path.exists():
+                return LectureFile.create(path, {"lecture": lecture, "title": title, "role": "lecturer"})
+            file = LectureFile.open(path)
+            if not file.finished:
+                return file
+            file.close()
+    except (OSError, LectureFileError) as error:
+        text = error.text if isinstance(error, LectureFileError) else f"{error.strerror}."
+        raise StreamError("keep_unwritable", f"Your own copy cannot be kept in {folder}: {text}") from error
+    raise StreamError("keep_unwritable", f"There are a thousand copies of this lecture in {folder}.")
+
+
+class OwnCopy:
+    """Writes the lecture's file. Times given to it are stream time (ms since the streamer began).
+
+    :ivar trouble: why it cannot be written just now, empty if it can.
+    """
+
+    def __init__(self, file: LectureFile, language: str) -> None:
+        self._base_ms = file.last_t_ms()
+        self.trouble = ""
+        self._file = file
+        self._voice = _Chunks(file, Kind.VOICE, Track("voice", "opus", 48_000, language, SOURCE_RUNG, 1))
+        self._camera: _Chunks | None = None
+        self._offset_ms: int | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self._file.path
+
+    def begin(self, at_ms: int, lecture_ms: int) -> None:
+        """The voice begins about now.
+
+        :param lecture_ms: lecture time as far as it is known; what an earlier run has written comes before in any case.
+        """
+        self._base_ms = max(lecture_ms, self._file.last_t_ms()) - at_ms
+
+    def voice(self, packet: VoicePacket) -> None:
+        """Keep a packet of the voice."""
+        self._voice.add(EncodedFrame(self._base_ms + packet.at_ms, FRAME_MS, packet.data))
+
+    def camera(self, picture: CodedPicture) -> None:
+        """Keep a picture."""
+        if self._camera is None:
+            self._camera = _Chunks(self._file, Kind.CAMERA, Track("camera", "vp8", 90_000))
+        flags = Flag.KEYFRAME if picture.keyframe else Flag.NONE
+        self._camera.add(EncodedFrame(self._base_ms + picture.at_ms, 0, picture.data, int(flags)))
+
+    def deck(self, deck: str, title: str, pdf: bytes, at_ms: int) -> None:
+        """Keep the deck as it is."""
+        digest = self._file.put_blob(pdf, "application/pdf")
+        fields = {"deck": deck, "title": title, "pages": [], "page_count": 0, "pdf": digest}
+        self._append(Kind.DECK, self._base_ms + at_ms, fields)
+
+    def turn(self, deck: str, page: int, at_ms: int) -> None:
+        """Keep a page turn."""
+        self._append(Kind.TURN, self._base_ms + at_ms, {"deck": deck, "page": page})
+
+    def lecture_time(self, at_ms: int, lecture_ms: int) -> None:
+        """Note which lecture time a stream time turned out to be."""
+        offset_ms = lecture_ms - (self._base_ms + at_ms)
+        if self._offset_ms is None or abs(offset_ms - self._offset_ms) >= 20:
+            self._offset_ms = offset_ms
+            self._file.set_meta(OFFSET_KEY, str(offset_ms))
+
+    def _append(self, kind: Kind, t_ms: int, fields: dict[str, Any]) -> None:
+        self._file.append(Entry(kind, max(0, t_ms), pack_event(fields)))
+
+    async def run(self, say: Callable[[str], None]) -> None:
+        """Commit twice a second until cancelled. A full disk is told and does not stop the lecture."""
+        while True:
+            await asyncio.sleep(COMMIT_EVERY_S)
+            await self._commit(say)
+
+    async def _commit(self, say: Callable[[str], None]) -> None:
+        try:
+            await asyncio.to_thread(self._file.commit)
+        except LectureFileError as error:
+            if not self.trouble:
+                say(f"WARNING: your own copy cannot be written: {error.text} The lecture goes on.")
+            self.trouble = error.text
+        else:
+            if self.trouble:
+                say("Your own copy is being written again.")
+            self.trouble = ""
+
+    def close(self, *, finished: bool) -> None:
+        """Write what is held and release the file (blocks)."""
+        try:
+            for chunks in (self._voice, self._camera):
+                if chunks is not None:
+                    chunks.flush()
+            if finished:
+                self._file.finish()
+        except LectureFileError as error:
+            self.trouble = error.text
+        try:
+            self._file.close()
+        except LectureFileError as error:
+            self.trouble = error.text
+
+
+class _Chunks:
+    """Gathers frames into entries of half a second."""
+
+    def __init__(self, file: LectureFile, kind: Kind, track: Track) -> None:
+        self._file = file
+        self._kind = kind
+        self._track_id = file.add_track(track).track_id
+        self._frames: list[EncodedFrame] = []
+
+    def add(self, frame: EncodedFrame) -> None:
+        if self._frames and self._begins_anew(frame):
+            self.flush()
+        self._frames.append(frame)
+
+    def _begins_anew(self, frame: EncodedFrame) -> bool:
+        first, last = self._frames[0], self._frames[-1]
+        if self._kind == Kind.CAMERA and frame.flags & Flag.KEYFRAME:
+            return True  # so that a reader finds where it can begin to decode
+        # An entry claims all time between its beginning and its end: a skip is not to be claimed.
+        is_skip = last.duration_ms and frame.t_ms != last.t_ms + last.duration_ms
+        return bool(is_skip) or frame.t_ms - first.t_ms >= CHUNK_MS
+
+    def flush(self) -> None:
+        if not self._frames:
+            return
+        frames, self._frames = self._frames, []
+        first, last = frames[0], frames[-1]
+        duration_ms = last.t_ms + (last.duration_ms or LAST_PICTURE_MS) - first.t_ms
+        flags = first.flags & Flag.KEYFRAME
+        payload = pack_frames(first.t_ms, frames)
+        self._file.append(Entry(self._kind, first.t_ms, payload, self._track_id, duration_ms, flags))

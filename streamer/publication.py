@@ -1,0 +1,227 @@
+"""One WHIP session: voice and camera as RTP over one peer connection."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from streamer.camera_pump import CodedPicture
+from streamer.pacing import FRAME_MS
+from streamer.voice_pump import VoicePacket
+from transport import rtcp, sdp
+from transport.errors import WhipError
+from transport.network import NetworkConfig
+from transport.peer import Peer
+from transport.rtp import MalformedPacket
+from transport.send import SendStream
+from transport.video import Packetiser
+from transport.whip import WhipClient, WhipSession
+
+log = logging.getLogger("hallcast.streamer")
+
+VOICE_PER_MS = 48
+CAMERA_PER_MS = 90
+HEADER_BYTES = 28
+"""IPv4 and UDP."""
+
+SENDER_REPORT_EVERY_S = 1.0
+CAMERA_BURST = 4.0
+"""A keyframe leaves at no more than this many times the camera's rate: it must not queue in front of the voice."""
+MAX_CAMERA_QUEUE = 300
+"""Packets of the camera that wait for that. Beyond it all are dropped and a keyframe begins anew."""
+GOODBYE_S = 3.0
+
+_Waiting = tuple[bytes, int, bool]
+
+
+@dataclass(slots=True)
+class Sent:
+    """What was sent over all sessions.
+
+    :ivar voice_ms: voice handed to a standing connection.
+    :ivar wire_bytes: everything, with UDP and IP.
+    """
+
+    voice_ms: int = 0
+    voice_bytes: int = 0
+    pictures: int = 0
+    picture_bytes: int = 0
+    resent_packets: int = 0
+    wire_bytes: int = 0
+    sessions: int = 0
+
+
+class Publication:
+    """A standing session. Made by :func:`publish`; everything is called in the event loop.
+
+    :ivar closed: done with a plain reason when the connection is lost.
+    :ivar heard_s: ``now`` of the last RTCP packet from the relay.
+    """
+
+    def __init__(
+        self,
+        peer: Peer,
+        session: WhipSession,
+        media: list[sdp.NegotiatedMedia],
+        sent: Sent,
+        on_keyframe: Callable[[], None],
+        camera_bps: int,
+        now: float,
+    ) -> None:
+        self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.heard_s = now
+        self._peer = peer
+        self._session = session
+        self._sent = sent
+        self._on_keyframe = on_keyframe
+        self._wire_before = sent.wire_bytes
+        streams = {one.kind: _stream(one) for one in media}
+        self.voice = streams.get("audio")
+        self.camera = streams.get("video")
+        self._streams = list(streams.values())
+        self._packetiser = Packetiser("vp8")
+        self._queue: deque[_Waiting] = deque()
+        self._camera_bytes_per_s = CAMERA_BURST * camera_bps / 8
+        self._tokens = 0.0
+        self._ticked_s = self._reported_s = now
+        peer.on_rtcp = self._rtcp
+        peer.on_closed = self._lost
+
+    @property
+    def rtt_s(self) -> float | None:
+        """Round-trip time to the relay."""
+        return (self.voice.rtt_s if self.voice else None) or self._peer.rtt_s
+
+    @property
+    def fraction_lost(self) -> float:
+        """0 to 1: what the relay last reported of the voice."""
+        return self.voice.stats.fraction_lost if self.voice else 0.0
+
+    def send_voice(self, packet: VoicePacket, now: float) -> None:
+        """Send 20 ms of voice now."""
+        if self.voice is None:
+            return
+        self._peer.send_rtp(self.voice.send(packet.data, packet.at_ms * VOICE_PER_MS, False, now))
+        self._sent.voice_ms += FRAME_MS
+        self._sent.voice_bytes += len(packet.data)
+        self._count()
+
+    def send_camera(self, picture: CodedPicture, now: float) -> None:
+        """Send one picture, spread over the next moments."""
+        if self.camera is None:
+            return
+        payloads = self._packetiser.packetise(picture.data)
+        if len(self._queue) + len(payloads) > MAX_CAMERA_QUEUE:
+            self._queue.clear()
+            self._on_keyframe()
+            return
+        timestamp = picture.at_ms * CAMERA_PER_MS
+        last = len(payloads) - 1
+        self._queue.extend((payload, timestamp, index == last) for index, payload in enumerate(payloads))
+        self._sent.pictures += 1
+        self._sent.picture_bytes += len(picture.data)
+        self._send_queued(now)
+
+    def tick(self, now: float, stream_ms: float) -> None:
+        """Send what waits, and reports; call every 10 ms or so.
+
+        :param stream_ms: stream time now.
+        """
+        self._send_queued(now)
+        if now - self._reported_s >= SENDER_REPORT_EVERY_S:
+            self._reported_s = now
+            for stream in self._streams:
+                self._peer.send_rtcp(stream.sender_report(now, stream_ms))
+        self._count()
+
+    def _send_queued(self, now: float) -> None:
+        earned = (now - self._ticked_s) * self._camera_bytes_per_s
+        self._ticked_s = now
+        self._tokens = min(self._tokens + earned, 2 * 1200.0)
+        while self._queue and self._tokens > 0 and self.camera is not None:
+            payload, timestamp, marker = self._queue.popleft()
+            packet = self.camera.send(payload, timestamp, marker, now)
+            self._tokens -= len(packet)
+            self._peer.send_rtp(packet)
+
+    def _rtcp(self, data: bytes, now: float) -> None:
+        self.heard_s = now
+        try:
+            packets = rtcp.parse(data)
+        except MalformedPacket:
+            return
+        for stream in self._streams:
+            for again in stream.handle_rtcp(packets, now):
+                self._peer.send_rtp(again)
+                self._sent.resent_packets += 1
+        if self.camera is not None and rtcp.wants_keyframe(packets, self.camera.ssrc):
+            self._on_keyframe()
+
+    def _count(self) -> None:
+        peer = self._peer
+        self._sent.wire_bytes = self._wire_before + peer.bytes_sent + HEADER_BYTES * peer.packets_sent
+
+    def _lost(self, reason: str) -> None:
+        if not self.closed.done():
+            self.closed.set_result(reason)
+
+    async def close(self, *, goodbye: bool) -> None:
+        """End the session.
+
+        :param goodbye: also tell the relay, if it can be reached within a moment.
+        """
+        await self._peer.close()
+        if goodbye:
+            await _delete(self._session)
+
+
+def _stream(media: sdp.NegotiatedMedia) -> SendStream:
+    return SendStream(
+        media.ssrc,
+        media.codec.payload_type,
+        media.codec.clock_rate,
+        rtx_payload_type=media.rtx_payload_type,
+        rtx_ssrc=media.rtx_ssrc,
+    )
+
+
+async def publish(
+    client: WhipClient,
+    network: NetworkConfig,
+    *,
+    camera: bool,
+    camera_bps: int,
+    sent: Sent,
+    on_keyframe: Callable[[], None],
+) -> Publication:
+    """Offer, connect, and be ready to send.
+
+    :raises WhipError: the server refused or cannot be reached.
+    :raises TransportError: no connection came about.
+    """
+    servers = network.ice_servers or await client.ice_servers()
+    spec = sdp.publisher_media("VP8" if camera else None)
+    peer = await Peer.create(replace(network, ice_servers=servers), controlling=True)
+    try:
+        session = await client.publish(sdp.make_offer(spec, peer.local))
+        try:
+            remote, media = sdp.parse_answer(spec, session.answer_sdp)
+            await peer.connect(remote)
+        except BaseException:
+            await _delete(session)
+            raise
+    except BaseException:
+        await peer.close()
+        raise
+    sent.sessions += 1
+    return Publication(peer, session, media, sent, on_keyframe, camera_bps, asyncio.get_running_loop().time())
+
+
+async def _delete(session: WhipSession) -> None:
+    with suppress(WhipError, TimeoutError):
+        async with asyncio.timeout(GOODBYE_S):
+            await session.delete()
