@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -79,7 +78,7 @@ class LectureDirectory:
         """The lecture if it is open now."""
         return self._open.get(lecture_id)
 
-    def lectures(self) -> Collection[LiveLecture]:
+    def lectures(self) -> list[LiveLecture]:
         """Those open now (for ``/metrics`` and staff)."""
         return list(self._open.values())
 

@@ -261,6 +261,7 @@ class ScreenlessHall:
                 await self.channel.say(ack)
 
     async def _report(self) -> None:
+        await until(lambda: self.of(m.HallWelcome), "welcome")
         while self.reporting:
             await self.say(m.Report(rtt_ms=20, received_kbps=5000.0, page=1, heads=30))
             await asyncio.sleep(0.5)
