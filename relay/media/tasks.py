@@ -55,7 +55,8 @@ class Crew:
     ) -> None:
         for task in self._tasks:
             task.cancel()
-        await self._group.__aexit__(kind, error, trace)
+        # The group is not told of an error in the body: it would come out wrapped in an ExceptionGroup.
+        await self._group.__aexit__(None, None, None)
 
     def spawn(self, what: str, coroutine: Coroutine[Any, Any, object]) -> asyncio.Task[None]:
         """Run as a task of this crew."""

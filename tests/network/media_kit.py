@@ -128,10 +128,16 @@ class VoicePublisher:
     @classmethod
     @contextlib.asynccontextmanager
     async def publishing(
-        cls, lecture: LiveLecture, *, role: Role = "lecturer", language: str | None = None, pitch_hz: float = 140.0
+        cls,
+        lecture: LiveLecture,
+        *,
+        role: Role = "lecturer",
+        language: str | None = None,
+        pitch_hz: float = 140.0,
+        network: NetworkConfig = LOOPBACK,
     ) -> AsyncIterator[VoicePublisher]:
         spec = publisher_media(None)
-        async with await Peer.create(LOOPBACK, controlling=True) as peer:
+        async with await Peer.create(network, controlling=True) as peer:
             endpoint = await lecture.publish(make_offer(spec, peer.local), role=role, language=language)
             remote, media = parse_answer(spec, endpoint.answer_sdp)
             await peer.connect(remote)
