@@ -1,95 +1,20 @@
-"""A small recorded lecture with real Opus, real VP8 and real page images, written through the lecture file."""
+"""A small recorded lecture for all tests of recordings."""
 
 from __future__ import annotations
 
-import io
-from contextlib import closing
-from fractions import Fraction
 from pathlib import Path
 
-import av
-import numpy as np
 import pytest
-from av.video.frame import VideoFrame
-from PIL import Image, ImageDraw
 
-from lecture.entries import EncodedFrame, Entry, Flag, Kind, pack_event, pack_frames
-from lecture.file import LectureFile
-from lecture.tracks import VOICE_FRAME_MS, Track
-from transport import opus
-
-LECTURE = "pricing01"
-VOICE_MS = 6000
-HOLE_MS = (2400, 3600)
-CAMERA_FROM_MS = 1000
-
-
-def tone(t_ms: int) -> np.ndarray:
-    """60 ms of a 440 Hz tone, in phase along lecture time."""
-    at = np.arange(2880) + t_ms * 48
-    return (8000 * np.sin(2 * np.pi * 440 * at / 48_000)).astype(np.int16)[:, None]
-
-
-def _voice(file: LectureFile) -> None:
-    track = file.add_track(Track("voice", "opus", 48_000, "en", "24", 1))
-    with closing(opus.Encoder(1, bitrate_bps=24_000, frame_ms=60)) as encoder:
-        for start in range(0, VOICE_MS, 600):
-            frames = [
-                EncodedFrame(t_ms, VOICE_FRAME_MS, encoder.encode(tone(t_ms)))
-                for t_ms in range(start, start + 600, VOICE_FRAME_MS)
-            ]
-            if not HOLE_MS[0] <= start < HOLE_MS[1]:
-                file.append(Entry(Kind.VOICE, start, pack_frames(start, frames), track.track_id, 600))
-
-
-def _camera(file: LectureFile) -> None:
-    track = file.add_track(Track("camera", "vp8", 90_000))
-    encoder = av.CodecContext.create("libvpx", "w")
-    encoder.width, encoder.height, encoder.pix_fmt = 160, 120, "yuv420p"
-    encoder.time_base = Fraction(1, 1000)
-    for t_ms in range(CAMERA_FROM_MS, VOICE_MS, 200):
-        picture = np.full((120, 160, 3), t_ms // 40, np.uint8)
-        frame = VideoFrame.from_ndarray(picture, format="rgb24")
-        frame.pts, frame.time_base = t_ms, Fraction(1, 1000)
-        for packet in encoder.encode(frame):
-            flags = Flag.KEYFRAME if packet.is_keyframe else Flag.NONE
-            payload = pack_frames(packet.pts, [EncodedFrame(packet.pts, 200, bytes(packet), flags)])
-            file.append(Entry(Kind.CAMERA, packet.pts, payload, track.track_id, 200, flags))
-
-
-def _deck(file: LectureFile) -> None:
-    titles = ["What a price is", "세 가지 질문", "Try it"]
-    pages = [{"page": number, "title": title, "text": title} for number, title in enumerate(titles, 1)]
-    deck = {"deck": "d1", "title": "Pricing", "page_count": 3, "pages": pages}
-    file.append(Entry(Kind.DECK, 0, pack_event(deck)))
-    for number in (1, 2, 3):
-        for tier, size in ((1, (640, 360)), (2, (1280, 720))):
-            image = Image.new("RGB", size, (255, 80 * number, 0))
-            ImageDraw.Draw(image).text((20, 20), f"page {number}")
-            data = io.BytesIO()
-            image.save(data, "AVIF", quality=40, speed=9)
-            digest = file.put_blob(data.getvalue(), "image/avif")
-            page = {"deck": "d1", "page": number, "tier": tier, "digest": digest, "media_type": "image/avif"}
-            size_bytes = {"width": size[0], "height": size[1], "size_bytes": len(data.getvalue())}
-            file.append(Entry(Kind.PAGE, 0, pack_event(page | size_bytes)))
-    for t_ms, number in ((0, 1), (1500, 2), (1600, 2), (4000, 3)):
-        file.append(Entry(Kind.TURN, t_ms, pack_event({"deck": "d1", "page": number})))
+from tests import recorded
 
 
 @pytest.fixture(scope="session")
 def lectures_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that holds one finished lecture, :data:`LECTURE`."""
-    folder = tmp_path_factory.mktemp("lectures")
-    facts = {"lecture": LECTURE, "title": "Pricing", "course": "Business 1", "languages": '["en"]', "state": "ended"}
-    file = LectureFile.create(folder / f"{LECTURE}.lecture", facts | {"started_at": "2026-03-01T09:00:00Z"})
-    _deck(file)
-    _voice(file)
-    _camera(file)
-    file.finish()
-    file.close()
-    return folder
+    """A folder that holds one finished lecture, :data:`tests.recorded.LECTURE`."""
+    return recorded.write(tmp_path_factory.mktemp("lectures")).parent
 
 
 @pytest.fixture
 def lecture_path(lectures_dir: Path) -> Path:
-    return lectures_dir / f"{LECTURE}.lecture"
+    return lectures_dir / f"{recorded.LECTURE}.lecture"
