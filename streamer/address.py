@@ -25,7 +25,7 @@ class RelayAddress:
 
         :raises StreamError: ``relay_url_malformed``.
         """
-        text = url.strip().rstrip("/")
+        text = url.strip()
         if "://" not in text:
             text = f"https://{text}"
         try:
@@ -35,7 +35,7 @@ class RelayAddress:
             usable = False
         if not usable:
             raise StreamError("relay_url_malformed", f"{url} is not a relay's address (https://relay.example.org).")
-        return cls(text, lecture)
+        return cls(text.rstrip("/"), lecture)
 
     @property
     def is_loopback(self) -> bool:

@@ -227,6 +227,7 @@ class Streamer:
 
     async def _end(self) -> bool:
         """End the lecture for everybody, however long the line is down."""
+        self._line.drop("media")  # the relay lets go of it as the lecture ends
         self._control.end()
         if not self._line.up:
             self.say("The lecture will be ended as soon as the line is back. Ctrl-C leaves it open.")
@@ -297,6 +298,8 @@ class Streamer:
     def line_is(self, part: str, why: str | None) -> None:
         """A connection stands (``why`` None) or is down."""
         now = _now()
+        if part == "control" and why is not None:
+            self._publisher.doubt()
         text = self._line.set_up(part, now) if why is None else self._line.set_down(part, why, now)
         # The relay lets go of us when the lecture ends: no news.
         if not self._ended.is_set():

@@ -20,8 +20,14 @@ class Line:
         """Whether everything is connected."""
         return all(self._up.values())
 
+    def drop(self, part: str) -> None:
+        """This connection is not needed any more: what becomes of it is no news."""
+        self._up.pop(part, None)
+
     def set_up(self, part: str, now: float) -> str:
         """A connection stands; returns what to say, empty for nothing."""
+        if part not in self._up:
+            return ""
         self._up[part] = True
         if not self.up or self._told_up:
             return ""
@@ -36,6 +42,8 @@ class Line:
 
     def set_down(self, part: str, why: str, now: float) -> str:
         """A connection is lost or could not be made; returns what to say, empty for nothing."""
+        if part not in self._up:
+            return ""
         self._up[part] = False
         if self._told_up is False:
             return ""

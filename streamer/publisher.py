@@ -23,6 +23,8 @@ from transport.whip import WhipClient
 SILENT_S = 12.0
 """The relay reports every second or so. Hearing nothing for so long means that the path is gone, long before consent
 (30 s) says so."""
+DOUBTED_SILENT_S = 4.0
+"""The same, once the other connection to the relay has broken off: the relay was restarted, or the line is down."""
 TICK_S = 0.01
 
 _REASONS = {
@@ -75,6 +77,7 @@ class Publisher:
         self._on_keyframe = on_keyframe
         self._on_ended = on_ended
         self._current: Publication | None = None
+        self._silent_limit_s = SILENT_S
 
     @property
     def rtt_s(self) -> float | None:
@@ -95,6 +98,10 @@ class Publisher:
         """Send a picture, if there is a connection."""
         if self._current is not None:
             self._current.send_camera(picture, _now())
+
+    def doubt(self) -> None:
+        """The other connection to the relay broke off: this one may be dead too."""
+        self._silent_limit_s = DOUBTED_SILENT_S
 
     async def run(self) -> None:
         """Connect and reconnect until cancelled or the lecture is over.
@@ -129,6 +136,7 @@ class Publisher:
     async def _serve(self, publication: Publication) -> str:
         """Be connected; returns why that ended."""
         self._current = publication
+        self._silent_limit_s = SILENT_S
         self.connected.set()
         self._line.up()
         self._on_keyframe()
@@ -137,7 +145,7 @@ class Publisher:
             while not publication.closed.done():
                 now = _now()
                 publication.tick(now, self._stream_ms(now))
-                if now - publication.heard_s > SILENT_S:
+                if now - publication.heard_s > self._silent_limit_s:
                     why = "consent_expired"
                     break
                 await asyncio.wait([publication.closed], timeout=TICK_S)

@@ -1,0 +1,154 @@
+"""Sources of voice and camera: what they are called, what comes out of them."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from streamer.address import RelayAddress
+from streamer.camera_pump import CameraEncoder
+from streamer.camera_source import CameraSource, fit
+from streamer.devices import Source, camera_source, voice_source
+from streamer.errors import StreamError
+from streamer.upload import read_pdf
+from streamer.voice_pump import level_db
+from streamer.voice_source import FRAME_SAMPLES, AvVoice, RawVoice
+
+SAMPLES = Path(__file__).resolve().parents[3] / "samples"
+
+
+@pytest.mark.parametrize(
+    ("text", "platform", "file", "kind"),
+    [
+        ("mic", "linux", "default", "alsa"),
+        ("mic:hw:1", "linux", "hw:1", "alsa"),
+        ("mic", "darwin", ":default", "avfoundation"),
+        ("mic:Headset", "win32", "audio=Headset", "dshow"),
+        ("alsa:plughw:1,0", "linux", "plughw:1,0", "alsa"),
+        ("talk.wav", "linux", "talk.wav", ""),
+        ("C:\\talk.wav", "win32", "C:\\talk.wav", ""),
+    ],
+)
+def test_names_of_voices(text: str, platform: str, file: str, kind: str) -> None:
+    source = voice_source(text, platform)
+    assert (source.file, source.format, source.live) == (file, kind, bool(kind))
+
+
+def test_names_of_cameras() -> None:
+    device = camera_source("/dev/video2", "linux")
+    assert (device.file, device.format, device.options["video_size"]) == ("/dev/video2", "v4l2", "640x480")
+    assert camera_source("camera:FaceTime", "darwin").file == "FaceTime"
+    assert camera_source("clip.mp4", "linux") == Source("clip.mp4")
+
+
+def test_a_sound_file_becomes_whole_frames_of_mono(tmp_path: Path) -> None:
+    rate, seconds = 22_050, 1.01
+    wave = (8000 * np.sin(2 * np.pi * 440 * np.arange(int(rate * seconds)) / rate)).astype(np.int16)
+    path = tmp_path / "tone.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=rate, layout="stereo")
+        frame = av.AudioFrame.from_ndarray(np.repeat(wave, 2).reshape(1, -1), format="s16", layout="stereo")
+        frame.sample_rate = rate
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    voice = AvVoice(str(path))
+    frames = list(voice.frames())
+    voice.close()
+    assert voice.duration_ms == pytest.approx(1010, abs=2)
+    assert {frame.shape for frame in frames} == {(FRAME_SAMPLES,)}
+    assert len(frames) == math.ceil(seconds * 50)
+    assert not frames[-1][-100:].any()
+    assert level_db(np.concatenate(frames[5:45])) == pytest.approx(
+        20 * math.log10(8000 / 32768 / math.sqrt(2)), abs=0.5
+    )
+
+
+def test_raw_samples_end_with_a_filled_frame() -> None:
+    frames = list(RawVoice(io.BytesIO(b"\x01\x02" * (FRAME_SAMPLES + 10) + b"\x07")).frames())
+    assert [frame.shape for frame in frames] == [(FRAME_SAMPLES,)] * 2
+    assert frames[0][0] == 0x0201
+    assert frames[1][9] == 0x0201
+    assert not frames[1][10:].any()
+
+
+def test_silence_has_a_level() -> None:
+    assert level_db(np.zeros(960, np.int16)) == -96.0
+    assert level_db(np.full(960, 32767, np.int16)) == pytest.approx(0, abs=0.01)
+
+
+@pytest.mark.parametrize("what", ["missing.wav", "deck"])
+def test_a_voice_that_cannot_be_read_is_refused(what: str, tmp_path: Path) -> None:
+    path = tmp_path / what
+    if what == "deck":
+        path.write_bytes((SAMPLES / "deck.pdf").read_bytes())
+    with pytest.raises(StreamError) as error:
+        AvVoice(str(path))
+    assert error.value.error_id == "voice_unreadable"
+
+
+def test_a_film_without_sound_is_no_voice_and_a_sound_no_film() -> None:
+    with pytest.raises(StreamError, match="no sound"):
+        AvVoice(str(SAMPLES / "camera.webm"))
+    with pytest.raises(StreamError, match="no picture"):
+        CameraSource(str(SAMPLES / "voice.opus"))
+
+
+@pytest.mark.parametrize(
+    ("size", "fitted"),
+    [
+        ((1920, 1080), (640, 360)),
+        ((640, 480), (640, 480)),
+        ((320, 240), (320, 240)),
+        ((1080, 1920), (270, 480)),
+        ((3, 3), (2, 2)),
+    ],
+)
+def test_pictures_fit_without_growing(size: tuple[int, int], fitted: tuple[int, int]) -> None:
+    assert fit(*size) == fitted
+
+
+def test_a_keyframe_comes_when_it_is_asked_for() -> None:
+    encoder = CameraEncoder(160, 120, 100_000)
+    kinds = []
+    for number in range(20):
+        picture = av.VideoFrame.from_ndarray(np.full((240, 320, 3), 5 * number, np.uint8), format="rgb24")
+        coded = encoder.encode(picture, 67 * number, keyframe=number == 12)
+        assert coded is not None
+        assert coded.at_ms == 67 * number
+        # RFC 7741: the first bit of a VP8 frame is 0 in keyframes.
+        assert coded.keyframe == (coded.data[0] & 1 == 0)
+        kinds.append(coded.keyframe)
+    assert [number for number, keyframe in enumerate(kinds) if keyframe] == [0, 12]
+
+
+def test_slides_must_be_a_pdf(tmp_path: Path) -> None:
+    assert read_pdf(SAMPLES / "deck.pdf").startswith(b"%PDF-")
+    with pytest.raises(StreamError) as error:
+        read_pdf(tmp_path / "missing.pdf")
+    assert error.value.error_id == "slides_unreadable"
+    with pytest.raises(StreamError) as error:
+        read_pdf(SAMPLES / "voice.opus")
+    assert error.value.error_id == "deck_not_pdf"
+
+
+def test_addresses_of_a_relay() -> None:
+    address = RelayAddress.parse("https://relay.example.org/hallcast/", "a b")
+    assert address.whip("ko") == "https://relay.example.org/hallcast/whip/a%20b?language=ko"
+    assert address.socket == "wss://relay.example.org/hallcast/ws/lecturer/a%20b"
+    assert address.deck() == "https://relay.example.org/hallcast/lectures/a%20b/deck"
+    assert RelayAddress.parse("relay.example.org:8443", "x").base == "https://relay.example.org:8443"
+    assert RelayAddress.parse("http://127.0.0.1:8400", "x").is_loopback
+    assert RelayAddress.parse("http://localhost", "x").is_loopback
+    assert not address.is_loopback
+
+
+@pytest.mark.parametrize("url", ["", "ftp://relay", "http://", "http://host:port", "http://[::1"])
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(StreamError) as error:
+        RelayAddress.parse(url, "x")
+    assert error.value.error_id == "relay_url_malformed"
