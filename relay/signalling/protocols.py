@@ -18,7 +18,7 @@ SOCKET_BUFFER_BYTES = 32_768
 UNSENT_BYTES = 16_384
 """Likewise in the kernel, which would else take megabytes (TCP_NOTSENT_LOWAT, Linux and macOS)."""
 
-ABORT_S = 5.0
+ABORT_S = 3.0
 """A socket that we closed and whose client still reads nothing is cut off after this time."""
 
 

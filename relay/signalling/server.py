@@ -56,6 +56,11 @@ class RelayServer:
         host = f"[{address}]" if ":" in address and not address.startswith("[") else address
         return f"{'https' if server.tls_certificate else 'http'}://{host}:{self.port}"
 
+    @property
+    def connections(self) -> int:
+        """How many clients are connected, idle ones included."""
+        return len(self._server.server_state.connections)
+
     async def __aenter__(self) -> Self:
         """Listen.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from relay.app import LectureHandout, Relay
 from relay.config import RelayConfig
@@ -128,5 +130,9 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
 
 async def closed_with(socket: ClientConnection) -> tuple[int | None, list[str | bytes]]:
     """Read a socket to its end: its close code, and what came before."""
-    said = [message async for message in socket]
-    return socket.close_code, said
+    said: list[str | bytes] = []
+    try:
+        while True:
+            said.append(await asyncio.wait_for(socket.recv(), 10))
+    except ConnectionClosed:
+        return socket.close_code, said
