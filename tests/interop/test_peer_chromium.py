@@ -89,7 +89,7 @@ async def test_each_layer_of_a_simulcast_arrives_under_its_rid(browser: Browser)
 
 
 async def test_lost_voice_is_sent_again_when_asked_for(browser: Browser) -> None:
-    """Chromium offers no nack for Opus, but answers it where our answer asks for it."""
+    """Chromium offers no nack for Opus, and answers one all the same."""
     delay = LinkSpec(delay_ms=50)
     async with (
         LossyLink(seed=1, down=delay, up=delay) as link,
