@@ -104,7 +104,7 @@ class MediaClock:
         if step_ms < 0:
             return mapped_ms
         self._timestamps.newest = extended
-        mapped_ms += self._correct(lateness_ms, step_ms, now_ms)
+        mapped_ms = max(mapped_ms + self._correct(lateness_ms, step_ms, now_ms), self._newest_ms)  # rounding
         self._newest_ms, self._newest_arrival_ms = mapped_ms, now_ms
         self._lateness_ms += (now_ms - mapped_ms - self._lateness_ms) / 16
         return mapped_ms

@@ -84,7 +84,7 @@ class NackSchedule:
     def add(self, seq: int, due_s: float, now: float) -> None:
         """A packet was found missing, which would have come at ``due_s``."""
         next_s = now + self._reorder_s
-        if due_s + self.deadline_s < next_s:
+        if due_s + self.deadline_s <= next_s:
             self.given_up += 1
             return
         if len(self._holes) >= self._max_holes:
@@ -109,7 +109,7 @@ class NackSchedule:
         """The numbers to ask for now, in order (they count as asked for); the hopeless ones are given up."""
         if now < self.due_at:
             return []
-        for seq in [seq for seq, hole in self._holes.items() if now > hole.due_s + self.deadline_s]:
+        for seq in [seq for seq, hole in self._holes.items() if now >= hole.due_s + self.deadline_s]:
             del self._holes[seq]
             self.given_up += 1
         repeat_s = max(REPEAT_ROUND_TRIPS * self.round_trip.rtt_s, _SHORTEST_REPEAT_S)
@@ -124,7 +124,9 @@ class NackSchedule:
             hole.previous_s, hole.last_s = hole.last_s, now
             hole.next_s = now + repeat_s
         self.asked += len(chosen)
-        self.due_at = min((hole.next_s for hole in self._holes.values()), default=math.inf)
+        self.due_at = min(
+            (min(hole.next_s, hole.due_s + self.deadline_s) for hole in self._holes.values()), default=math.inf
+        )
         return chosen
 
     def clear(self) -> None:

@@ -19,6 +19,7 @@ OPTIONS: dict[str, dict[str, str]] = {
     "h264": {"preset": "ultrafast", "tune": "zerolatency", "x264-params": "slices=2:repeat-headers=1"},
     "av1": {"preset": "10", "svtav1-params": "pred-struct=1:lookahead=0:rc=2"},
 }
+FRAMES = 24
 KEYFRAME_EVERY = 8
 
 
@@ -34,14 +35,14 @@ def picture(n: int) -> Any:
 
 
 @cache
-def encoded(codec: str, count: int = 24) -> tuple[tuple[bytes, bool], ...]:
-    """``count`` coded frames, and whether each is a keyframe."""
+def encoded(codec: str) -> tuple[tuple[bytes, bool], ...]:
+    """Coded frames, and whether each is a keyframe. Encoded once: libvpx codes by the clock, never twice the same."""
     encoder = av.CodecContext.create(ENCODERS[codec], "w")
     assert isinstance(encoder, av.VideoCodecContext)
     encoder.width, encoder.height, encoder.pix_fmt = 160, 96, "yuv420p"
     encoder.time_base, encoder.framerate = Fraction(1, 15), Fraction(15)
     encoder.bit_rate, encoder.gop_size, encoder.options = 600_000, KEYFRAME_EVERY, OPTIONS[codec]
-    packets = [packet for n in range(count) for packet in encoder.encode(picture(n))] + encoder.encode(None)
+    packets = [packet for n in range(FRAMES) for packet in encoder.encode(picture(n))] + encoder.encode(None)
     return tuple((bytes(packet), packet.is_keyframe) for packet in packets)
 
 
@@ -123,10 +124,10 @@ def payloads(codec: str, frame: bytes, *, keyframe: bool, size: int = 200) -> li
     return packetise_av1(frame, size, keyframe=keyframe, stated_count=True)
 
 
-def packets(codec: str, *, count: int = 24, size: int = 200) -> list[ReceivedPacket]:
+def packets(codec: str, *, size: int = 200) -> list[ReceivedPacket]:
     """A whole stream as received packets, one timestamp per frame, markers set."""
     out: list[ReceivedPacket] = []
-    for n, (frame, keyframe) in enumerate(encoded(codec, count)):
+    for n, (frame, keyframe) in enumerate(encoded(codec)):
         parts = payloads(codec, frame, keyframe=keyframe, size=size)
         for number, part in enumerate(parts):
             out.append(ReceivedPacket(70_000 + len(out), n * 6000, number == len(parts) - 1, part))

@@ -6,7 +6,7 @@ import itertools
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from transport import media_clock
@@ -215,7 +215,6 @@ def test_sender_reports_that_make_no_sense_are_not_believed() -> None:
         assert camera.at(n * 1800, n * 20) == pytest.approx(n * 20)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     start=st.integers(0, 2**32 - 1),
     steps=st.lists(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.transport.rtp_streams import (
@@ -189,7 +189,6 @@ def test_keyframe_requests_are_throttled() -> None:
     assert len(receiver.request_keyframe(1.9)) == 1
 
 
-@settings(max_examples=80, deadline=None)
 @given(
     start=st.sampled_from(STARTS) | st.integers(0, 65535),
     fates=st.lists(st.sampled_from(["pass", "pass", "pass", "lose", "twice", "late"]), min_size=1, max_size=150),
@@ -218,7 +217,6 @@ def test_whatever_is_lost_doubled_or_late_all_that_arrives_comes_out_once(
     ]
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.binary(max_size=40), st.floats(0, 3)), max_size=30))
 def test_hostile_packets_end_in_a_typed_error_or_nothing_worse(pushes: list[tuple[bytes, float]]) -> None:
     receiver = stream()

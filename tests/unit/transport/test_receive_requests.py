@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.transport.rtp_streams import (
@@ -134,7 +134,6 @@ def test_an_answer_to_the_request_before_is_not_taken_for_a_quick_one() -> None:
     assert receiver.rtt_s == pytest.approx(0.8)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     start=st.sampled_from(STARTS) | st.integers(0, 65535),
     lost=st.sets(st.integers(1, 120)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from transport import rtcp, rtp
@@ -261,7 +261,6 @@ def test_a_payload_type_that_does_not_fit_is_refused() -> None:
         SendStream(1, 128, CLOCK)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     start=st.sampled_from(STARTS) | st.integers(0, 65535),
     rtx=st.booleans(),
