@@ -1,0 +1,157 @@
+"""One language's voice from packets to the log, with time as an argument."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lecture.entries import EncodedFrame, unpack_frames
+from lecture.file import LectureFile
+from lecture.log import Span
+from relay.media.voice_line import VoiceLine
+from relay.media.voice_rungs import VoiceRungs
+from transport.opus import Decoder, Encoder
+from transport.receive import ReceivedPacket
+
+
+def tone(start: int, samples: int) -> np.ndarray:
+    return (8000 * np.sin(2 * np.pi * 220 * np.arange(start, start + samples) / 48_000)).astype(np.int16)
+
+
+@dataclass
+class Studio:
+    """A publisher of 20-ms Opus and a line that takes it; packet n belongs to lecture time ``n * 20`` ms."""
+
+    log: LectureFile
+    lost: set[int] = field(default_factory=set)
+    now: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.line = VoiceLine("en", self.log, 1.0, lambda now: now * 1000)
+        self.line.begin(0.0)
+        self._encoder = Encoder(1, bitrate_bps=32_000, frame_ms=20)
+
+    def speak(self, first: int, last: int) -> None:
+        for n in range(first, last):
+            payload = self._encoder.encode(tone(n * 960, 960))
+            self.now = n * 0.02
+            if n not in self.lost:
+                self.deliver(n, payload)
+            self.line.tick(self.now)
+
+    def deliver(self, n: int, payload: bytes, *, retransmitted: bool = False) -> None:
+        packet = ReceivedPacket(n, n * 960, False, payload, retransmitted, self.now)
+        self.line.push(packet, self.now)
+
+    def wait(self, seconds: float) -> None:
+        until = self.now + seconds
+        while self.now < until:
+            self.now += 0.03
+            self.line.tick(self.now)
+
+    def recorded(self, rung: str) -> list[EncodedFrame]:
+        track = next(track for track in self.log.tracks() if track.rung == rung)
+        entries = self.log.read_span(track.track_id, Span(0, 1 << 40))
+        return [frame for entry in entries for frame in unpack_frames(entry)]
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    with LectureFile.create(tmp_path / "x.lecture") as log:
+        studio = Studio(log)
+        yield studio
+        studio.line.close(studio.now)
+
+
+def test_source_and_made_rung_are_recorded(studio: Studio) -> None:
+    studio.speak(0, 150)
+    studio.wait(2.0)
+    source, made = studio.recorded("source"), studio.recorded("24")
+    assert [frame.t_ms for frame in source] == [n * 20 for n in range(150)]
+    assert [frame.t_ms for frame in made] == list(range(0, 3000, 60))
+    assert studio.line.recorded_end_ms == 3000
+    decoder = Decoder(1)
+    pcm = np.concatenate([decoder.decode(frame.data).reshape(-1) for frame in made])
+    assert np.sqrt(np.mean(pcm[9600:].astype(float) ** 2)) > 4000
+
+
+def test_a_retransmission_in_time_leaves_no_trace(studio: Studio) -> None:
+    studio.lost = {40}
+    encoder = Encoder(1, bitrate_bps=32_000, frame_ms=20)
+    studio.speak(0, 60)
+    studio.deliver(40, encoder.encode(tone(0, 960)), retransmitted=True)
+    studio.speak(60, 100)
+    studio.wait(2.0)
+    assert len(studio.recorded("source")) == 100
+    assert studio.line.concealed_ms == 0
+
+
+def test_what_never_comes_is_made_up(studio: Studio) -> None:
+    studio.lost = set(range(40, 50))
+    studio.speak(0, 150)
+    studio.wait(2.0)
+    assert len(studio.recorded("source")) == 140
+    assert [frame.t_ms for frame in studio.recorded("24")] == list(range(0, 3000, 60)), "the made rung has no hole"
+    assert studio.line.concealed_ms == 200
+
+
+def test_a_missing_packet_holds_the_voice_back_for_a_second_at_most(studio: Studio) -> None:
+    studio.lost = {40}
+    studio.speak(0, 85)
+    assert max(frame.t_ms for frame in studio.recorded("24")) < 800
+    studio.speak(85, 120)
+    assert max(frame.t_ms for frame in studio.recorded("24")) > 1800
+
+
+def test_when_the_publisher_falls_silent_nothing_is_held_and_nothing_made_up(studio: Studio) -> None:
+    studio.speak(0, 50)
+    studio.wait(3.0)
+    assert studio.recorded("24")[-1].t_ms == 960
+    studio.speak(400, 450)
+    studio.wait(3.0)
+    times = [frame.t_ms for frame in studio.recorded("24")]
+    assert not [t_ms for t_ms in times if 1020 <= t_ms < 7900]
+    assert times[-1] >= 8900
+    assert studio.line.concealed_ms == 0
+
+
+def test_the_next_publisher_goes_on_where_lecture_time_is(studio: Studio) -> None:
+    studio.speak(0, 50)
+    studio.now = 4.0
+    studio.line.begin(studio.now)
+    encoder = Encoder(1, bitrate_bps=32_000, frame_ms=20)
+    for n in range(50):
+        studio.now = 4.0 + n * 0.02
+        packet = ReceivedPacket(90_000 + n, 7 + n * 960, False, encoder.encode(tone(n * 960, 960)), False, studio.now)
+        studio.line.push(packet, studio.now)
+    studio.wait(3.0)
+    times = [frame.t_ms for frame in studio.recorded("24")]
+    assert times == sorted(set(times))
+    assert [t_ms for t_ms in times if 1020 <= t_ms < 3960] == []
+    assert times[-1] in (4920, 4980)
+
+
+def test_garbage_and_padding_are_passed_over(studio: Studio) -> None:
+    studio.speak(0, 20)
+    studio.deliver(20, b"")
+    studio.deliver(21, b"\xff" * 3)
+    studio.speak(22, 60)
+    studio.wait(2.0)
+    assert studio.line.recorded_end_ms == 1200
+
+
+def test_only_rungs_that_are_taken_are_made() -> None:
+    rungs = VoiceRungs()
+    pcm = tone(0, 2880)
+    assert set(rungs.encode((0, pcm), []).rungs) == {24}
+    assert set(rungs.encode((1, pcm), [8, 12, 99]).rungs) == {8, 12, 24}
+    frames = [rungs.encode((2 + n, tone(n * 2880, 2880)), [8]).rungs for n in range(20)]
+    sizes = {kbps: sum(len(frame[kbps]) for frame in frames) for kbps in (8, 24)}
+    assert 2 < sizes[24] / sizes[8] < 4
+    assert rungs.made_kbps == [8, 24]
+    assert len(rungs.encode((30, np.zeros(2880, np.int16)), []).rungs[24]) < 100
+    rungs.close()
