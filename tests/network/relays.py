@@ -88,9 +88,13 @@ def config_for(data: Path, **sections: dict[str, Any]) -> RelayConfig:
 
 @asynccontextmanager
 async def served(data: Path, **sections: dict[str, Any]) -> AsyncIterator[Served]:
-    """Serve a relay; see :func:`config_for`."""
+    """Serve a relay (again, if the folder was served before); see :func:`config_for`."""
     async with Relay(config_for(data, **sections)) as relay, RelayServer(relay) as server:
-        lecture = await relay.create_lecture("Waves", lecture_id="waves", languages=("en", "ko"))
+        record = relay.catalogue.get("waves")
+        if record is None:
+            lecture = await relay.create_lecture("Waves", lecture_id="waves", languages=("en", "ko"))
+        else:
+            lecture = relay.handout(record)
         async with httpx.AsyncClient(base_url=server.local_url, trust_env=False, timeout=20) as http:
             yield Served(relay, server, http, lecture)
 

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from lecture.entries import EncodedFrame, Entry, Kind, pack_event, pack_frames
+from lecture.tracks import Track
+from relay import pages
+from tests.network.relays import Served, bearer, served
+
+PAGE = b"\0\0\0\x1cftypavif" + b"page" * 100
+SILENT_OPUS = bytes([0x58, 0xFF, 0xFE])  # one SILK frame of 60 ms, mono
+
+
+@pytest.fixture
+async def relay(tmp_path: Path) -> AsyncIterator[Served]:
+    async with served(tmp_path / "data") as running:
+        yield running
+
+
+async def record(relay: Served, *, end: bool = True) -> str:
+    """Put two seconds of voice and a page into the lecture; returns the page's digest."""
+    lecture = await relay.relay.open_lecture("waves")
+    log = lecture.log
+    track = log.add_track(Track("voice", "opus", 48_000, language="en", rung="24", channels=1))
+    for t_ms in range(0, 2040, 60):
+        frame = pack_frames(t_ms, [EncodedFrame(t_ms, 60, SILENT_OPUS)])
+        log.append(Entry(Kind.VOICE, t_ms, frame, track.track_id, 60))
+    digest = log.put_blob(PAGE, "image/avif")
+    fields = {"deck": "d", "page": 1, "tier": 1, "digest": digest, "media_type": "image/avif"}
+    log.append(Entry(Kind.DECK, 0, pack_event({"deck": "d", "title": "D", "page_count": 1, "pages": []})))
+    log.append(Entry(Kind.PAGE, 0, pack_event({**fields, "width": 4, "height": 3, "size_bytes": len(PAGE)})))
+    log.append(Entry(Kind.TURN, 500, pack_event({"deck": "d", "page": 1})))
+    if end:
+        await relay.relay.end_lecture("waves")
+    else:
+        await asyncio.to_thread(log.commit)
+    return digest
+
+
+@pytest.mark.parametrize("path", ["/hall", "/hall/waves", "/library", "/library/waves", "/studio/waves", "/studio/x"])
+async def test_pages_are_served_to_everyone_under_a_strict_policy(relay: Served, path: str) -> None:
+    page = await relay.http.get(path, headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert page.status_code == 200
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    for name in ("x-content-type-options", "referrer-policy", "permissions-policy"):
+        assert page.headers[name] == pages.HEADERS[{n.lower(): n for n in pages.HEADERS}[name]]
+    again = await relay.http.get(path, headers={"Accept": "text/html", "If-None-Match": page.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert "<" in page.text
+    assert "waves" not in page.text
+
+
+async def test_every_static_file_has_its_right_type(relay: Served) -> None:
+    files = [path for path in pages.FOLDER.rglob("*") if path.suffix in {".js", ".css", ".json", ".html"}]
+    assert files
+    for path in files:
+        served_file = await relay.http.get(f"{pages.STATIC_URL}/{path.relative_to(pages.FOLDER).as_posix()}")
+        assert served_file.status_code == 200
+        assert served_file.content == path.read_bytes()
+        assert served_file.headers["content-type"] == pages.SERVED_SUFFIXES[path.suffix]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "__init__.py",
+        "..%2f__init__.py",
+        "%2e%2e/%2e%2e/%2e%2e/pyproject.toml",
+        "..%2f..%2f..%2fetc%2fpasswd",
+        "/etc/passwd",
+        "%2fetc%2fpasswd",
+        "css",
+        "",
+        "%00",
+        "a" * 5000,
+        "..\\..\\pyproject.toml",
+    ],
+)
+async def test_nothing_but_the_pages_own_files_is_served(relay: Served, path: str) -> None:
+    request = relay.http.build_request("GET", "/")
+    request.url = request.url.copy_with(raw_path=f"{pages.STATIC_URL}/{path}".encode())
+    refused = await relay.http.send(request)
+    assert (refused.status_code, refused.json()["error"]["id"]) == (404, "not_found")
+
+
+async def test_the_front_door_leads_to_the_library(relay: Served) -> None:
+    front = await relay.http.get("/")
+    assert (front.status_code, front.headers["location"]) == (307, "/library")
+
+
+async def test_a_lecture_that_has_ended_is_in_the_library_at_once(relay: Served) -> None:
+    assert (await relay.http.get("/library?format=json")).json() == {"lectures": []}
+    digest = await record(relay)
+    for request in ({"params": {"format": "json"}}, {"headers": {"Accept": "application/json"}}):
+        listed = (await relay.http.get("/library", **request)).json()["lectures"]
+        assert [(found["id"], found["title"], found["state"]) for found in listed] == [("waves", "Waves", "ended")]
+    manifest = (await relay.http.get("/library/waves/replay.json")).json()
+    assert manifest["turns"] == [{"t_ms": 500, "deck": "d", "page": 1}]
+    assert manifest["pages"][0]["tiers"][0]["url"] == f"/library/waves/blob/{digest}"
+
+    page = await relay.http.get(f"/library/waves/blob/{digest}")
+    assert (page.status_code, page.content) == (200, PAGE)
+    assert page.headers["content-type"] == "image/avif"
+    assert page.headers["cache-control"] == "private, max-age=31536000, immutable"
+    again = await relay.http.get(f"/library/waves/blob/{digest}", headers={"If-None-Match": page.headers["etag"]})
+    assert again.status_code == 304
+
+    url = next(voice["url"] for voice in manifest["voice"] if voice["language"] == "en")
+    whole = await relay.http.get(url)
+    assert whole.headers["content-type"] == "audio/ogg"
+    assert whole.headers["accept-ranges"] == "bytes"
+    assert whole.content.startswith(b"OggS")
+    part = await relay.http.get(url, headers={"Range": "bytes=10-19"})
+    assert (part.status_code, part.content) == (206, whole.content[10:20])
+    assert part.headers["content-range"] == f"bytes 10-19/{len(whole.content)}"
+    beyond = await relay.http.get(url, headers={"Range": f"bytes={len(whole.content)}-"})
+    assert beyond.status_code == 416
+
+
+@pytest.mark.parametrize(
+    ("path", "error_id"),
+    [
+        ("/library/waves/voice/de.ogg", "voice_missing"),
+        ("/library/waves/voice/en.mp3", "voice_missing"),
+        ("/library/waves/voice/..%2f..%2fsecret.ogg", None),
+        ("/library/waves/camera.webm", "camera_missing"),
+        ("/library/waves/blob/" + "0" * 64, "page_missing"),
+        ("/library/waves/blob/nonsense", "page_missing"),
+    ],
+)
+async def test_what_a_recording_lacks_is_said_so(relay: Served, path: str, error_id: str | None) -> None:
+    await record(relay)
+    refused = await relay.http.get(path)
+    assert refused.status_code == 404
+    assert error_id is None or refused.json()["error"]["id"] == error_id
+
+
+async def test_blobs_that_a_browser_would_run_are_not_served(relay: Served) -> None:
+    lecture = await relay.relay.open_lecture("waves")
+    digest = lecture.log.put_blob(b"<script>alert(1)</script>", "text/html")
+    await record(relay)
+    refused = await relay.http.get(f"/library/waves/blob/{digest}")
+    assert (refused.status_code, refused.json()["error"]["id"]) == (404, "page_missing")
+
+
+async def test_before_its_end_a_lecture_is_for_those_with_a_token(relay: Served) -> None:
+    digest = await record(relay, end=False)
+    assert (await relay.http.get("/library?format=json")).json() == {"lectures": []}
+    for path in ("replay.json", f"blob/{digest}", "voice/en.ogg"):
+        assert (await relay.http.get(f"/library/waves/{path}")).status_code == 401
+        assert (await relay.http.get(f"/library/waves/{path}", headers=bearer("wrong"))).status_code == 401
+    page = await relay.http.get(f"/library/waves/blob/{digest}", headers=relay.lecturer)
+    assert (page.status_code, page.content) == (200, PAGE)
+
+
+async def test_a_closed_library_asks_for_a_token_also_after_the_end(tmp_path: Path) -> None:
+    async with served(tmp_path / "data", access={"library_open": False}) as relay:
+        await record(relay)
+        assert (await relay.http.get("/library", headers={"Accept": "text/html"})).status_code == 200
+        for path, token in (("/library?format=json", "staff_token"), ("/library/waves/replay.json", "hall_token")):
+            assert (await relay.http.get(path)).status_code == 401
+            assert (await relay.http.get(path, headers=bearer(getattr(relay, token)))).status_code == 200

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from lecture.entries import Entry, Kind, pack_event
+from recordings.catalogue import Catalogue
+from tests.network.relays import SDP, Served, bearer, publisher_offer, served
+
+
+@pytest.fixture
+async def relay(tmp_path: Path) -> AsyncIterator[Served]:
+    async with served(tmp_path / "data") as running:
+        yield running
+
+
+async def test_a_lecture_is_planned_listed_changed_and_ended(relay: Served) -> None:
+    wanted = {
+        "title": "유체 역학 3",
+        "course": "Physics",
+        "languages": ["ko", "en"],
+        "planned_at": "2031-03-02T10:00:00+09:00",
+    }
+    made = await relay.http.post("/api/lectures", json=wanted, headers=relay.staff)
+    assert made.status_code == 201
+    facts = made.json()
+    name = facts["lecture"]
+    assert name.startswith("3-")
+    assert (facts["title"], facts["languages"], facts["state"]) == ("유체 역학 3", ["ko", "en"], "planned")
+    assert facts["planned_at"] == "2031-03-02T01:00:00Z"
+    assert facts["hall_code_expires_at"].startswith("2031-04-01T01:00:00")
+    base = relay.server.url
+    assert facts["urls"] == {
+        "studio": f"{base}/studio/{name}#token={facts['lecturer_token']}",
+        "interpreter": f"{base}/studio/{name}#token={facts['interpreter_token']}",
+        "hall": f"{base}/hall#code={facts['hall_code']}",
+        "library": f"{base}/library/{name}",
+        "whip": f"{base}/whip/{name}",
+        "whep": f"{base}/whep/{name}",
+        "deck": f"{base}/lectures/{name}/deck",
+    }
+
+    listed = (await relay.http.get("/api/lectures", headers=relay.staff)).json()["lectures"]
+    assert [found["lecture"] for found in listed] == [name, "waves"]
+    assert listed[0] == facts
+    shown = (await relay.http.get(f"/api/lectures/{name}", headers=relay.staff)).json()
+    assert shown == {**facts, "live": None}
+
+    change = {"title": "Fluids 3", "planned_at": "2031-05-01T00:00:00Z"}
+    changed = (await relay.http.patch(f"/api/lectures/{name}", json=change, headers=relay.staff)).json()
+    assert changed == {
+        **facts,
+        "title": "Fluids 3",
+        "planned_at": "2031-05-01T00:00:00Z",
+        "hall_code_expires_at": "2031-05-31T00:00:00Z",
+    }
+
+    for _ in range(2):
+        ended = await relay.http.post(f"/api/lectures/{name}/end", headers=relay.staff)
+        assert ended.status_code == 200
+        assert ended.json()["state"] == "ended"
+    by_state = (await relay.http.get("/api/lectures?state=ended", headers=relay.staff)).json()["lectures"]
+    assert [found["lecture"] for found in by_state] == [name]
+
+
+async def test_a_lecture_that_is_open_shows_how_it_goes(relay: Served) -> None:
+    async with publisher_offer() as offer:
+        made = await relay.http.post("/whip/waves", content=offer, headers={**SDP, **relay.lecturer})
+        assert made.status_code == 201
+        live = (await relay.http.get("/api/lectures/waves", headers=relay.staff)).json()["live"]
+    assert [publisher["role"] for publisher in live["publishers"]] == ["lecturer"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "error_id"),
+    [
+        ({}, 422, "request_invalid"),
+        ({"title": ""}, 422, "title_invalid"),
+        ({"title": "a\nb"}, 422, "title_invalid"),
+        ({"title": "a" * 201}, 422, "title_invalid"),
+        ({"title": 7}, 422, "request_invalid"),
+        ({"title": "x", "tite": "y"}, 422, "request_invalid"),
+        ({"title": "x", "lecture": "../x"}, 422, "lecture_id_invalid"),
+        ({"title": "x", "lecture": "waves"}, 409, "lecture_exists"),
+        ({"title": "x", "languages": []}, 422, "language_invalid"),
+        ({"title": "x", "languages": ["en", "en"]}, 422, "language_invalid"),
+        ({"title": "x", "languages": "en"}, 422, "request_invalid"),
+        ({"title": "x", "planned_at": "tomorrow"}, 422, "request_invalid"),
+        ({"title": "x", "planned_at": "2031-03-02T10:00:00"}, 422, "request_invalid"),
+        ({"title": "x", "course": "c" * 500}, 422, "course_invalid"),
+    ],
+)
+async def test_bad_plans_get_a_clear_error(
+    relay: Served, fields: dict[str, object], status: int, error_id: str
+) -> None:
+    refused = await relay.http.post("/api/lectures", json=fields, headers=relay.staff)
+    assert (refused.status_code, refused.json()["error"]["id"]) == (status, error_id)
+    assert refused.json()["error"]["text"]
+    assert len(relay.relay.catalogue.list()) == 1
+
+
+@pytest.mark.parametrize("change", [{}, {"title": ""}, {"state": "ended"}, {"languages": ["de"]}])
+async def test_what_cannot_be_changed_is_said_so(relay: Served, change: dict[str, object]) -> None:
+    refused = await relay.http.patch("/api/lectures/waves", json=change, headers=relay.staff)
+    assert refused.status_code == 422
+    assert refused.json()["error"]["id"] in {"request_invalid", "title_invalid"}
+
+
+async def test_an_error_never_repeats_what_was_sent(relay: Served) -> None:
+    refused = await relay.http.post("/api/lectures", json={"title": {"password": "swordfish"}}, headers=relay.staff)
+    assert refused.status_code == 422
+    assert "swordfish" not in refused.text
+
+
+async def test_the_api_is_described_without_fetching_anything_from_elsewhere(relay: Served) -> None:
+    described = (await relay.http.get("/openapi.json")).json()
+    assert set(described["paths"]["/api/lectures"]) == {"get", "post"}
+    assert described["components"]["securitySchemes"]
+    assert (await relay.http.get("/docs")).status_code == 404
+    refused = await relay.http.put("/api/lectures")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, POST")
+
+
+async def test_the_end_of_a_lecture_is_in_the_catalogue_at_once_and_after_a_restart(tmp_path: Path) -> None:
+    async with served(tmp_path / "data") as relay:
+        lecture = await relay.relay.open_lecture("waves")
+        lecture.log.append(Entry(Kind.MARK, 0, pack_event({"text": "x"})))
+        ended = (await relay.http.post("/api/lectures/waves/end", headers=relay.staff)).json()
+        assert datetime.fromisoformat(ended["ended_at"])
+        token = relay.lecture.lecturer_token
+    with Catalogue(tmp_path / "data" / "catalogue.db") as catalogue:
+        record = catalogue.get("waves")
+        assert record is not None
+        assert record.state == "ended"
+    async with served(tmp_path / "data") as again:
+        refused = await again.http.post("/whip/waves", headers={**SDP, **bearer(token)}, content=b"v=0")
+        assert (refused.status_code, refused.json()["error"]["id"]) == (410, "lecture_ended")
