@@ -152,7 +152,11 @@ class Streamer:
         options = self.options
         pdf = await asyncio.to_thread(read_pdf, options.slides) if options.slides else None
         self._feed = await Feed.open(options, on_voice=self._voice_packet, on_picture=self._picture, say=self.say)
-        file = await asyncio.to_thread(open_own_copy, options.keep, options.lecture, options.title)
+        try:
+            file = await asyncio.to_thread(open_own_copy, options.keep, options.lecture, options.title)
+        except StreamError:
+            self._feed.close()
+            raise
         self._copy = OwnCopy(file, options.language or "und")
         try:
             async with httpx.AsyncClient(trust_env=not self.address.is_loopback, timeout=30.0) as http:

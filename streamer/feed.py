@@ -71,9 +71,19 @@ class Feed:
 
         :raises StreamError: ``voice_unreadable``, ``camera_unreadable``.
         """
-        camera = await asyncio.to_thread(CameraSource, options.camera) if options.camera != "none" else None
         voice = await asyncio.to_thread(open_voice, options.voice)
+        try:
+            camera = await asyncio.to_thread(CameraSource, options.camera) if options.camera != "none" else None
+        except StreamError:
+            voice.close()
+            raise
         return cls(options, voice, camera, on_voice=on_voice, on_picture=on_picture, say=say)
+
+    def close(self) -> None:
+        """Free the sources of a feed that never gave anything; one that did has freed them itself."""
+        self._voice.close()
+        if self._camera is not None:
+            self._camera.close()
 
     @property
     def live(self) -> bool:
