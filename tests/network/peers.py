@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+
+import pytest
 
 from transport import sdp
 from transport.network import NetworkConfig
@@ -28,6 +31,15 @@ class End:
         self.peer.on_rtp = lambda packet, _: self.rtp.append(packet)
         self.peer.on_rtcp = lambda packet, _: self.rtcp.append(packet)
         self.peer.on_closed = self.closed.append
+
+
+def need_ipv6() -> None:
+    """Skip the test where this machine has no IPv6 loopback."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        pytest.skip("this machine has no IPv6")
 
 
 def rtp_packet(sequence_number: int, payload: bytes = b"voice", ssrc: int = 1) -> bytes:
@@ -53,5 +65,5 @@ async def pair(
 async def until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
     """Wait for a condition; looks every 5 ms."""
     async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110 - what is waited for is not always ours to signal
+        while not condition():
             await asyncio.sleep(0.005)

@@ -13,7 +13,7 @@ import uvloop
 from aioice import Candidate, Connection
 from aiortc import RTCCertificate
 
-from tests.network.peers import LOOPBACK, End, pair, rtp_packet, until
+from tests.network.peers import LOOPBACK, End, need_ipv6, pair, rtp_packet, until
 from transport import sdp
 from transport.errors import TransportError
 from transport.network import NetworkConfig
@@ -52,6 +52,16 @@ async def exchange() -> None:
 
 async def test_rtp_and_rtcp_arrive_as_sent() -> None:
     await exchange()
+
+
+async def test_over_ipv6() -> None:
+    need_ipv6()
+    network = replace(LOOPBACK, addresses=("::1",))
+    async with pair(network, network) as (near, far):
+        near.peer.send_rtp(rtp_packet(1))
+        await until(lambda: far.rtp)
+        assert near.peer.remote_address is not None
+        assert near.peer.remote_address[0] == "::1"
 
 
 def test_rtp_and_rtcp_arrive_on_uvloop() -> None:
