@@ -35,7 +35,7 @@ async def test_a_lecture_is_planned_listed_changed_and_ended(relay: Served) -> N
     base = relay.server.url
     assert facts["urls"] == {
         "studio": f"{base}/studio/{name}#token={facts['lecturer_token']}",
-        "interpreter": f"{base}/studio/{name}#token={facts['interpreter_token']}",
+        "interpreter": f"{base}/studio/{name}#token={facts['interpreter_token']}&role=interpreter",
         "hall": f"{base}/hall#code={facts['hall_code']}",
         "library": f"{base}/library/{name}",
         "whip": f"{base}/whip/{name}",
