@@ -41,9 +41,10 @@ format:  ## put the code into the project's style
 	.venv/bin/ruff check --fix $(CODE)
 	.venv/bin/ruff format $(CODE)
 
-bench:  ## CPU cost of the media path (docs/benchmarks.md)
+bench:  ## CPU cost of the media path
 	@scripts/setup.sh dev
-	$(PY) -m benchmarks
+	$(PY) -m benchmarks.rtp_cpu
+	$(PY) -m benchmarks.fanout --players 25 100
 
 lock:  ## write locks/*.lock anew from pyproject.toml
 	@scripts/setup.sh dev

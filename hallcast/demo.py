@@ -12,7 +12,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import av
 import httpx
@@ -32,12 +32,12 @@ class DemoError(HallcastError):
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What is streamed; None for ``camera`` and ``turns`` where there is none."""
+    """What is streamed; None for ``camera`` where there is none."""
 
     slides: Path
     voice: Path
+    turns: Path
     camera: Path | None
-    turns: Path | None
 
 
 def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -56,21 +56,25 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
 
 def run(args: argparse.Namespace) -> int:
     """Run the demonstration; returns the exit status."""
-    return asyncio.run(_demo(args))
+    try:
+        return asyncio.run(_demo(args))
+    except KeyboardInterrupt:
+        _Teller().say("hallcast", "Everything is stopped. Recordings are kept in " + str(args.data))
+        return 0
 
 
 def _material(args: argparse.Namespace) -> Material:
-    own = args.slides is not None or args.voice is not None
-    material = Material(
-        slides=args.slides or SAMPLES / "deck.pdf",
-        voice=args.voice or SAMPLES / "voice.opus",
-        camera=args.camera or (None if own else SAMPLES / "camera.webm"),
-        turns=args.turns or (None if own else SAMPLES / "turns.json"),
-    )
-    for path in (material.slides, material.voice, material.camera, material.turns):
+    """What the user gave, else the sample lecture.
+
+    :raises DemoError: ``file_missing``, ``voice_unreadable``, ``deck_not_pdf``.
+    """
+    for path in (args.slides, args.voice, args.camera, args.turns):
         if path is not None and not path.is_file():
             raise DemoError("file_missing", f"There is no file {path}. Give the path of one that exists.")
-    return material
+    own = args.slides is not None or args.voice is not None
+    slides, voice = args.slides or SAMPLES / "deck.pdf", args.voice or SAMPLES / "voice.opus"
+    turns = args.turns or (_even_turns(slides, voice, args.data / "turns.json") if own else SAMPLES / "turns.json")
+    return Material(slides, voice, turns, args.camera or (None if own else SAMPLES / "camera.webm"))
 
 
 def _has_display() -> bool:
@@ -118,9 +122,27 @@ async def _follow(part: str, process: asyncio.subprocess.Process, teller: _Telle
 
 async def _demo(args: argparse.Namespace) -> int:
     teller, material = _Teller(), _material(args)
+    log = args.data / "log.txt"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as diagnostics:
+        failed: BaseException | None = None
+        try:
+            await _relay_and_lecture(args, teller, material, diagnostics)
+        except* DemoError as errors:
+            failed = errors
+    while isinstance(failed, BaseExceptionGroup):
+        failed = failed.exceptions[0]
+    if isinstance(failed, DemoError):
+        raise DemoError(failed.error_id, f"{failed.text} What the parts said is in {log}.")
+    return 0
+
+
+async def _relay_and_lecture(
+    args: argparse.Namespace, teller: _Teller, material: Material, diagnostics: IO[bytes]
+) -> None:
     data = args.data / "relay"
     relay_words = ("relay", "--host", "127.0.0.1", "--port", str(args.port), "--data", data, "--json")
-    async with running(*relay_words) as relay:
+    async with running(*relay_words, log=diagnostics) as relay:
         ready = await anext(events(relay), None)
         if ready is None or ready.get("event") != "ready":
             raise DemoError("part_failed", f"The relay did not start. Is port {args.port} in use? Try --port 0.")
@@ -129,13 +151,12 @@ async def _demo(args: argparse.Namespace) -> int:
             told = group.create_task(_tell_rest(relay, teller))
             handout = await _create_lecture(url, _read_token(ready))
             _tell_addresses(teller, url, handout)
-            await _lecture(args, teller, material, url, handout)
+            await _lecture(args, teller, material, url, handout, diagnostics)
             _tell_replay(teller, handout, data)
             if not args.exit:
                 teller.say("hallcast", "Staying up for replay. Ctrl-C ends everything.")
                 await relay.wait()
             told.cancel()
-    return 0
 
 
 async def _tell_rest(relay: asyncio.subprocess.Process, teller: _Teller) -> None:
@@ -164,7 +185,12 @@ def _tell_addresses(teller: _Teller, url: str, handout: dict[str, Any]) -> None:
 
 
 async def _lecture(
-    args: argparse.Namespace, teller: _Teller, material: Material, url: str, handout: dict[str, Any]
+    args: argparse.Namespace,
+    teller: _Teller,
+    material: Material,
+    url: str,
+    handout: dict[str, Any],
+    diagnostics: IO[bytes],
 ) -> None:
     """Stream the lecture to a hall until it has ended there, and tell the receipt."""
     hall_words: list[str | Path] = [
@@ -185,9 +211,13 @@ async def _lecture(
     stream_words: list[str | Path] = ["stream", "--relay", url, "--lecture", handout["lecture"]]
     stream_words += ["--token", handout["lecturer_token"], "--slides", material.slides, "--voice", material.voice]
     stream_words += ["--camera", material.camera or "none", "--keep", args.data / "lecturer", "--end", "--json"]
-    stream_words += ["--turns", material.turns or _even_turns(material, args.data / "lecturer" / "turns.json")]
+    stream_words += ["--turns", material.turns]
     (args.data / "hall").mkdir(parents=True, exist_ok=True)
-    async with running(*hall_words) as hall, running(*stream_words) as lecturer, asyncio.TaskGroup() as group:
+    async with (
+        running(*hall_words, log=diagnostics) as hall,
+        running(*stream_words, log=diagnostics) as lecturer,
+        asyncio.TaskGroup() as group,
+    ):
         heard = group.create_task(_follow("hall", hall, teller))
         sent = group.create_task(_follow("lecturer", lecturer, teller))
     receipt, given = heard.result(), sent.result()
@@ -200,14 +230,17 @@ async def _lecture(
     teller.say("hallcast", f"  link    {receipt['link_kbps_mean']:.1f} kbit/s used on the hall's link (mean)")
 
 
-def _even_turns(material: Material, path: Path) -> Path:
+def _even_turns(slides: Path, voice: Path, path: Path) -> Path:
     """Write a timing file that spreads the deck's pages evenly over the voice; returns its path."""
-    with av.open(str(material.voice)) as container:
-        duration_ms = (container.duration or 0) // 1000
     try:
-        pages = len(pypdfium2.PdfDocument(material.slides))
+        with av.open(str(voice)) as container:
+            duration_ms = (container.duration or 0) // 1000
+    except av.FFmpegError as error:
+        raise DemoError("voice_unreadable", f"{voice} is not a sound file that can be read: {error}") from error
+    try:
+        pages = len(pypdfium2.PdfDocument(slides))
     except pypdfium2.PdfiumError as error:
-        raise DemoError("deck_not_pdf", f"{material.slides} is not a PDF that can be read: {error}") from error
+        raise DemoError("deck_not_pdf", f"{slides} is not a PDF that can be read: {error}") from error
     turns = [{"at_ms": number * duration_ms // pages, "page": number + 1} for number in range(pages)]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(turns))

@@ -9,18 +9,22 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 STOP_S = 10.0
 """A process that was asked to stop is killed after this time."""
 
 
 @asynccontextmanager
-async def running(*words: str | Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A ``hallcast`` process of its own session, stopped (politely, then firmly) on leaving."""
+async def running(*words: str | Path, log: IO[bytes] | None = None) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A ``hallcast`` process of its own session, stopped (politely, then firmly) on leaving.
+
+    :param log: where its diagnostics go; the terminal by default.
+    """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "hallcast", *map(str, words)),
         stdout=asyncio.subprocess.PIPE,
+        stderr=log,
         stdin=asyncio.subprocess.DEVNULL,
         start_new_session=True,
     )
