@@ -6,7 +6,7 @@ from __future__ import annotations
 class Backoff:
     """Waits that double up to a limit, each varied by up to 30 % so that fifty halls do not knock at once."""
 
-    def __init__(self, first_s: float = 0.5, longest_s: float = 5.0) -> None:
+    def __init__(self, first_s: float = 0.5, longest_s: float = 3.0) -> None:
         self._first_s = first_s
         self._longest_s = longest_s
         self._next_s = first_s

@@ -40,6 +40,9 @@ from lecture.wire import BlobFrame, ChunkFrame, Frame
 
 log = logging.getLogger("hallcast.hall")
 
+_OPEN_TIMEOUTS_S = (6.0, 10.0, 15.0)
+"""In turn: a short one finds a line that has just come back, a long one gets through a bad line."""
+
 
 class Connection:
     """Keeps the hall connected.
@@ -64,6 +67,7 @@ class Connection:
         self._socket: SocketLink | None = None
         self._media: MediaLink | None = None
         self._backoff = Backoff()
+        self._tries = 0
         self._up_since = 0.0
         self._welcomed = asyncio.Event()
         self._left = False
@@ -81,6 +85,7 @@ class Connection:
         while not self._left:
             reason = await self._try()
             self._note_down(reason)
+            self._tries += 1
             wait_s = self._backoff.next_s(random.random())
             self._link.retry_at = _now() + wait_s
             await asyncio.sleep(wait_s)
@@ -141,6 +146,7 @@ class Connection:
         socket = SocketLink(
             grant.socket_url,
             link.meter,
+            open_timeout_s=_OPEN_TIMEOUTS_S[self._tries % len(_OPEN_TIMEOUTS_S)],
             ping_interval_s=settings.ping_interval_s,
             ping_timeout_s=settings.ping_timeout_s,
         )
@@ -170,6 +176,7 @@ class Connection:
         if not self._settings.udp:
             await asyncio.Event().wait()
         events = MediaEvents(
+            began=reception.media_began,
             voice=reception.live_voice,
             camera=self._camera,
             near_ms=lambda: reception.near_ms(_now()),
@@ -225,6 +232,7 @@ class Connection:
         link.down_since = None
         self._up_since = now
         self._backoff.reset()
+        self._tries = 0
         self._welcomed.set()
 
     def _note_down(self, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit, urlunsplit
@@ -9,6 +10,8 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 import httpx
 
 from lecture.errors import HallcastError
+
+log = logging.getLogger("hallcast.hall")
 
 _TIMEOUT_S = 10.0
 
@@ -77,6 +80,7 @@ async def join(relay_url: str, code: str) -> Grant:
         ) as client:
             answer = await client.post(urljoin(base, "join"), json={"code": _tidy(code)})
     except (httpx.HTTPError, httpx.InvalidURL) as error:
+        log.info("joining failed: %s", type(error).__name__)
         raise JoinError("relay_unreachable", "The relay cannot be reached.", retryable=True) from error
     if answer.status_code != 200:
         raise _refusal(answer)

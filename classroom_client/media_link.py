@@ -32,12 +32,14 @@ _SILENCE_S = 12.0
 class MediaEvents:
     """Who gets what the media connection brings.
 
+    :ivar began: a connection stands.
     :ivar voice: frames of 60 ms as (lecture time, Opus packet), and ``now``.
     :ivar camera: codec and coded picture.
     :ivar near_ms: about what lecture time it is (RTP timestamps wrap after 24 h).
     :ivar voice_expected: whether voice should be coming now.
     """
 
+    began: Callable[[], None]
     voice: Callable[[list[tuple[int, bytes]], float], None]
     camera: Callable[[str, EncodedFrame], None]
     near_ms: Callable[[], int]
@@ -142,6 +144,7 @@ class MediaLink:
                 peer.on_closed = lambda reason: None if closed.done() else closed.set_result(reason)
                 await peer.connect(remote)
                 log.info("media connection stands")
+                self._events.began()
                 return await self._stay(closed)
             finally:
                 self.count()

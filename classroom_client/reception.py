@@ -31,6 +31,7 @@ _LOAD_AHEAD_MS = 60_000
 _RETRANSMISSION_MS = 1500
 _FOLLOW_MS = 15_000
 _CLOCK_JUMP_MS = 3000
+_LAST_VOICE_MS = 1000  # voice that was on its way through the relay when the lecture ended
 _RUNGS_KBPS = (8, 12, 16, 24)
 
 
@@ -64,6 +65,7 @@ class Reception:
         self.screen = Screen(self.book, progress.shown)
         self.facts = _Facts(summary)
         self._frame_bytes = 0.0
+        self._rtp_from_ms: int | None = None
         self._delay = PlayoutDelay(settings.playout.delay_ms, settings.socket_delay_ms)
         self._restore()
 
@@ -130,11 +132,17 @@ class Reception:
             return
         self._take_voice([(item.t_ms, item.data) for item in frames if item.duration_ms == VOICE_FRAME_MS])
 
+    def media_began(self) -> None:
+        """A media connection stands; what was spoken before its first packet cannot come over it."""
+        self._rtp_from_ms = None
+
     def live_voice(self, frames: list[tuple[int, bytes]], now: float) -> None:
         """Voice over RTP."""
         if not frames:
             return
         self.carrier.rtp_voice(now)
+        if self._rtp_from_ms is None:
+            self._rtp_from_ms = frames[0][0]
         self.edge.observe(frames[-1][0] + VOICE_FRAME_MS, now)
         for _, data in frames:
             self._frame_bytes += (len(data) - self._frame_bytes) / 32 if self._frame_bytes else len(data)
@@ -192,7 +200,7 @@ class Reception:
         return self.facts.ended is not None and not self.backfill.missing(self._end_ms())
 
     def _end_ms(self) -> int:
-        return self.facts.ended.t_ms if self.facts.ended else 0
+        return self.facts.ended.t_ms + _LAST_VOICE_MS if self.facts.ended else 0
 
     def _ask_until_ms(self, now: float) -> int | None:
         """Voice before this is not going to come by itself."""
@@ -207,7 +215,8 @@ class Reception:
             return (int(live) + _FOLLOW_MS) // _FOLLOW_MS * _FOLLOW_MS
         # Retransmission gets its time first: it costs a few bytes where a request costs whole chunks.
         age_ms = max(_RETRANSMISSION_MS, self.timeline.delay_ms * 7 // 10)
-        return min(int(live) - age_ms, self.facts.voice_end_ms)
+        missed_ms = self._rtp_from_ms if self._rtp_from_ms is not None and self.carrier.rtp_works(now) else 0
+        return max(missed_ms, min(int(live) - age_ms, self.facts.voice_end_ms))
 
     def _take_voice(self, frames: list[tuple[int, bytes]]) -> None:
         fresh = [EncodedFrame(t_ms, VOICE_FRAME_MS, data) for t_ms, data in frames if self.voice.add(t_ms, data)]

@@ -11,8 +11,8 @@ from typing import Self
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
-from classroom_client.joining import is_loopback
 from classroom_client.meter import LinkMeter
+from classroom_client.reaching import reach
 from classroom_client.tasks import until_first
 from lecture.errors import CloseCode, HallcastError, ProtocolError
 from lecture.messages import ErrorMessage, HallHello, Message
@@ -21,7 +21,6 @@ from lecture.wire import Frame
 
 log = logging.getLogger("hallcast.hall")
 
-_OPEN_TIMEOUT_S = 15.0
 _CLOSE_TIMEOUT_S = 2.0
 _QUEUE_MESSAGES = 200
 _ACK_CHECK_S = 0.5
@@ -46,13 +45,17 @@ class SocketLink:
     """Use within ``async with``; :meth:`run` delivers what comes until the link is down.
 
     :param meter: gets every byte that comes and goes.
+    :param open_timeout_s: for TLS and the WebSocket's handshake, once TCP stands.
     """
 
-    def __init__(self, url: str, meter: LinkMeter, *, ping_interval_s: float, ping_timeout_s: float) -> None:
+    def __init__(
+        self, url: str, meter: LinkMeter, *, open_timeout_s: float, ping_interval_s: float, ping_timeout_s: float
+    ) -> None:
         self.session = HallSession(Role.CLIENT)
         self._url = url
         self._meter = meter
         self._tls = url.startswith("wss")
+        self._open_timeout_s = open_timeout_s
         self._ping_interval_s = ping_interval_s
         self._ping_timeout_s = ping_timeout_s
         self._connection: ClientConnection | None = None
@@ -71,15 +74,17 @@ class SocketLink:
                 super().data_received(data)
 
         try:
+            sock = await reach(self._url)
             self._connection = await connect(
                 self._url,
+                sock=sock,
                 create_connection=CountingConnection,
-                open_timeout=_OPEN_TIMEOUT_S,
+                open_timeout=self._open_timeout_s,
                 close_timeout=_CLOSE_TIMEOUT_S,
                 ping_interval=self._ping_interval_s,
                 ping_timeout=self._ping_timeout_s,
                 max_size=self.session.max_receive_bytes,
-                proxy=None if is_loopback(self._url) else True,
+                proxy=True if sock is None else None,
             )
         except (OSError, TimeoutError, InvalidHandshake) as error:
             raise LinkDown(type(error).__name__) from error

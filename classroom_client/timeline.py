@@ -72,6 +72,9 @@ class PlayoutSettings:
 
 _DEADBAND_MS = 200  # jitter of the live-edge estimate; a steady hall is never stretched
 _SETTLED_MS = 20
+_LEAST_SHARE = 0.1  # of the fastest catch-up
+_FIRST_WORDS_MS = 1000
+_LATE_START_MS = 2400  # who joined late waits so long for the first live voice, then for what was asked for
 _CATCHING_UP_MS = 1000  # from here on people are told that we are behind
 _QUIET_MARGIN_MS = 2000  # voice younger than this may still be on its way through the relay
 _GONE_MARGIN_MS = 500  # the same when the relay says that the publisher's line is down
@@ -98,7 +101,8 @@ class Timeline:
         self._voice = voice
         self._edge = edge
         self._settings = settings
-        self._begun = resume_at_ms is not None  # before the first frame, holes are only a late start
+        self._begun = resume_at_ms is not None  # before the first frame, holes are only a late start …
+        self._patient_until_ms = 0  # … for so long
         self._correcting = False
         self._conceal_until_ms = 0
         self._quiet = (0, 0)
@@ -115,7 +119,7 @@ class Timeline:
         self._quiet = (voice_end_ms, clock_ms - margin_ms)
 
     def ends_at(self, end_ms: int) -> None:
-        """The lecture has ended at ``end_ms``."""
+        """The lecture has ended at ``end_ms``; voice that the relay was still encoding then may reach beyond."""
         self._end_ms = end_ms
 
     def live_ms(self, now: float) -> float | None:
@@ -138,19 +142,19 @@ class Timeline:
         self._jump(live)
         while True:
             at = self._at
+            data = self._voice.get(at)
+            if data is not None:
+                return self._play(data, live, now)
             if self._end_ms is not None and at >= self._end_ms:
                 self.stalled_since = None
                 self.catching_up = False
                 return Step(What.FINISHED, self._end_ms)
-            data = self._voice.get(at)
-            if data is not None:
-                return self._play(data, live, now)
             nothing_until = self._nothing_until(at)
             if nothing_until is not None:
                 if self._skip(at, nothing_until, live):
                     continue
                 return self._pass(What.SILENCE, at)
-            if not self._begun:
+            if not self._begun and at < self._patient_until_ms:
                 return self._pass(What.SILENCE, at)
             return self._hole(at, live, now)
 
@@ -158,7 +162,10 @@ class Timeline:
         if not self._running:
             if live is None or live < self.delay_ms:
                 return False
-            self._at = _grid(live - self.delay_ms)
+            # A hall that was there from the beginning hears the first word, however late its first look was.
+            target = _grid(live - self.delay_ms)
+            self._at = target if target > _FIRST_WORDS_MS else 0
+            self._patient_until_ms = self._at + _LATE_START_MS if self._at else 0
             self._running = True
         return True
 
@@ -204,7 +211,8 @@ class Timeline:
         if error < 0:
             return 0.92
         # Full speed until one second is left, then gently, so that the end of a catch-up is not heard.
-        wanted = 1 + (self._settings.max_speed - 1) * min(1.0, max(0.12, error / 1000))
+        share = min(1.0, max(_LEAST_SHARE, round(error / 1000, 1)))
+        wanted = 1 + (self._settings.max_speed - 1) * share
         ahead = self._voice.ready_until(self._at) - self._at
         # Never run dry by hurrying: backfill on a thin link may come slower than we could play it.
         return wanted if ahead > 1000 else min(wanted, 1.1) if ahead > 300 else 1.0
