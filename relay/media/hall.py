@@ -83,7 +83,7 @@ class HallConnection(Connection):
         stage = self._stage
         self.control(State(publisher=stage.publisher_state, lecture=stage.state))
         if stage.state == "ended":
-            self.control(Ended(stage.now_ms(), stage.voice_sent_ms(self.media.language)))
+            self.control(Ended(stage.length_ms(), stage.voice_sent_ms(self.media.language)))
 
     def status(self) -> HallStatus:
         """The hall as lecturer and staff see it."""

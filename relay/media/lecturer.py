@@ -84,7 +84,7 @@ class LecturerConnection(Connection):
         stage = self._stage
         self.control(State(publisher=stage.publisher_state, lecture=stage.state))
         if stage.state == "ended":
-            self.control(Ended(stage.now_ms(), stage.voice_sent_ms(stage.info.languages[0])))
+            self.control(Ended(stage.length_ms(), stage.voice_sent_ms(stage.info.languages[0])))
 
     async def handle(self, message: Message, now: float) -> None:
         try:

@@ -82,6 +82,10 @@ class Stage:
         """Lecture time now."""
         return self.clock.now_ms(self.now)
 
+    def length_ms(self) -> int:
+        """How long the lecture is by now: voice may run ahead of the clock, when a publisher sends a burst."""
+        return max(self.now_ms(), self.log.last_t_ms())
+
     @property
     def summary(self) -> LectureSummary:
         """What a client is told of the lecture."""
