@@ -3,8 +3,9 @@
 This is the place of the estimator: until there is one, a rung is tried and what the link then reports decides. The
 policy, and why:
 
-- Loss alone is no congestion: many halls sit behind 5–20 % random loss whatever they are sent. What counts is loss that
-  *rises* over what the link showed before, a round trip that grows (a queue builds), or less arriving than was sent.
+- Loss alone is no congestion: many halls sit behind 5–20 % random loss whatever they are sent, and one burst loses half
+  of the eight packets that a report speaks of. What counts is a round trip that grows: a queue builds before it
+  overflows. Without that figure, or where half of everything is lost, smoothed loss has to do.
 - Down at once, one step per settling time; up only after several clean reports. A step that failed is tried again
   after a time that doubles, so that a link just below a rung is not tormented by probing.
 - The camera is the top step: first to go, last to return. Voice always has a rung.
@@ -23,9 +24,9 @@ RETRY_FIRST_S = 20.0
 RETRY_MAX_S = 320.0
 PROVEN_S = 60.0
 QUEUE_S = 0.25
-LOSS_RISE = 0.10
-LOSS_TOO_MUCH = 0.40
-ARRIVING_SHARE = 0.7
+LOSS_RISE = 0.25
+LOSS_MUCH = 0.35
+LOSS_TOO_MUCH = 0.5
 REPORT_LOST_S = 10.0
 
 
@@ -35,14 +36,10 @@ class LinkReport:
 
     :param fraction_lost: 0–1, of the packets sent to the hall, before retransmission.
     :param rtt_s: None where unknown.
-    :param sent_kbps: what we sent in that time, None where unknown.
-    :param received_kbps: what arrived, None where unknown.
     """
 
     fraction_lost: float
     rtt_s: float | None = None
-    sent_kbps: float | None = None
-    received_kbps: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +67,7 @@ class RungChooser:
         self._clean_reports = 0
         self._base_rtt_s: float | None = None
         self._usual_loss: float | None = None
+        self._loss_now: float | None = None
         self._changed_at = float("-inf")
         self._last_report_at: float | None = None
         self._retry_at = [float("-inf")] * (self._top + 1)
@@ -88,14 +86,11 @@ class RungChooser:
             self._base_rtt_s = min(report.rtt_s, self._base_rtt_s or report.rtt_s)
         if now - self._changed_at < SETTLE_S + 2 * (self._base_rtt_s or 0.0):
             return  # what is reported now is still the former step's doing
+        self._loss_now = _smoothed(self._loss_now, report.fraction_lost, 1 / 6)
         if self._congested(report):
             self._step_down(now)
             return
-        self._usual_loss = (
-            report.fraction_lost
-            if self._usual_loss is None
-            else self._usual_loss + (report.fraction_lost - self._usual_loss) / 8
-        )
+        self._usual_loss = _smoothed(self._usual_loss, report.fraction_lost, 1 / 16)
         if self._base_rtt_s is not None and report.rtt_s is not None:
             # A route that became longer for good must not count as a queue for ever.
             self._base_rtt_s += (report.rtt_s - self._base_rtt_s) / 64
@@ -106,18 +101,12 @@ class RungChooser:
             self._move(self._step + 1, now)
 
     def _congested(self, report: LinkReport) -> bool:
-        if report.fraction_lost > LOSS_TOO_MUCH:
+        assert self._loss_now is not None
+        if self._loss_now > LOSS_TOO_MUCH:
             return True
-        if self._usual_loss is not None and report.fraction_lost > self._usual_loss + LOSS_RISE:
-            return True
-        if report.rtt_s is not None and self._base_rtt_s is not None:
-            queue_s = report.rtt_s - self._base_rtt_s
-            if queue_s > max(QUEUE_S, self._base_rtt_s / 2):
-                return True
-        if report.sent_kbps and report.received_kbps is not None:
-            arriving = report.received_kbps / report.sent_kbps
-            return arriving < ARRIVING_SHARE * (1 - min(report.fraction_lost, 0.5))
-        return False
+        if report.rtt_s is None or self._base_rtt_s is None:
+            return self._loss_now > max(LOSS_MUCH, (self._usual_loss or 0.0) + LOSS_RISE)
+        return report.rtt_s - self._base_rtt_s > max(QUEUE_S, self._base_rtt_s / 2)
 
     def _step_down(self, now: float) -> None:
         if self._step == 0:
@@ -131,3 +120,8 @@ class RungChooser:
         self._step = step
         self._changed_at = now
         self._clean_reports = 0
+        self._loss_now = self._usual_loss
+
+
+def _smoothed(before: float | None, value: float, weight: float) -> float:
+    return value if before is None else before + (value - before) * weight

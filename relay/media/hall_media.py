@@ -50,7 +50,7 @@ class HallMedia:
     def report(self, report: Report, now: float) -> None:
         """Hand the hall's report to the rung choice."""
         if self.subscriber is not None:
-            self.subscriber.hall_report(report.fraction_lost, report.rtt_ms / 1000, report.received_kbps, now)
+            self.subscriber.hall_report(report.fraction_lost, report.rtt_ms / 1000 or None, now)
 
     async def close(self) -> None:
         """End the media connection. Idempotent."""

@@ -1,4 +1,4 @@
-"""Who publishes: one lecturer, one interpreter for each language; takeover of dead ones; how the lecturer's line is."""
+"""Who publishes: one lecturer, one interpreter for each other language; takeover of dead ones; the lecturer's line."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from relay.media.stage import Role, Stage
 from transport.sdp import parse_offer
 
 logger = logging.getLogger("hallcast.publishers")
+
+Slot = tuple[Role, str]
+"""A role and the language it speaks."""
 
 
 class PublisherDesk:
@@ -35,8 +38,8 @@ class PublisherDesk:
         self._spawn = spawn
         self._on_media = on_media
         self._on_state = on_state
-        self._publishers: dict[tuple[Role, str], Publisher] = {}
-        self._answering: set[tuple[Role, str]] = set()
+        self._publishers: dict[Slot, Publisher] = {}
+        self._answering: set[Slot] = set()
         self.state: PublisherState = stage.publisher_state
 
     def __len__(self) -> int:
@@ -59,14 +62,14 @@ class PublisherDesk:
         stage = self._stage
         slot = (role, self._language(role, language))
         offer = parse_offer(offer_sdp)
-        former = self._publishers.get(slot)
-        if slot in self._answering or (former is not None and self._is_alive(former)):
+        rivals = {other for other in (*self._publishers, *self._answering) if _exclude_each_other(slot, other)}
+        if rivals & self._answering or any(self._is_alive(self._publishers[rival]) for rival in rivals):
             raise RefusedError("publisher_exists", f"The lecture has a publisher as {role} already.", 409)
         self._answering.add(slot)
         try:
-            if former is not None:
-                logger.info("%s of %s is replaced", role, stage.lecture_id)
-                await self._leave(slot, former)
+            for rival in rivals:
+                logger.info("%s of %s is replaced", rival[0], stage.lecture_id)
+                await self._leave(rival, self._publishers[rival])
             policy = publisher_policy(camera=role == "lecturer")
             session = await MediaSession.answer(offer, policy, stage.network)
         finally:
@@ -99,7 +102,7 @@ class PublisherDesk:
         for slot, publisher in list(self._publishers.items()):
             await self._leave(slot, publisher)
 
-    async def _run(self, slot: tuple[Role, str], publisher: Publisher) -> None:
+    async def _run(self, slot: Slot, publisher: Publisher) -> None:
         try:
             reason = await publisher.session.run()
             logger.info("%s of %s ended: %s", publisher.role, self._stage.lecture_id, reason)
@@ -108,7 +111,7 @@ class PublisherDesk:
         finally:
             await self._leave(slot, publisher)
 
-    async def _leave(self, slot: tuple[Role, str], publisher: Publisher) -> None:
+    async def _leave(self, slot: Slot, publisher: Publisher) -> None:
         if self._publishers.get(slot) is publisher:
             del self._publishers[slot]
             publisher.finish(self._stage.now)
@@ -146,3 +149,7 @@ class PublisherDesk:
         if state != self.state:
             self.state = state
             self._on_state(state)
+
+
+def _exclude_each_other(one: Slot, other: Slot) -> bool:
+    return one[1] == other[1] or one[0] == other[0] == "lecturer"

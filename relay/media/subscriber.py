@@ -18,6 +18,10 @@ from transport.send import SendStream
 from transport.video import Vp8Continuity
 
 PAUSE_MS = 300
+VOICE_RESEND_BYTES_PER_S = 6_000
+CAMERA_RESEND_BYTES_PER_S = 20_000
+"""What retransmission may cost beside the media itself: a hall that asks for everything again must not double what its
+thin link carries. What is not sent again is a gap, which the hall fetches from the log."""
 SENDER_REPORT_EVERY_S = 2.0
 MIN_RECEIVER_REPORT_S = 0.9
 
@@ -31,7 +35,7 @@ class VoiceSender:
 
     def __init__(self, peer: Peer, media: NegotiatedMedia) -> None:
         self.packed = media.codec.is_named(HALLCAST_VOICE)
-        self.stream = _stream(media)
+        self.stream = _stream(media, VOICE_RESEND_BYTES_PER_S)
         self.wanted_kbps = 16
         self.sent_kbps = 0
         self.end_ms = 0
@@ -66,7 +70,7 @@ class CameraSender:
 
     def __init__(self, peer: Peer, media: NegotiatedMedia) -> None:
         self.codec = media.codec.name.lower()
-        self.stream = _stream(media)
+        self.stream = _stream(media, CAMERA_RESEND_BYTES_PER_S)
         self.on = False
         self.started = False
         self.lost_picture = False
@@ -165,11 +169,11 @@ class Subscriber:
             self.camera.lost_picture = True
         self._receiver_report(now)
 
-    def hall_report(self, fraction_lost: float, rtt_s: float, received_kbps: float, now: float) -> None:
+    def hall_report(self, fraction_lost: float, rtt_s: float | None, now: float) -> None:
         """Take our hall's own report, which rules over receiver reports."""
         self._reported_at = now
         self.fraction_lost, self.rtt_s = fraction_lost, rtt_s
-        self.chooser.report(LinkReport(fraction_lost, rtt_s, self.sent_kbps, received_kbps), now)
+        self.chooser.report(LinkReport(fraction_lost, rtt_s), now)
 
     def tick(self, now: float, media_ms: float) -> None:
         """Apply the choice, send sender reports; call a few times a second."""
@@ -207,7 +211,7 @@ class Subscriber:
             self._sent_mark = (now, sent_bytes)
 
 
-def _stream(media: NegotiatedMedia) -> SendStream:
+def _stream(media: NegotiatedMedia, resend_bytes_per_s: float) -> SendStream:
     mid_id = media.extensions.get(MID)
     return SendStream(
         media.ssrc,
@@ -215,5 +219,6 @@ def _stream(media: NegotiatedMedia) -> SendStream:
         media.codec.clock_rate,
         rtx_payload_type=media.rtx_payload_type,
         rtx_ssrc=media.rtx_ssrc,
+        resend_bytes_per_s=resend_bytes_per_s,
         extensions={mid_id: media.mid.encode()} if mid_id else {},
     )

@@ -117,6 +117,8 @@ async def test_a_second_publisher_is_refused_until_the_first_is_dead(tmp_path: P
             with pytest.raises(RefusedError) as caught:
                 await lecture.publish(make_offer(publisher_media(None), peer.local), role="lecturer")
             assert (caught.value.error_id, caught.value.http_status) == ("publisher_exists", 409)
+            with pytest.raises(RefusedError, match="publisher_exists"):
+                await lecture.publish(make_offer(publisher_media(None), peer.local), role="lecturer", language="ko")
         first.muted = True
         await until(lambda: lecture.snapshot()["lecture"]["publisher"] == "down", "down")
         before_ms = lecture.now_ms()
