@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from lecture.errors import HallcastError, RefusedError
+from lecture.errors import HallcastError, LectureFileError, RefusedError
 from recordings.catalogue import Catalogue, CatalogueError, LectureRecord
 from recordings.library import Library
 from relay.access import Access
@@ -103,6 +103,7 @@ class Relay:
             for lecture in self.directory.lectures():
                 log.info("lecture %s goes on (%s)", lecture.lecture_id, lecture.state)
                 self._follow(lecture)
+            await self._catch_up_catalogue()
             self._stack = stack.pop_all()
         return self
 
@@ -240,6 +241,15 @@ class Relay:
         """The lecture with its tokens."""
         lecture_id = record.lecture_id
         return LectureHandout(record, self.tokens.lecturer(lecture_id), self.tokens.interpreter(lecture_id))
+
+    async def _catch_up_catalogue(self) -> None:
+        """A relay that was killed may have left lectures "live" in the catalogue whose file says that they ended."""
+        for record in self.catalogue.list("live"):
+            if self.directory.get(record.lecture_id) is None:
+                try:
+                    await self.open_lecture(record.lecture_id)
+                except LectureFileError as error:
+                    log.error("lecture %s cannot go on: %s", record.lecture_id, error.text)
 
     def _code_expiry(self, made_at: float, planned_at: float | None) -> float:
         return max(made_at, planned_at or 0.0) + self.config.access.hall_code_days * 86_400

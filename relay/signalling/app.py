@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from lecture.errors import HallcastError
+from recordings.catalogue import CatalogueError
 from relay.app import Relay
 from relay.signalling import decks, health, join, library, pages, staff, whip
 from relay.signalling.errors import error_response
@@ -42,7 +43,14 @@ def create_app(relay: Relay) -> ASGIApp:
             *pages.routes(),
         ]
     )
-    return Gate(app, relay.config)
+
+    def knows(lecture_id: str) -> bool:
+        try:
+            return relay.catalogue.get(lecture_id) is not None
+        except CatalogueError:
+            return False
+
+    return Gate(app, relay.config, knows)
 
 
 async def _answer(request: Request, error: Exception) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,11 +30,16 @@ UNLIMITED_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 class Gate:
-    """ASGI middleware around the whole application."""
+    """ASGI middleware around the whole application.
 
-    def __init__(self, app: ASGIApp, config: RelayConfig) -> None:
+    :param knows: whether there is a lecture of this id; only then it is written to the log. What stands in its place
+        of an address may be a token that somebody pasted there.
+    """
+
+    def __init__(self, app: ASGIApp, config: RelayConfig, knows: Callable[[str], bool]) -> None:
         self._app = app
         self._config = config
+        self._knows = knows
         self._active = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,12 +64,25 @@ class Gate:
         finally:
             self._active -= 1
             if self._config.log.access:
-                _note(scope, reply.status, time.monotonic() - started)
+                self._note(scope, reply.status, time.monotonic() - started)
 
     def _body_limit(self, scope: Scope) -> int:
         if scope["method"] == "PUT" and scope["path"].endswith("/deck"):
             return self._config.media.deck_max_bytes
         return self._config.limits.sdp_bytes
+
+    def _note(self, scope: Scope, status: int, took_s: float) -> None:
+        lecture = scope.get("path_params", {}).get("lecture", "")
+        client = scope.get("client")
+        access_log.info(
+            "%s %s %s lecture=%s client=%s %.0f ms",
+            scope["method"] if scope["method"].isalpha() else "?",
+            _route_of(scope),
+            status or "gone",
+            lecture if is_lecture_id(lecture) and self._knows(lecture) else "-",
+            client[0] if client else "-",
+            took_s * 1000,
+        )
 
 
 class _Body:
@@ -143,17 +162,3 @@ class _Reply:
 def _route_of(scope: Scope) -> str:
     """The pattern of the route, never the address itself: addresses may hold session ids and mistyped tokens."""
     return str(scope.get(ROUTE_KEY) or getattr(scope.get("route"), "path", "(no route)"))
-
-
-def _note(scope: Scope, status: int, took_s: float) -> None:
-    lecture = scope.get("path_params", {}).get("lecture", "")
-    client = scope.get("client")
-    access_log.info(
-        "%s %s %s lecture=%s client=%s %.0f ms",
-        scope["method"] if scope["method"].isalpha() else "?",
-        _route_of(scope),
-        status or "gone",
-        lecture if is_lecture_id(lecture) else "-",
-        client[0] if client else "-",
-        took_s * 1000,
-    )

@@ -36,6 +36,8 @@ def routes(relay: Relay) -> list[PathRoute]:
 IMAGE_TYPES = frozenset({"image/avif", "image/png", "image/webp", "image/jpeg"})
 """What a blob may be sent as: nothing that a browser would run."""
 
+DERIVING_AT_ONCE = 16
+
 FILE_HEADERS = {
     "Cache-Control": "private, no-cache",
     "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -49,6 +51,9 @@ class _Handlers:
         self._relay = relay
         self._library = relay.library
         self._list_page = page(pages.ROUTES[LIBRARY])
+        # Reading every recording, or making a film of one, is work for the disk: done once at a time per recording.
+        self._scanning = asyncio.Lock()
+        self._deriving = [asyncio.Lock() for _ in range(DERIVING_AT_ONCE)]
 
     async def list(self, request: Request) -> Response:
         """The page for people, the list for programs."""
@@ -56,7 +61,8 @@ class _Handlers:
             return await self._list_page(request)
         if not self._relay.config.access.library_open:
             self._relay.access.require_staff(bearer_token(request))
-        summaries, _ = await asyncio.to_thread(self._library.summaries)
+        async with self._scanning:
+            summaries, _ = await asyncio.to_thread(self._library.summaries)
         return JSONResponse({"lectures": [facts for facts in summaries if self._is_ended(facts)]})
 
     async def manifest(self, request: Request) -> Response:
@@ -70,13 +76,15 @@ class _Handlers:
         language, dot, suffix = request.path_params["file"].rpartition(".")
         if (dot, suffix) != (".", "ogg"):
             raise RefusedError("voice_missing", "There is no such voice.", 404)
-        path = await asyncio.to_thread(self._library.voice_file, lecture_id, language)
+        async with self._lock_of(lecture_id):
+            path = await asyncio.to_thread(self._library.voice_file, lecture_id, language)
         return file_response(request, path, "audio/ogg", FILE_HEADERS)
 
     async def camera(self, request: Request) -> Response:
         """The camera as a film."""
         lecture_id = await self._admit(request)
-        path, media_type = await asyncio.to_thread(self._library.camera_file, lecture_id)
+        async with self._lock_of(lecture_id):
+            path, media_type = await asyncio.to_thread(self._library.camera_file, lecture_id)
         return file_response(request, path, media_type, FILE_HEADERS)
 
     async def blob(self, request: Request) -> Response:
@@ -90,6 +98,9 @@ class _Handlers:
         if request.headers.get("if-none-match") == headers["ETag"]:
             return Response(status_code=304, headers=headers)
         return Response(blob.data, media_type=blob.media_type, headers=headers)
+
+    def _lock_of(self, lecture_id: str) -> asyncio.Lock:
+        return self._deriving[hash(lecture_id) % len(self._deriving)]
 
     def _read_blob(self, lecture_id: str, digest: str) -> Blob | None:
         opened = self._relay.directory.get(lecture_id)

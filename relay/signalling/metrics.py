@@ -147,7 +147,7 @@ class RelayMetrics:
         return await asyncio.to_thread(reading.render)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Reading(Collector):
     snapshots: dict[str, Facts]
     live: int

@@ -113,7 +113,8 @@ async def test_a_lecture_that_has_ended_is_in_the_library_at_once(relay: Served)
     assert again.status_code == 304
 
     url = next(voice["url"] for voice in manifest["voice"] if voice["language"] == "en")
-    whole = await relay.http.get(url)
+    whole, *others = await asyncio.gather(*(relay.http.get(url) for _ in range(8)))
+    assert [other.content for other in others] == [whole.content] * 7
     assert whole.headers["content-type"] == "audio/ogg"
     assert whole.headers["accept-ranges"] == "bytes"
     assert whole.content.startswith(b"OggS")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -135,6 +136,10 @@ async def test_the_end_of_a_lecture_is_in_the_catalogue_at_once_and_after_a_rest
         record = catalogue.get("waves")
         assert record is not None
         assert record.state == "ended"
+        # As if the relay had been killed between the file's end and the catalogue's.
+        catalogue.update("waves", lambda found: replace(found, state="live", ended_at=None))
     async with served(tmp_path / "data") as again:
+        settled = (await again.http.get("/api/lectures/waves", headers=again.staff)).json()
+        assert settled["state"] == "ended"
         refused = await again.http.post("/whip/waves", headers={**SDP, **bearer(token)}, content=b"v=0")
         assert (refused.status_code, refused.json()["error"]["id"]) == (410, "lecture_ended")
