@@ -149,7 +149,8 @@ def _summary(receipt: StreamReceipt) -> list[str]:
         f"Your own copy: {receipt.own_copy}",
     ]
     if receipt.outages:
-        lines.insert(3, f"The line was down {receipt.outages} times, {receipt.outage_s:.0f} s together.")
+        times = "once" if receipt.outages == 1 else f"{receipt.outages} times"
+        lines.insert(3, f"The line was down {times}, {receipt.outage_s:.0f} s together.")
     if not receipt.ended:
         lines.append("The lecture was left open: stream again to go on with it.")
     return lines

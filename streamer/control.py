@@ -29,6 +29,8 @@ from streamer.publisher import LineListener
 class Control:
     """The lecturer's side of the control connection.
 
+    :param on_ended: the lecture is over.
+    :param on_leave: it goes on, but we have nothing more to do in it (an interpreter wanted to end it).
     :ivar deck: id of the deck that pages are turned in; of others nothing is wanted.
     :ivar pages: the deck and where the lecturer is in it.
     :ivar halls: as the relay last told.
@@ -45,6 +47,7 @@ class Control:
         line: LineListener,
         say: Callable[[str], None],
         on_ended: Callable[[], None],
+        on_leave: Callable[[], None],
     ) -> None:
         self.deck = ""
         self.pages = Pages()
@@ -55,6 +58,7 @@ class Control:
         self.first_page = asyncio.Event()
         self._say = say
         self._on_ended = on_ended
+        self._on_leave = on_leave
         self._is_ending = False
         self._socket = LecturerSocket(address, token, line=line, on_message=self._take)
         self._listening = 0
@@ -135,6 +139,7 @@ class Control:
 
     def _error(self, message: ErrorMessage) -> None:
         if message.id == "role_forbidden" and self._is_ending:
-            self._on_ended()  # an interpreter leaves; ending is the lecturer's
+            self._say("Only the lecturer can end the lecture; it goes on.")
+            self._on_leave()
             return
         self._say(f"The relay says: {message.text}")

@@ -162,7 +162,12 @@ class Streamer:
             async with httpx.AsyncClient(trust_env=not self.address.is_loopback, timeout=30.0) as http:
                 self._publisher = self._make_publisher(http)
                 self._control = Control(
-                    self.address, options.token, line=_Part(self, "control"), say=self.say, on_ended=self._ended.set
+                    self.address,
+                    options.token,
+                    line=_Part(self, "control"),
+                    say=self.say,
+                    on_ended=self._ended.set,
+                    on_leave=self._finish.set,
                 )
                 if pdf is not None:
                     self._upload = DeckUpload(self.address, options.token, pdf, http=http, title=options.title)

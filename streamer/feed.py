@@ -56,6 +56,7 @@ class Feed:
         self._say = say
         self._loud_s = 0.0
         self._is_silent = False
+        self._is_broken = False
         self._spoken_before_ms = 0
 
     @classmethod
@@ -121,10 +122,11 @@ class Feed:
             except StreamError as error:
                 if not voice.live:
                     raise
-                self._say(f"{error.text} Trying to open it again.")
+                if not self._is_broken:
+                    self._say(f"{error.text} Trying to open it again.")
+                self._is_broken = True
             self._spoken_before_ms = self.spoken_ms
             self._voice = await self._reopened(lambda: open_voice(self._options.voice))
-            self._say("The microphone works again.")
 
     async def give_camera(self, start_s: float) -> None:
         """Give the camera until cancelled; a film that breaks off is not worth stopping for."""
@@ -154,6 +156,9 @@ class Feed:
 
     def _take_voice(self, packet: VoicePacket) -> None:
         self.spoken_ms = self._spoken_before_ms + packet.spoken_ms
+        if self._is_broken:
+            self._is_broken = False
+            self._say("The microphone works again.")
         self._watch_level(packet.level_db)
         self._on_voice(replace(packet, spoken_ms=self.spoken_ms))
 

@@ -27,11 +27,11 @@ from lecture.messages import (
 )
 from lecture.session import LecturerSession, Role, SessionState
 from streamer.address import RelayAddress
-from streamer.backoff import Backoff
 from streamer.errors import StreamError
 from streamer.lecture_time import LectureTime
 from streamer.outbox import Outbox
 from streamer.publisher import LineListener
+from transport.backoff import Backoff
 
 log = logging.getLogger("hallcast.streamer")
 

@@ -8,6 +8,12 @@ SLIP_MS = 500
 passed cannot be spoken into any more. Less than this is caught up with in one go."""
 
 
+EARLY_MS = 100
+SETTLING_MS = 2_000
+"""What a device has gathered before anybody listened comes in one go at the beginning: all that would lie more than
+100 ms in the future is left out. Later a device that is early merely has a quick clock."""
+
+
 class VoicePace:
     """Gives each frame its place in *stream time*: whole milliseconds since the streamer began.
 
@@ -21,6 +27,7 @@ class VoicePace:
     def __init__(self, start_s: float, first_ms: int = 0, *, live: bool = False) -> None:
         self._start_s = start_s
         self._next_ms = -(-first_ms // FRAME_MS) * FRAME_MS
+        self._first_ms = self._next_ms
         self._live = live
         self.slips = 0
         """How often time was skipped."""
@@ -30,6 +37,11 @@ class VoicePace:
         if self._live:
             return 0.0
         return max(0.0, self._start_s + (self._next_ms + FRAME_MS) / 1000 - now)
+
+    def is_stale(self, now: float) -> bool:
+        """Whether the frame that a device gives now is from before the beginning, and to be left out."""
+        early_ms = self._next_ms + FRAME_MS - (now - self._start_s) * 1000
+        return self._live and early_ms > EARLY_MS and self._next_ms < self._first_ms + SETTLING_MS
 
     def take(self, now: float) -> int:
         """Stream time of the frame that is taken now, in ms."""

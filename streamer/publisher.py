@@ -20,6 +20,8 @@ from transport.errors import SdpError, TransportError, WhipError
 from transport.network import NetworkConfig
 from transport.whip import WhipClient
 
+QUIET_S = 5.0
+"""After this silence of the relay people are told; the connection may yet recover by itself."""
 SILENT_S = 12.0
 """The relay reports every second or so. Hearing nothing for so long means that the path is gone, long before consent
 (30 s) says so."""
@@ -140,12 +142,19 @@ class Publisher:
         self.connected.set()
         self._line.up()
         self._on_keyframe()
-        why = ""
+        why, is_quiet = "", False
         try:
             while not publication.closed.done():
                 now = _now()
                 publication.tick(now, self._stream_ms(now))
-                if now - publication.heard_s > self._silent_limit_s:
+                silent_s = now - publication.heard_s
+                if is_quiet != (silent_s > QUIET_S):
+                    is_quiet = not is_quiet
+                    if is_quiet:
+                        self._line.down(_REASONS["consent_expired"])
+                    else:
+                        self._line.up()
+                if silent_s > self._silent_limit_s:
                     why = "consent_expired"
                     break
                 await asyncio.wait([publication.closed], timeout=TICK_S)

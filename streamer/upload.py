@@ -12,8 +12,8 @@ import httpx
 
 from lecture.errors import HallcastError
 from streamer.address import RelayAddress
-from streamer.backoff import Backoff
 from streamer.errors import StreamError
+from transport.backoff import Backoff
 
 PIECE_BYTES = 8192
 _TIMEOUT = httpx.Timeout(60.0, connect=15.0)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from streamer.pacing import FRAME_MS, VoicePace
-from streamer.voice_source import Samples, VoiceSource
+from streamer.voice_frames import Samples
+from streamer.voice_source import VoiceSource
 from transport.opus import Encoder
 
 BITRATE_BPS = 32_000
@@ -60,6 +61,8 @@ def pump_voice(
         for samples in source.frames():
             if stop.wait(pace.wait_s(time.monotonic())):
                 return
+            if pace.is_stale(time.monotonic()):
+                continue
             at_ms = pace.take(time.monotonic())
             spoken_ms += FRAME_MS
             emit(VoicePacket(at_ms, encoder.encode(samples), spoken_ms, level_db(samples)))

@@ -8,18 +8,12 @@ from typing import Any, BinaryIO, Protocol
 
 import av
 import numpy as np
-import numpy.typing as npt
 from av.audio.resampler import AudioResampler
 
 from streamer.devices import voice_source
 from streamer.errors import StreamError
-from streamer.pacing import FRAME_MS
-
-SAMPLE_RATE = 48_000
-FRAME_SAMPLES = SAMPLE_RATE * FRAME_MS // 1000
-
-Samples = npt.NDArray[np.int16]
-"""One frame: :data:`FRAME_SAMPLES` of mono at 48 kHz."""
+from streamer.recorder_command import RecorderVoice, recorder_command
+from streamer.voice_frames import FRAME_SAMPLES, SAMPLE_RATE, Samples
 
 
 class VoiceSource(Protocol):
@@ -48,7 +42,12 @@ def open_voice(text: str) -> VoiceSource:
     :param text: ``-``, ``mic`` or a device (:func:`streamer.devices.voice_source`), else a file.
     :raises StreamError: ``voice_unreadable``.
     """
-    return RawVoice(sys.stdin.buffer) if text == "-" else AvVoice(text)
+    if text == "-":
+        return RawVoice(sys.stdin.buffer)
+    kind, _, device = text.partition(":")
+    if kind == "mic" and sys.platform == "linux" and (command := recorder_command(device)) is not None:
+        return RecorderVoice(command)
+    return AvVoice(text)
 
 
 class AvVoice:

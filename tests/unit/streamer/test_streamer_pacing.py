@@ -55,8 +55,19 @@ def test_a_long_hold_up_leaves_a_hole_and_no_rush() -> None:
 def test_a_device_is_never_waited_for() -> None:
     pace = VoicePace(0.0, live=True)
     for number in range(100):
-        assert pace.wait_s(0.0) == 0.0
-        assert pace.take(0.001 * number) == number * FRAME_MS
+        assert pace.wait_s(0.02 * number) == 0.0
+        assert not pace.is_stale(0.02 * number)
+        assert pace.take(0.02 * number) == number * FRAME_MS
+
+
+def test_what_a_device_gathered_before_the_beginning_is_left_out() -> None:
+    pace = VoicePace(0.0, live=True)
+    taken = [pace.take(0.02) for _ in range(50) if not pace.is_stale(0.02)]
+    assert taken == [0, 20, 40, 60, 80, 100]
+    assert pace.take(1.0) == 980
+    for number in range(200):
+        pace.take(2.0 + 0.02 * number)
+    assert not pace.is_stale(2.0)
 
 
 @given(st.lists(st.floats(0, 2), max_size=60), st.booleans())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import sys
 from pathlib import Path
 
 import av
@@ -16,8 +17,9 @@ from streamer.camera_source import CameraSource, fit
 from streamer.devices import Source, camera_source, voice_source
 from streamer.errors import StreamError
 from streamer.upload import read_pdf
+from streamer.voice_frames import FRAME_SAMPLES
 from streamer.voice_pump import level_db
-from streamer.voice_source import FRAME_SAMPLES, AvVoice, RawVoice
+from streamer.voice_source import AvVoice, RawVoice, open_voice
 
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"
 
@@ -74,6 +76,34 @@ def test_raw_samples_end_with_a_filled_frame() -> None:
     assert frames[0][0] == 0x0201
     assert frames[1][9] == 0x0201
     assert not frames[1][10:].any()
+
+
+def recorder(folder: Path, script: str) -> None:
+    """A recorder of this name, for the search path."""
+    command = folder / "arecord"
+    command.write_text(f"#!/bin/sh\n{script}\n")
+    command.chmod(0o755)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="recorders of Linux")
+def test_a_microphone_is_heard_through_the_systems_recorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder(tmp_path, 'case "$*" in *--device=hw:1*) exec /bin/cat /dev/zero;; esac')
+    monkeypatch.setenv("PATH", str(tmp_path))
+    voice = open_voice("mic:hw:1")
+    frames = voice.frames()
+    assert voice.live
+    assert next(frames).shape == next(frames).shape == (FRAME_SAMPLES,)
+    voice.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="recorders of Linux")
+def test_a_microphone_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder(tmp_path, "echo 'audio open error: Device or resource busy' >&2; exit 1")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    voice = open_voice("mic")
+    with pytest.raises(StreamError, match="Device or resource busy"):
+        list(voice.frames())
+    voice.close()
 
 
 def test_silence_has_a_level() -> None:

@@ -1,10 +1,9 @@
-"""Lecture time from pings, waits between tries, rates."""
+"""Lecture time from pings, rates."""
 
 from __future__ import annotations
 
 import pytest
 
-from streamer.backoff import Backoff
 from streamer.lecture_time import LectureTime
 from streamer.rate import Rate
 
@@ -39,19 +38,6 @@ def test_another_connection_begins_anew() -> None:
     time.pong(1.0, 1.1, 5_000)
     time.forget()
     assert (time.at(2.0), time.answers) == (None, 0)
-
-
-def test_waits_double_up_to_ten_seconds_with_jitter() -> None:
-    backoff = Backoff()
-    assert [backoff.next_s(0.5) for _ in range(7)] == pytest.approx([0.5, 1, 2, 4, 8, 10, 10])
-    assert backoff.next_s(0.0) == pytest.approx(7)
-    assert backoff.next_s(1.0) == pytest.approx(10)
-    backoff.reset()
-    assert backoff.next_s(0.0) == pytest.approx(0.35)
-
-
-def test_a_wait_that_was_asked_for_is_kept() -> None:
-    assert Backoff().next_s(0.5, at_least_s=30) == 30
 
 
 def test_rate_is_that_of_the_last_seconds() -> None:

@@ -81,7 +81,7 @@ def test_events_in_words_and_as_json() -> None:
     assert sentences(PageTurned(2, "")) == ["Page 2"]
     words = "\n".join(sentences(RECEIPT))
     assert "3:50 sent of 4:02" in words
-    assert "down 1 times, 12 s" in words
+    assert "down once, 12 s" in words
     assert "left open" not in words
     assert "left open" in "\n".join(sentences(replace(RECEIPT, ended=False)))
     assert RECEIPT.as_json()["event"] == "receipt"
