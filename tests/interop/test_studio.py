@@ -15,6 +15,7 @@ from pystoi import stoi
 from tests import sound
 from tests.interop.browser import Browser, Page, until
 from tests.network import parts
+from tests.network.test_whole_lecture import join_words
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -122,6 +123,10 @@ async def test_studio_publishes_and_a_hall_page_hears_sees_and_turns(
         assert not hall.problems
 
 
+async def lists_hall(studio: Page) -> bool:
+    return "Hall 3" in await studio.text("#halls")
+
+
 async def other_page(hall: Page, digest: str | None) -> bool:
     return await hall.shown_page() not in (None, digest) and "Three questions" in await hall.text("#page-announcement")
 
@@ -144,6 +149,34 @@ async def has_ended(hall: Page) -> bool:
 
 async def replay_runs(replay: Page) -> bool:
     return float(await replay.page.evaluate("document.querySelector('#voice').currentTime")) > 1
+
+
+async def test_studio_is_heard_and_seen_in_a_hall_without_a_browser(
+    browser: Browser, spoken: Path, tmp_path: Path
+) -> None:
+    data, kept = tmp_path / "data", tmp_path / "hall"
+    kept.mkdir()
+    async with parts.relay(data) as (_, url):
+        handout = await parts.create_lecture(url, data, title=TITLE)
+        studio = await open_studio(browser, url, handout)
+        await upload(studio, parts.SAMPLES / "deck.pdf")
+        async with parts.part(*join_words(url, str(handout["hall_code"]), kept)) as hall:
+            await until(lambda: lists_hall(studio), "the hall is there before the lecture begins")
+            await go_on_air(studio)
+            await hall.event(lambda event: event.get("voice_heard_ms", 0) > 5000)
+            await studio.page.keyboard.press("PageDown")
+            await hall.event(lambda event: event.get("event") == "page" and event["page"] == 2)
+            await hall.event(lambda event: event.get("voice_heard_ms", 0) > 10_000)
+            await studio.page.click("#end")
+            await studio.page.click("#end-dialog button[value=end]")
+            receipt = await hall.named("receipt")
+            assert await asyncio.wait_for(hall.process.wait(), 20) == 0
+    assert receipt["pages_shown"] == 2
+    # Playing begins with the first packet that reaches the hall, one or two into the lecture; nothing is missing after.
+    assert receipt["voice_heard_ms"] >= receipt["voice_sent_ms"] - 480
+    assert receipt["voice_kept_ms"] == receipt["voice_sent_ms"]
+    assert mean_likeness(np.tile(sound.load(spoken), 2), sound.load(kept / "heard.wav")) > 0.8
+    assert not studio.problems
 
 
 async def test_studio_and_hall_come_back_after_the_relay_was_killed(browser: Browser, tmp_path: Path) -> None:
