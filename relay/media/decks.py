@@ -18,7 +18,7 @@ from relay.media.stage import Stage
 logger = logging.getLogger("hallcast.deck")
 
 PAGE_TEXT_CHARS = 2_000
-DECK_TEXT_CHARS = 300_000
+DECK_TEXT_CHARS = 150_000
 PDF_MAGIC = b"%PDF-"
 PDF_MAGIC_WITHIN_BYTES = 1024
 

@@ -18,7 +18,7 @@ from transport.network import NetworkConfig
 
 logger = logging.getLogger("hallcast.lectures")
 
-JANITOR_EVERY_S = 30.0
+JANITOR_MOST_S = 30.0
 SUFFIX = ".lecture"
 
 
@@ -112,10 +112,11 @@ class LectureDirectory:
 
     async def _janitor(self) -> None:
         loop = asyncio.get_running_loop()
+        idle_close_s = self._settings.idle_close_s
         while True:
-            await asyncio.sleep(JANITOR_EVERY_S)
+            await asyncio.sleep(min(JANITOR_MOST_S, idle_close_s / 2))
             for lecture in list(self._open.values()):
-                if lecture.state != "live" and lecture.idle_for(loop.time()) > self._settings.idle_close_s:
+                if lecture.state != "live" and lecture.idle_for(loop.time()) > idle_close_s:
                     # Within the lock nobody opens it a second time before its file is closed.
                     async with self._opening:
                         await self._close(lecture)

@@ -15,10 +15,13 @@ from lecture import messages as m
 from lecture.entries import Kind, unpack_event
 from lecture.errors import CloseCode, RefusedError
 from lecture.session import HallSession, Role
+from relay.media.directory import LectureDirectory
 from relay.media.greeting import read_hello, refuse
 from relay.media.live import LiveLecture
 from tests.network.media_kit import (
     FAST,
+    INFO,
+    LOOPBACK,
     LecturerClient,
     MemoryChannel,
     ScreenlessHall,
@@ -134,6 +137,33 @@ async def test_a_deck_that_breaks_while_rendering_is_reported(tmp_path: Path) ->
         assert list(lecture.snapshot()["deck"]["troubles"]) == [deck]
         again = await lecture.set_deck(deck_pdf(tmp_path / "deck.pdf", 1))
         assert again != deck
+
+
+async def test_a_deck_that_a_killed_relay_left_unfinished_is_finished(tmp_path: Path) -> None:
+    pdf = deck_pdf(tmp_path / "deck.pdf", 1).read_bytes()
+    deck = hashlib.sha256(pdf).hexdigest()[:16]
+    (tmp_path / "cache").mkdir()
+    left_over = tmp_path / "cache" / f"talk.{deck}.pdf"
+    left_over.write_bytes(pdf)
+    async with open_lecture(tmp_path) as lecture:
+        await rendered(lecture, 1)
+        assert lecture.snapshot()["deck"]["decks"] == [deck]
+        await until(lambda: not left_over.exists(), "tidied up")
+
+
+async def test_an_idle_lecture_leaves_memory_and_comes_back(tmp_path: Path) -> None:
+    hall = ScreenlessHall()
+    settings = replace(FAST, idle_close_s=0.3)
+    async with LectureDirectory(tmp_path, LOOPBACK, settings) as directory:
+        first = await directory.open("talk", INFO)
+        async with hall.joined(first):
+            await until(lambda: len(hall.of(m.State)) == 1)
+            assert directory.get("talk") is first
+        await until(lambda: directory.get("talk") is None, "closed in memory")
+        second = await directory.open("talk", INFO)
+        assert second is not first
+        assert second.state == "planned"
+        assert await directory.open("talk", INFO) is second
 
 
 @pytest.mark.parametrize(
