@@ -13,10 +13,10 @@ from classroom_client.engine import Hall
 from classroom_client.receipt import HallReceipt
 from classroom_client.settings import HallSettings
 from classroom_client.sinks import ClockSink, WavSink
-from classroom_client.tasks import until_first
 from classroom_client.telling import Teller
 from classroom_client.texts import Texts, languages, system_language
 from classroom_client.timeline import PlayoutSettings, Policy
+from transport.tasks import until_first
 
 _LEFT_EARLY = 1
 
@@ -63,14 +63,15 @@ def run(args: argparse.Namespace) -> int:
         udp=not args.no_udp,
         playout=PlayoutSettings(delay_ms=args.delay_ms, policy=Policy(args.policy)),
     )
-    teller = Teller(Texts(args.texts), as_json=args.json)
+    texts = Texts(args.texts)
+    teller = Teller(texts, as_json=args.json)
     if args.headless:
         receipt = asyncio.run(_headless(settings, teller, args.dump_voice, args.dump_pages))
     else:
         # Only here: a hall without a window needs no window library.
         from classroom_client.window.app import run_window
 
-        receipt = run_window(settings, teller, windowed=args.windowed, dump_pages=args.dump_pages)
+        receipt = run_window(settings, teller, texts=texts, windowed=args.windowed, dump_pages=args.dump_pages)
     teller.receipt(receipt)
     return 0 if receipt.complete else _LEFT_EARLY
 

@@ -13,11 +13,11 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from classroom_client.meter import LinkMeter
 from classroom_client.reaching import reach
-from classroom_client.tasks import until_first
 from lecture.errors import CloseCode, HallcastError, ProtocolError
 from lecture.messages import ErrorMessage, HallHello, Message
 from lecture.session import HallSession, Role
 from lecture.wire import Frame
+from transport.tasks import until_first
 
 log = logging.getLogger("hallcast.hall")
 

@@ -12,7 +12,7 @@ from lecture.messages import Bye, Message
 from lecture.session import HallSession, LecturerSession
 from relay.media.channel import Channel, ChannelClosed
 from relay.media.greeting import refuse
-from relay.media.tasks import until_first
+from transport.tasks import until_first
 
 logger = logging.getLogger("hallcast.sessions")
 

@@ -23,7 +23,8 @@ from relay.media.publisher_desk import PublisherDesk
 from relay.media.settings import LectureInfo
 from relay.media.snapshot import snapshot
 from relay.media.stage import Role, Stage
-from relay.media.tasks import Crew, until_first
+from relay.media.tasks import Crew
+from transport.tasks import until_first
 
 __all__ = ["LectureState", "LiveLecture", "Role"]
 

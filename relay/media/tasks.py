@@ -11,20 +11,6 @@ from typing import Any, Self
 logger = logging.getLogger("hallcast.media")
 
 
-async def until_first(*coroutines: Coroutine[Any, Any, None]) -> None:
-    """Run all until the first one returns or raises, then cancel and await the others; raises what it raised."""
-    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in tasks:
-        if task in done:
-            task.result()
-
-
 async def guarded(what: str, coroutine: Coroutine[Any, Any, object]) -> None:
     """Run as the outermost frame of a task of its own: a fault of ours in one session must not end the lecture.
 
