@@ -7,14 +7,24 @@ from pathlib import Path
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from relay.tokens import group_code
 from tests.network.relays import SDP, Served, bearer, served
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def relay(tmp_path: Path) -> AsyncIterator[Served]:
     async with served(tmp_path / "data") as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    """One relay for the tests that leave it as it was."""
+    async with served(tmp_path_factory.mktemp("shared") / "data", access={"join_failures": 1000}) as running:
         yield running
 
 
@@ -56,12 +66,12 @@ WRONG = [
 
 @pytest.mark.parametrize(("method", "path"), GUARDED)
 async def test_without_a_good_token_a_lecture_that_exists_looks_like_one_that_does_not(
-    relay: Served, method: str, path: str
+    shared: Served, method: str, path: str
 ) -> None:
     for authorization in WRONG:
         headers = {} if authorization is None else {"Authorization": authorization.encode("latin-1")}
         known, unknown = [
-            await relay.http.request(method, path.format(name), headers=headers, content=b"x")
+            await shared.http.request(method, path.format(name), headers=headers, content=b"x")
             for name in ("waves", "no-such-lecture")
         ]
         assert told(known) == told(unknown)
@@ -79,14 +89,14 @@ async def test_without_a_good_token_a_lecture_that_exists_looks_like_one_that_do
         ("PUT", "/lectures/waves/deck", "hall_token"),
     ],
 )
-async def test_a_good_token_of_the_wrong_role_is_forbidden(relay: Served, method: str, path: str, token: str) -> None:
-    refused = await relay.http.request(method, path, headers={**SDP, **bearer(getattr(relay, token))}, content=b"x")
+async def test_a_good_token_of_the_wrong_role_is_forbidden(shared: Served, method: str, path: str, token: str) -> None:
+    refused = await shared.http.request(method, path, headers={**SDP, **bearer(getattr(shared, token))}, content=b"x")
     assert (refused.status_code, refused.json()["error"]["id"]) == (403, "forbidden")
 
 
-async def test_an_interpreter_may_not_send_a_deck(relay: Served) -> None:
-    headers = bearer(relay.lecture.interpreter_token)
-    refused = await relay.http.put("/lectures/waves/deck", headers=headers, content=b"%PDF-")
+async def test_an_interpreter_may_not_send_a_deck(shared: Served) -> None:
+    headers = bearer(shared.lecture.interpreter_token)
+    refused = await shared.http.put("/lectures/waves/deck", headers=headers, content=b"%PDF-")
     assert (refused.status_code, refused.json()["error"]["id"]) == (403, "forbidden")
 
 
@@ -96,14 +106,14 @@ async def test_the_token_of_another_lecture_is_a_wrong_token(relay: Served) -> N
         assert (await relay.http.post("/whep/waves", headers={**SDP, **bearer(token)})).status_code == 401
 
 
-async def test_lecturers_have_no_say_in_the_staff_api(relay: Served) -> None:
-    assert (await relay.http.get("/api/lectures", headers=relay.lecturer)).status_code == 401
-    assert (await relay.http.get("/api/lectures", headers=relay.staff)).status_code == 200
+async def test_lecturers_have_no_say_in_the_staff_api(shared: Served) -> None:
+    assert (await shared.http.get("/api/lectures", headers=shared.lecturer)).status_code == 401
+    assert (await shared.http.get("/api/lectures", headers=shared.staff)).status_code == 200
 
 
-async def test_a_good_token_learns_that_a_lecture_does_not_exist(relay: Served) -> None:
+async def test_a_good_token_learns_that_a_lecture_does_not_exist(shared: Served) -> None:
     for method, path in (("POST", "/whep/no-such-lecture"), ("GET", "/api/lectures/no-such-lecture")):
-        answer = await relay.http.request(method, path, headers={**SDP, **relay.staff}, content=b"v=0")
+        answer = await shared.http.request(method, path, headers={**SDP, **shared.staff}, content=b"v=0")
         assert (answer.status_code, answer.json()["error"]["id"]) == (404, "lecture_unknown")
 
 
@@ -134,9 +144,9 @@ async def test_a_hall_joins_by_the_code_that_was_read_out(relay: Served) -> None
     ],
 )
 async def test_bad_codes_get_a_clear_error(
-    relay: Served, body: bytes, status: int | None, error_id: str | None
+    shared: Served, body: bytes, status: int | None, error_id: str | None
 ) -> None:
-    refused = await relay.http.post("/join", content=body, headers={"Content-Type": "application/json"})
+    refused = await shared.http.post("/join", content=body, headers={"Content-Type": "application/json"})
     if status is None:
         assert 400 <= refused.status_code < 500
         assert refused.json()["error"]["id"]

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from lecture.entries import EncodedFrame, Entry, Kind, pack_event, pack_frames
 from lecture.tracks import Track
@@ -15,9 +16,19 @@ PAGE = b"\0\0\0\x1cftypavif" + b"page" * 100
 SILENT_OPUS = bytes([0x58, 0xFF, 0xFE])  # one SILK frame of 60 ms, mono
 
 
-@pytest.fixture
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def relay(tmp_path: Path) -> AsyncIterator[Served]:
     async with served(tmp_path / "data") as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    """One relay for the tests that leave it as it was."""
+    async with served(tmp_path_factory.mktemp("shared") / "data") as running:
         yield running
 
 
@@ -41,9 +52,17 @@ async def record(relay: Served, *, end: bool = True) -> str:
     return digest
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def recorded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    """One relay with a recording."""
+    async with served(tmp_path_factory.mktemp("recorded") / "data") as running:
+        await record(running)
+        yield running
+
+
 @pytest.mark.parametrize("path", ["/hall", "/hall/waves", "/library", "/library/waves", "/studio/waves", "/studio/x"])
-async def test_pages_are_served_to_everyone_under_a_strict_policy(relay: Served, path: str) -> None:
-    page = await relay.http.get(path, headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+async def test_pages_are_served_to_everyone_under_a_strict_policy(shared: Served, path: str) -> None:
+    page = await shared.http.get(path, headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
     assert page.status_code == 200
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     policy = page.headers["content-security-policy"]
@@ -51,17 +70,17 @@ async def test_pages_are_served_to_everyone_under_a_strict_policy(relay: Served,
     assert "unsafe" not in policy
     for name in ("x-content-type-options", "referrer-policy", "permissions-policy"):
         assert page.headers[name] == pages.HEADERS[{n.lower(): n for n in pages.HEADERS}[name]]
-    again = await relay.http.get(path, headers={"Accept": "text/html", "If-None-Match": page.headers["etag"]})
+    again = await shared.http.get(path, headers={"Accept": "text/html", "If-None-Match": page.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     assert "<" in page.text
     assert "waves" not in page.text
 
 
-async def test_every_static_file_has_its_right_type(relay: Served) -> None:
+async def test_every_static_file_has_its_right_type(shared: Served) -> None:
     files = [path for path in pages.FOLDER.rglob("*") if path.suffix in {".js", ".css", ".json", ".html"}]
     assert files
     for path in files:
-        served_file = await relay.http.get(f"{pages.STATIC_URL}/{path.relative_to(pages.FOLDER).as_posix()}")
+        served_file = await shared.http.get(f"{pages.STATIC_URL}/{path.relative_to(pages.FOLDER).as_posix()}")
         assert served_file.status_code == 200
         assert served_file.content == path.read_bytes()
         assert served_file.headers["content-type"] == pages.SERVED_SUFFIXES[path.suffix]
@@ -83,15 +102,15 @@ async def test_every_static_file_has_its_right_type(relay: Served) -> None:
         "..\\..\\pyproject.toml",
     ],
 )
-async def test_nothing_but_the_pages_own_files_is_served(relay: Served, path: str) -> None:
-    request = relay.http.build_request("GET", "/")
+async def test_nothing_but_the_pages_own_files_is_served(shared: Served, path: str) -> None:
+    request = shared.http.build_request("GET", "/")
     request.url = request.url.copy_with(raw_path=f"{pages.STATIC_URL}/{path}".encode())
-    refused = await relay.http.send(request)
+    refused = await shared.http.send(request)
     assert (refused.status_code, refused.json()["error"]["id"]) == (404, "not_found")
 
 
-async def test_the_front_door_leads_to_the_library(relay: Served) -> None:
-    front = await relay.http.get("/")
+async def test_the_front_door_leads_to_the_library(shared: Served) -> None:
+    front = await shared.http.get("/")
     assert (front.status_code, front.headers["location"]) == (307, "/library")
 
 
@@ -136,9 +155,8 @@ async def test_a_lecture_that_has_ended_is_in_the_library_at_once(relay: Served)
         ("/library/waves/blob/nonsense", "page_missing"),
     ],
 )
-async def test_what_a_recording_lacks_is_said_so(relay: Served, path: str, error_id: str | None) -> None:
-    await record(relay)
-    refused = await relay.http.get(path)
+async def test_what_a_recording_lacks_is_said_so(recorded: Served, path: str, error_id: str | None) -> None:
+    refused = await recorded.http.get(path)
     assert refused.status_code == 404
     assert error_id is None or refused.json()["error"]["id"] == error_id
 

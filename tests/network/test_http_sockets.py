@@ -9,16 +9,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from websockets.exceptions import ConnectionClosed
 
 from lecture.entries import Entry, Kind, pack_event
 from tests.network.peers import until
 from tests.network.relays import Served, closed_with, served
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def relay(tmp_path: Path) -> AsyncIterator[Served]:
     async with served(tmp_path / "data", limits={"hello_timeout_s": 0.5, "send_timeout_s": 1.0}) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    """One relay for the tests that leave it as it was."""
+    async with served(tmp_path_factory.mktemp("shared") / "data") as running:
         yield running
 
 
@@ -68,21 +78,23 @@ async def test_the_token_says_who_a_lecturer_is_whatever_the_hello_claims(
     "secret", [{"token": "wrong"}, {"code": "HHHH-2222"}, {"token": "\ud800"}, {"token": "x" * 500}]
 )
 async def test_a_wrong_secret_is_answered_alike_whether_or_not_the_lecture_exists(
-    relay: Served, path: str, secret: dict[str, str]
+    shared: Served, path: str, secret: dict[str, str]
 ) -> None:
-    known, unknown = [await refusal(relay, path.format(name), hello(**secret)) for name in ("waves", "no-such-lecture")]
+    known, unknown = [
+        await refusal(shared, path.format(name), hello(**secret)) for name in ("waves", "no-such-lecture")
+    ]
     assert known == unknown
     assert known[1]["id"] in {"unauthorised", "message_malformed"}
     assert known[0] == (4401 if known[1]["id"] == "unauthorised" else 4400)
 
 
-async def test_a_hall_may_not_sit_down_as_lecturer(relay: Served) -> None:
-    code, error = await refusal(relay, "/ws/lecturer/waves", hello(token=relay.hall_token))
+async def test_a_hall_may_not_sit_down_as_lecturer(shared: Served) -> None:
+    code, error = await refusal(shared, "/ws/lecturer/waves", hello(token=shared.hall_token))
     assert (code, error["id"]) == (4403, "forbidden")
 
 
-async def test_staff_learn_that_a_lecture_does_not_exist(relay: Served) -> None:
-    _, error = await refusal(relay, "/ws/hall/no-such-lecture", hello(token=relay.staff_token))
+async def test_staff_learn_that_a_lecture_does_not_exist(shared: Served) -> None:
+    _, error = await refusal(shared, "/ws/hall/no-such-lecture", hello(token=shared.staff_token))
     assert error["id"] == "lecture_unknown"
 
 
@@ -102,12 +114,12 @@ async def test_staff_learn_that_a_lecture_does_not_exist(relay: Served) -> None:
     ],
 )
 async def test_garbage_as_first_words_is_told_and_closed(
-    relay: Served, first: str | bytes, code: int, error_id: str
+    shared: Served, first: str | bytes, code: int, error_id: str
 ) -> None:
     for path in ("/ws/hall/waves", "/ws/lecturer/waves"):
-        closed, error = await refusal(relay, path, first)
+        closed, error = await refusal(shared, path, first)
         assert (closed, error["id"]) == (code, error_id)
-    assert (await relay.http.get("/readyz")).status_code == 200
+    assert (await shared.http.get("/readyz")).status_code == 200
 
 
 async def test_a_message_beyond_all_bounds_is_not_even_read(relay: Served) -> None:

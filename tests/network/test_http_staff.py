@@ -6,15 +6,25 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from lecture.entries import Entry, Kind, pack_event
 from recordings.catalogue import Catalogue
 from tests.network.relays import SDP, Served, bearer, publisher_offer, served
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def relay(tmp_path: Path) -> AsyncIterator[Served]:
     async with served(tmp_path / "data") as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    """One relay for the tests that leave it as it was."""
+    async with served(tmp_path_factory.mktemp("shared") / "data") as running:
         yield running
 
 
@@ -95,33 +105,33 @@ async def test_a_lecture_that_is_open_shows_how_it_goes(relay: Served) -> None:
     ],
 )
 async def test_bad_plans_get_a_clear_error(
-    relay: Served, fields: dict[str, object], status: int, error_id: str
+    shared: Served, fields: dict[str, object], status: int, error_id: str
 ) -> None:
-    refused = await relay.http.post("/api/lectures", json=fields, headers=relay.staff)
+    refused = await shared.http.post("/api/lectures", json=fields, headers=shared.staff)
     assert (refused.status_code, refused.json()["error"]["id"]) == (status, error_id)
     assert refused.json()["error"]["text"]
-    assert len(relay.relay.catalogue.list()) == 1
+    assert len(shared.relay.catalogue.list()) == 1
 
 
 @pytest.mark.parametrize("change", [{}, {"title": ""}, {"state": "ended"}, {"languages": ["de"]}])
-async def test_what_cannot_be_changed_is_said_so(relay: Served, change: dict[str, object]) -> None:
-    refused = await relay.http.patch("/api/lectures/waves", json=change, headers=relay.staff)
+async def test_what_cannot_be_changed_is_said_so(shared: Served, change: dict[str, object]) -> None:
+    refused = await shared.http.patch("/api/lectures/waves", json=change, headers=shared.staff)
     assert refused.status_code == 422
     assert refused.json()["error"]["id"] in {"request_invalid", "title_invalid"}
 
 
-async def test_an_error_never_repeats_what_was_sent(relay: Served) -> None:
-    refused = await relay.http.post("/api/lectures", json={"title": {"password": "swordfish"}}, headers=relay.staff)
+async def test_an_error_never_repeats_what_was_sent(shared: Served) -> None:
+    refused = await shared.http.post("/api/lectures", json={"title": {"password": "swordfish"}}, headers=shared.staff)
     assert refused.status_code == 422
     assert "swordfish" not in refused.text
 
 
-async def test_the_api_is_described_without_fetching_anything_from_elsewhere(relay: Served) -> None:
-    described = (await relay.http.get("/openapi.json")).json()
+async def test_the_api_is_described_without_fetching_anything_from_elsewhere(shared: Served) -> None:
+    described = (await shared.http.get("/openapi.json")).json()
     assert set(described["paths"]["/api/lectures"]) == {"get", "post"}
     assert described["components"]["securitySchemes"]
-    assert (await relay.http.get("/docs")).status_code == 404
-    refused = await relay.http.put("/api/lectures")
+    assert (await shared.http.get("/docs")).status_code == 404
+    refused = await shared.http.put("/api/lectures")
     assert (refused.status_code, refused.headers["allow"]) == (405, "GET, POST")
 
 

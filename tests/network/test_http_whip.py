@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.network.relays import FRAGMENT, SDP, Served, bearer, player_offer, publisher_offer, served
 from transport.network import IceServer
@@ -11,9 +12,19 @@ from transport.network import IceServer
 TURN = IceServer(("turn:turn.example.org:3478?transport=udp", "stun:turn.example.org"), 'us"er', "secret")
 
 
-@pytest.fixture
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def relay(tmp_path: Path) -> AsyncIterator[Served]:
     async with served(tmp_path / "data", network={"ice_servers": (TURN,)}) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    """One relay for the tests that leave it as it was."""
+    async with served(tmp_path_factory.mktemp("shared") / "data") as running:
         yield running
 
 
@@ -133,30 +144,31 @@ GOOD_HEAD = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
     ],
 )
 async def test_bad_offers_get_a_clear_error_and_the_lecture_goes_on(
-    relay: Served, body: bytes, headers: dict[str, str], status: int | None, error_id: str | None
+    shared: Served, body: bytes, headers: dict[str, str], status: int | None, error_id: str | None
 ) -> None:
     for path in ("/whip/waves", "/whep/waves"):
-        refused = await relay.http.post(path, content=body, headers={**SDP, **relay.lecturer, **headers})
+        refused = await shared.http.post(path, content=body, headers={**SDP, **shared.lecturer, **headers})
         if status is None:
             assert 400 <= refused.status_code < 500
         else:
             assert (refused.status_code, refused.json()["error"]["id"]) == (status, error_id)
         assert refused.headers["access-control-allow-origin"] == "*"
     async with publisher_offer() as offer:
-        made = await relay.http.post("/whip/waves", content=offer, headers={**SDP, **relay.lecturer})
+        made = await shared.http.post("/whip/waves", content=offer, headers={**SDP, **shared.lecturer})
     assert made.status_code == 201
+    assert (await shared.http.delete(made.headers["location"], headers=shared.lecturer)).status_code == 200
 
 
-async def test_an_offer_without_a_voice_is_not_acceptable(relay: Served) -> None:
+async def test_an_offer_without_a_voice_is_not_acceptable(shared: Served) -> None:
     async with publisher_offer() as offer:
         head, *sections = offer.split("m=")
         video = next(section for section in sections if section.startswith("video"))
         mid = next(line.split(":")[1] for line in video.splitlines() if line.startswith("a=mid:"))
         lines = [f"a=group:BUNDLE {mid}" if line.startswith("a=group:BUNDLE") else line for line in head.splitlines()]
         text = "\r\n".join(lines) + "\r\nm=" + video
-        refused = await relay.http.post("/whip/waves", content=text, headers={**SDP, **relay.lecturer})
+        refused = await shared.http.post("/whip/waves", content=text, headers={**SDP, **shared.lecturer})
         unknown = offer.replace("opus/48000/2", "speex/16000")
-        codec = await relay.http.post("/whip/waves", content=unknown, headers={**SDP, **relay.lecturer})
+        codec = await shared.http.post("/whip/waves", content=unknown, headers={**SDP, **shared.lecturer})
     assert (refused.status_code, refused.json()["error"]["id"]) == (406, "offer_without_audio")
     assert codec.status_code == 406
     assert codec.json()["error"]["id"] in {"no_common_codec", "offer_without_audio"}
@@ -164,8 +176,8 @@ async def test_an_offer_without_a_voice_is_not_acceptable(relay: Served) -> None
 
 @pytest.mark.parametrize("path", ["/whip/waves", "/whep/no-such-lecture"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE"])
-async def test_other_methods_are_reserved(relay: Served, method: str, path: str) -> None:
-    refused = await relay.http.request(method, path)
+async def test_other_methods_are_reserved(shared: Served, method: str, path: str) -> None:
+    refused = await shared.http.request(method, path)
     assert refused.status_code == 405
     assert refused.headers["allow"] == "OPTIONS, POST"
 
