@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
-from lecture.errors import HallcastError, RefusedError
+from lecture.errors import HallcastError, ProtocolError, RefusedError
 from relay.access import TooManyAttempts
 
 log = logging.getLogger("hallcast.relay")
@@ -58,7 +58,7 @@ def status_of(error: HallcastError) -> int:
     """The HTTP status that an error is answered with; 500 if it is no answer to a request."""
     if isinstance(error, RefusedError):
         return error.http_status
-    return _STATUS_OF_ID.get(error.error_id, 500)
+    return _STATUS_OF_ID.get(error.error_id, 400 if isinstance(error, ProtocolError) else 500)
 
 
 def error_response(error: Exception) -> Response:
