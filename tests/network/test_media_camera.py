@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -9,11 +10,12 @@ import av
 from lecture.entries import Flag, unpack_frames
 from lecture.file import LectureFile
 from lecture.log import Span
-from tests.network.media_kit import LOOPBACK, CameraPublisher, ScreenlessHall, Viewer, open_lecture, until
+from tests.network.media_camera_kit import CameraPublisher, Viewer
+from tests.network.media_kit import LOOPBACK, ScreenlessHall, open_lecture, until
 from transport.opus import Decoder
 from transport.peer import Peer
 from transport.rtp import parse
-from transport.sdp import hall_media, make_offer, parse_answer
+from transport.sdp import NegotiatedMedia, hall_media, make_offer, parse_answer
 
 
 async def test_the_camera_reaches_a_hall_and_the_file(tmp_path: Path) -> None:
@@ -23,9 +25,14 @@ async def test_the_camera_reaches_a_hall_and_the_file(tmp_path: Path) -> None:
         CameraPublisher.publishing(lecture) as publisher,
         hall.joined(lecture),
     ):
-        await hall.listen_live(camera=True)
-        assert hall.viewer is not None
-        viewer = hall.viewer
+        viewers: list[Viewer] = []
+
+        def watch(media: NegotiatedMedia) -> Callable[[bytes, float], bool]:
+            viewers.append(Viewer(media))
+            return viewers[0].push
+
+        await hall.listen_live(watch=watch)
+        viewer = viewers[0]
         await until(lambda: viewer.decoded >= 15, "good reports take the hall from its first rung to the camera")
         assert viewer.brightest > 180, "the moving bar is to be seen"
         assert viewer.times_ms == sorted(viewer.times_ms)
