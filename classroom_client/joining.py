@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass, field
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import urljoin
 
 import httpx
 
 from lecture.errors import HallcastError
+from transport.address import is_loopback, relay_url
+from transport.refusal import read_refusal
 
 log = logging.getLogger("hallcast.hall")
 
@@ -19,8 +21,7 @@ _TIMEOUT_S = 10.0
 class JoinError(HallcastError):
     """The hall could not join.
 
-    Ids: those of the relay's answer, else ``relay_unreachable``, ``relay_strange`` (no Hallcast relay answers there),
-    ``relay_address_malformed``.
+    Ids: those of the relay's answer, else ``relay_unreachable``, ``relay_strange`` (no Hallcast relay answers there).
 
     :param retryable: whether trying again can help.
     """
@@ -48,32 +49,13 @@ class Grant:
     token: str = field(repr=False)
 
 
-def relay_address(text: str) -> str:
-    """The relay's address as people type it, made whole: ``relay.example`` is ``https://relay.example``.
-
-    :raises JoinError: ``relay_address_malformed``.
-    """
-    text = text.strip()
-    if "://" not in text:
-        host = text.split("/")[0].split(":")[0]
-        text = ("http://" if host in ("localhost", "127.0.0.1") else "https://") + text
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise JoinError("relay_address_malformed", "This is not the address of a relay.", retryable=False)
-    return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/") + "/", "", ""))
-
-
-def is_loopback(url: str) -> bool:
-    """Whether the address is this machine: no proxy of the environment stands between."""
-    return urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
-
-
-async def join(relay_url: str, code: str) -> Grant:
+async def join(relay: str, code: str) -> Grant:
     """Exchange the code.
 
     :raises JoinError: refused, or not reached.
+    :raises AddressError: ``relay_url_malformed``.
     """
-    base = relay_address(relay_url)
+    base = relay_url(relay) + "/"
     try:
         async with httpx.AsyncClient(
             timeout=_TIMEOUT_S, follow_redirects=True, trust_env=not is_loopback(base)
@@ -103,14 +85,12 @@ def _as_websocket(url: str) -> str:
 
 
 def _refusal(answer: httpx.Response) -> JoinError:
-    retryable = answer.status_code in (408, 425, 429) or answer.status_code >= 500
-    try:
-        error = answer.json()["error"]
-        return JoinError(str(error["id"]), str(error["text"]), retryable=retryable)
-    except (ValueError, KeyError, TypeError):
-        if retryable:
-            return JoinError("relay_unreachable", "The relay cannot be reached.", retryable=True)
-        return _strange()
+    refusal = read_refusal(answer)
+    if refusal.error_id:
+        return JoinError(refusal.error_id, refusal.text, retryable=refusal.retryable)
+    if refusal.retryable:
+        return JoinError("relay_unreachable", "The relay cannot be reached.", retryable=True)
+    return _strange()
 
 
 def _strange() -> JoinError:

@@ -12,7 +12,7 @@ import socket
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from classroom_client.joining import is_loopback
+from transport.address import is_loopback
 
 _CONNECT_TIMEOUT_S = 4.0  # three SYNs, each with a second or more for its answer
 

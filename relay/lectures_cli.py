@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from lecture.errors import HallcastError
+from transport.address import is_loopback, relay_url
+from transport.refusal import read_refusal
 
 DEFAULT_RELAY = "http://127.0.0.1:8080"
 TIMEOUT_S = 30.0
@@ -44,7 +47,7 @@ class StaffClient:
 
     def __init__(self, url: str, token: str) -> None:
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_S)
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_S, trust_env=not is_loopback(url))
 
     def __enter__(self) -> StaffClient:
         return self
@@ -62,15 +65,15 @@ class StaffClient:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             text = f"No answer from the relay at {self._http.base_url}: {error or type(error).__name__}."
             raise HallcastError("relay_unreachable", text) from error
-        try:
-            facts = response.json()
-        except ValueError:
-            facts = None
-        if response.is_success and isinstance(facts, dict):
-            return facts
-        problem = facts.get("error") if isinstance(facts, dict) else None
-        if isinstance(problem, dict):
-            raise HallcastError(str(problem.get("id", "refused")), str(problem.get("text", "The relay refused.")))
+        if not response.is_success:
+            refusal = read_refusal(response)
+            if refusal.error_id:
+                raise HallcastError(refusal.error_id, refusal.text)
+        else:
+            with contextlib.suppress(ValueError):
+                facts = response.json()
+                if isinstance(facts, dict):
+                    return facts
         raise HallcastError("relay_unreachable", f"{self._http.base_url} answered {response.status_code}: no relay?")
 
 
@@ -113,8 +116,7 @@ _ACTIONS = {"create": _create, "list": _list, "show": _show, "end": _end}
 
 
 def _relay_url(args: argparse.Namespace) -> str:
-    url = args.relay or os.environ.get("HALLCAST_RELAY") or DEFAULT_RELAY
-    return str(url) if "://" in url else f"http://{url}"
+    return relay_url(str(args.relay or os.environ.get("HALLCAST_RELAY") or DEFAULT_RELAY))
 
 
 def _staff_token(args: argparse.Namespace) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
-from streamer.errors import StreamError
+from transport.address import is_loopback, relay_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,30 +20,16 @@ class RelayAddress:
 
     @classmethod
     def parse(cls, url: str, lecture: str) -> RelayAddress:
-        """Read what the user gave; ``https://`` is added where it is missing.
+        """Read what the user gave.
 
-        :raises StreamError: ``relay_url_malformed``.
+        :raises AddressError: ``relay_url_malformed``.
         """
-        text = url.strip()
-        if "://" not in text:
-            text = f"https://{text}"
-        try:
-            parts = urlsplit(text)
-            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            usable = False
-        if not usable:
-            raise StreamError("relay_url_malformed", f"{url} is not a relay's address (https://relay.example.org).")
-        return cls(text.rstrip("/"), lecture)
+        return cls(relay_url(url), lecture)
 
     @property
     def is_loopback(self) -> bool:
         """Whether the relay is on this machine: no proxy is asked then."""
-        host = urlsplit(self.base).hostname or ""
-        try:
-            return ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return host == "localhost"
+        return is_loopback(self.base)
 
     def whip(self, language: str = "") -> str:
         """The WHIP endpoint."""

@@ -9,6 +9,6 @@ class StreamError(HallcastError):
     """The lecture cannot be streamed.
 
     Ids: ``voice_unreadable``, ``camera_unreadable``, ``slides_unreadable``, ``deck_not_pdf``, ``turns_malformed``,
-    ``relay_url_malformed``, ``keep_unwritable``, and what the relay refuses for good (``unauthorised``, ``forbidden``,
+    ``keep_unwritable``, and what the relay refuses for good (``unauthorised``, ``forbidden``,
     ``lecture_ended``, …).
     """

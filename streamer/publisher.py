@@ -11,11 +11,11 @@ import httpx
 
 from lecture.errors import HallcastError
 from streamer.address import RelayAddress
-from streamer.backoff import Backoff
 from streamer.camera_pump import CodedPicture
 from streamer.errors import StreamError
 from streamer.publication import Publication, Sent, publish
 from streamer.voice_pump import VoicePacket
+from transport.backoff import Backoff
 from transport.errors import SdpError, TransportError, WhipError
 from transport.network import NetworkConfig
 from transport.whip import WhipClient

@@ -14,10 +14,10 @@ from lecture.errors import HallcastError
 from streamer.address import RelayAddress
 from streamer.errors import StreamError
 from transport.backoff import Backoff
+from transport.refusal import read_refusal
 
 PIECE_BYTES = 8192
 _TIMEOUT = httpx.Timeout(60.0, connect=15.0)
-_RETRY = frozenset({408, 409, 425, 429, 507})
 
 
 def read_pdf(path: Path) -> bytes:
@@ -87,13 +87,13 @@ class DeckUpload:
             "content-length": str(len(self.pdf)),
         }
         response = await self._http.put(self._url, content=self._pieces(), headers=headers, timeout=_TIMEOUT)
-        error_id, text, deck = _read(response)
         if response.is_success:
-            return deck or self.deck
-        if response.status_code in _RETRY or response.status_code >= 500:
-            after = response.headers.get("retry-after", "")
-            raise _TryLater(error_id, text, float(after) if after.isdigit() else None)
-        raise StreamError(error_id, text)
+            return _deck_of(response) or self.deck
+        refusal = read_refusal(response)
+        error_id = refusal.error_id or f"http_{response.status_code}"
+        if refusal.retryable:
+            raise _TryLater(error_id, refusal.text, refusal.retry_after_s)
+        raise StreamError(error_id, refusal.text)
 
     async def _pieces(self) -> AsyncIterator[bytes]:
         for start in range(0, len(self.pdf), PIECE_BYTES):
@@ -108,15 +108,10 @@ class _TryLater(HallcastError):
         self.after_s = after_s
 
 
-def _read(response: httpx.Response) -> tuple[str, str, str]:
-    """Error id, text and deck id of an answer, each empty or general where the answer has none."""
+def _deck_of(response: httpx.Response) -> str:
+    """The deck's id in the relay's answer, empty if it names none."""
     try:
         body = response.json()
     except ValueError:
-        body = None
-    body = body if isinstance(body, dict) else {}
-    details = body.get("error")
-    details = details if isinstance(details, dict) else {}
-    error_id = str(details.get("id") or f"http_{response.status_code}")
-    text = str(details.get("text") or f"The relay answers {response.status_code}.")
-    return error_id, text, str(body.get("deck") or "")
+        return ""
+    return str(body.get("deck") or "") if isinstance(body, dict) else ""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
-from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import httpx
 
 from transport.errors import WhipError
 from transport.network import IceServer
+from transport.refusal import read_refusal
 from transport.sdp_fragment import build_fragment
 from transport.sdp_parse import MAX_SDP_BYTES
 from transport.sdp_types import Fragment
@@ -21,7 +20,6 @@ MAX_REDIRECTS: Final = 5
 
 # Generous: a link of 24 kbit/s with seconds of queue still gets an offer of 8 kB across.
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=15.0)
-_RETRYABLE: Final = frozenset({408, 409, 425, 429})
 _LINK: Final = re.compile(r'<([^>]*)>((?:\s*;\s*[\w-]+\s*(?:=\s*(?:"(?:[^"\\]|\\.)*"|[^\s";,]+))?)*)')
 _PARAMETER: Final = re.compile(r';\s*([\w-]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";,]+)))?')
 
@@ -186,36 +184,12 @@ def parse_link_headers(values: Iterable[str]) -> tuple[IceServer, ...]:
 
 
 def _refusal(response: httpx.Response) -> WhipError:
-    """The error of an answer that is none of success; our relay's body is ``{"error": {"id": id, "text": text}}``."""
     status = response.status_code
-    error_id, text = f"whip_http_{status}", f"The server answers {status} {response.reason_phrase}."
-    try:
-        body: Any = json.loads(response.text[:MAX_SDP_BYTES])
-    except ValueError:
-        body = None
-    if isinstance(body, dict):
-        details = error if isinstance(error := body.get("error"), dict) else body
-        given_id, given_text = details.get("id"), details.get("text", details.get("detail"))
-        if isinstance(given_id, str) and re.fullmatch(r"[a-z0-9_]{1,64}", given_id):
-            error_id = given_id
-        if isinstance(given_text, str) and given_text:
-            text = given_text[:500]
+    refusal = read_refusal(response)
     return WhipError(
-        error_id,
-        text,
+        refusal.error_id or f"whip_http_{status}",
+        refusal.text,
         http_status=status,
-        retryable=status in _RETRYABLE or status >= 500,
-        retry_after_s=_retry_after_s(response),
+        retryable=refusal.retryable,
+        retry_after_s=refusal.retry_after_s,
     )
-
-
-def _retry_after_s(response: httpx.Response) -> float | None:
-    value = response.headers.get("retry-after", "")
-    if value.isascii() and value.isdigit():
-        return float(value[:6])
-    try:
-        # Both ends of the difference are the server's clock: ours may be wrong by hours.
-        then, now = (parsedate_to_datetime(text) for text in (value, response.headers.get("date", "")))
-        return max(0.0, (then - now).total_seconds())
-    except (TypeError, ValueError):
-        return None

@@ -20,6 +20,7 @@ from streamer.upload import read_pdf
 from streamer.voice_frames import FRAME_SAMPLES
 from streamer.voice_pump import level_db
 from streamer.voice_source import AvVoice, RawVoice, open_voice
+from transport.address import AddressError
 
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"
 
@@ -179,6 +180,6 @@ def test_addresses_of_a_relay() -> None:
 
 @pytest.mark.parametrize("url", ["", "ftp://relay", "http://", "http://host:port", "http://[::1"])
 def test_an_address_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(StreamError) as error:
+    with pytest.raises(AddressError) as error:
         RelayAddress.parse(url, "x")
     assert error.value.error_id == "relay_url_malformed"
