@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from typing import Any
 
@@ -11,6 +12,9 @@ import h11
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.server import ServerProtocol
+
+from relay.signalling.text_deflate import TextDeflateFactory
 
 SOCKET_BUFFER_BYTES = 32_768
 """What may wait in the relay for one slow socket before a send waits: small, so that a page turn overtakes a page."""
@@ -71,6 +75,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def __init__(self, config: Config, server_state: Any, app_state: dict[str, Any], _loop: Any = None) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.conn = ServerProtocol(
+            extensions=[TextDeflateFactory()], max_size=config.ws_max_size, logger=logging.getLogger("uvicorn.error")
+        )
         self._abort_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
