@@ -25,26 +25,55 @@ class CodedPicture:
 
 class CameraQueue:
     """Filled by the engine's thread, emptied by the window's. Bounded: when full it drops everything and begins anew
-    at the next keyframe, since no picture decodes without those before it."""
+    at the next keyframe, since no picture decodes without those before it.
+
+    :ivar received: pictures that came, shown or not.
+    """
 
     def __init__(self) -> None:
+        self.received = 0
         self._lock = threading.Lock()
         self._pictures: deque[CodedPicture] = deque()
         self._bytes = 0
+        self._open = False
         self._wants_keyframe = True
+
+    @property
+    def wants_keyframe(self) -> bool:
+        """Whether somebody looks and nothing can be shown before the next keyframe."""
+        with self._lock:
+            return self._open and self._wants_keyframe
+
+    def open(self) -> None:
+        """Somebody looks from now on."""
+        with self._lock:
+            self._open = True
+
+    def close(self) -> None:
+        """Nobody looks any more."""
+        with self._lock:
+            self._open = False
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin anew at the next keyframe."""
+        with self._lock:
+            self._pictures.clear()
+            self._bytes = 0
+            self._wants_keyframe = True
 
     def put(self, codec: str, frame: EncodedFrame) -> None:
         """Add the next picture."""
+        self.received += 1
         with self._lock:
-            if self._wants_keyframe and not frame.flags & Flag.KEYFRAME:
+            if not self._open or (self._wants_keyframe and not frame.flags & Flag.KEYFRAME):
                 return
             self._wants_keyframe = False
             self._pictures.append(CodedPicture(codec, frame))
             self._bytes += len(frame.data)
-            if len(self._pictures) > _MAX_FRAMES or self._bytes > _MAX_BYTES:
-                self._pictures.clear()
-                self._bytes = 0
-                self._wants_keyframe = True
+            full = len(self._pictures) > _MAX_FRAMES or self._bytes > _MAX_BYTES
+        if full:
+            self.restart()
 
     def due(self, heard_ms: int) -> list[CodedPicture]:
         """Take the pictures up to what is heard now, in order."""

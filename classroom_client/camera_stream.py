@@ -37,7 +37,12 @@ class CameraStream(RtpStream):
             for frame in self._assembler.push(ordered, t_ms):
                 if self.on_frame is not None:
                     self.on_frame(self._codec, frame)
-        if self._assembler.wants_keyframe and self._stream is not None:
+        if self._assembler.wants_keyframe:
+            self.request_keyframe(now)
+
+    def request_keyframe(self, now: float) -> None:
+        """Ask for a keyframe, at most once a second."""
+        if self._stream is not None:
             for request in self._stream.request_keyframe(now, min_interval_s=1.0):
                 self._send_rtcp(request)
 

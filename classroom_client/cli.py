@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
 
         receipt = run_window(settings, teller, texts=texts, windowed=args.windowed, dump_pages=args.dump_pages)
     teller.receipt(receipt)
-    return 0 if receipt.complete else _LEFT_EARLY
+    return 0 if receipt.ended and receipt.complete else _LEFT_EARLY
 
 
 async def _headless(

@@ -8,16 +8,14 @@ import random
 from collections.abc import Callable
 from importlib import metadata
 
-from classroom_client.backoff import Backoff
+from classroom_client.camera_queue import CameraQueue
 from classroom_client.joining import Grant, JoinError, join
 from classroom_client.media_link import MediaEvents, MediaLink
 from classroom_client.reception import Reception
 from classroom_client.reporting import LinkFacts
 from classroom_client.settings import HallSettings
 from classroom_client.socket_link import LinkDown, SocketLink
-from classroom_client.tasks import until_first
 from classroom_client.view import Link
-from lecture.entries import EncodedFrame
 from lecture.errors import HallcastError
 from lecture.messages import (
     PROTOCOL_VERSION,
@@ -37,6 +35,8 @@ from lecture.messages import (
     State,
 )
 from lecture.wire import BlobFrame, ChunkFrame, Frame
+from transport.backoff import Backoff
+from transport.tasks import until_first
 
 log = logging.getLogger("hallcast.hall")
 
@@ -48,7 +48,7 @@ class Connection:
     """Keeps the hall connected.
 
     :param joined: gets the relay's grant each time the code was exchanged; returns the reception it belongs to.
-    :param camera: gets codec and coded picture.
+    :param camera: gets the coded pictures.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Connection:
         settings: HallSettings,
         link: LinkFacts,
         joined: Callable[[Grant], Reception],
-        camera: Callable[[str, EncodedFrame], None],
+        camera: CameraQueue,
     ) -> None:
         self._settings = settings
         self._link = link
@@ -66,7 +66,7 @@ class Connection:
         self._reception: Reception | None = None
         self._socket: SocketLink | None = None
         self._media: MediaLink | None = None
-        self._backoff = Backoff()
+        self._backoff = Backoff(longest_s=3.0)  # an outage that is over should not last longer for us
         self._tries = 0
         self._up_since = 0.0
         self._welcomed = asyncio.Event()
@@ -178,7 +178,8 @@ class Connection:
         events = MediaEvents(
             began=reception.media_began,
             voice=reception.live_voice,
-            camera=self._camera,
+            camera=self._camera.put,
+            keyframe_wanted=lambda: self._camera.wants_keyframe,
             near_ms=lambda: reception.near_ms(_now()),
             voice_expected=lambda: reception.carrier.voice_expected(_now()),
         )

@@ -9,7 +9,7 @@ from typing import Literal
 
 from classroom_client.camera_queue import CameraQueue
 from classroom_client.connection import Connection
-from classroom_client.copy import HallCopy
+from classroom_client.copy import HallCopy, Progress
 from classroom_client.joining import Grant
 from classroom_client.player import SAMPLE_RATE, Player
 from classroom_client.receipt import HallReceipt
@@ -18,14 +18,13 @@ from classroom_client.reporting import LinkFacts, make_receipt, make_report, mak
 from classroom_client.screen import PageDump
 from classroom_client.settings import HallSettings
 from classroom_client.sinks import ClockSink, Sink
-from classroom_client.tasks import until_first
 from classroom_client.view import View
 from lecture.errors import LectureFileError
 from lecture.messages import LectureSummary
+from transport.tasks import until_first
 
 log = logging.getLogger("hallcast.hall")
 
-_QUEUE_AHEAD_S = 0.12
 _PLAY_EVERY_S = 0.03
 _TICK_EVERY_S = 0.25
 _REPORT_EVERY_S = 2.0
@@ -44,6 +43,7 @@ class Hall:
     :param decode: False only counts the voice instead of decoding it (load generation).
     :param dump_pages: folder to keep every page in that came on the screen.
     :ivar camera: coded camera pictures for whoever shows them.
+    :ivar heard_ms: lecture time that is heard now, None before the first; as fresh as the sound.
     :ivar view: a snapshot, renewed a few times a second; may be read from any thread.
     """
 
@@ -57,12 +57,13 @@ class Hall:
     ) -> None:
         self.camera = CameraQueue()
         self.view = View()
+        self.heard_ms: int | None = None
         self._settings = settings
         self._sink = sink or ClockSink()
         self._decode = decode
         self._dump_pages = dump_pages
         self._link = LinkFacts()
-        self._connection = Connection(settings, self._link, self._joined, self.camera.put)
+        self._connection = Connection(settings, self._link, self._joined, self.camera)
         self._reception: Reception | None = None
         self._player: Player | None = None
         self._ready = asyncio.Event()
@@ -90,7 +91,7 @@ class Hall:
         """What was heard and seen so far."""
         if self._reception is None or self._player is None:
             return HallReceipt(hall=self._settings.name)
-        return make_receipt(self._reception, self._player, self._link, self._settings)
+        return make_receipt(self._reception, self._player, self._link, self._settings, played=self._played.is_set())
 
     def picture(self, digest: str) -> tuple[bytes, str] | None:
         """Bytes and media type of a page's picture; may be called from any thread."""
@@ -127,19 +128,25 @@ class Hall:
         while True:
             now = _now()
             queued = self._sink.queued_samples(now)
-            while queued < _QUEUE_AHEAD_S * SAMPLE_RATE and not self._played.is_set():
+            while queued < self._sink.ahead_s * SAMPLE_RATE and not self._played.is_set():
                 piece = self._player.next(now + queued / SAMPLE_RATE)
                 if piece is None:
                     self._played.set()
                     break
                 self._sink.write(piece)
                 queued += len(piece.pcm)
-            heard_ms = self._player.heard_ms(queued)
-            if heard_ms is not None:
-                self._reception.screen.update(heard_ms)
-            elif self._reception.facts.summary.state == "planned":
-                self._reception.screen.update(0)  # the first page may be looked at before the lecture begins
+            self.heard_ms = self._player.heard_ms(queued)
+            self._show(self._reception, now)
             await asyncio.sleep(_PLAY_EVERY_S)
+
+    def _show(self, reception: Reception, now: float) -> None:
+        """Bring the screen to what is heard."""
+        if self.heard_ms is not None:
+            reception.screen.update(self.heard_ms)
+        elif reception.facts.summary.state == "planned":
+            reception.screen.update(0)  # the first page may be looked at before the lecture begins
+        if reception.screen.picture is not self.view.picture:
+            self._look(now)
 
     async def _tick(self) -> None:
         while True:
@@ -159,11 +166,10 @@ class Hall:
             await asyncio.sleep(_TICK_EVERY_S)
 
     def _look(self, now: float) -> None:
-        heard_ms = self._player.heard_ms(self._sink.queued_samples(now)) if self._player else None
         self.view = make_view(
             self._reception,
             self._link,
-            heard_ms,
+            self.heard_ms,
             now,
             disk_error=self._disk_error,
             finished=self._played.is_set(),
@@ -206,9 +212,9 @@ class Hall:
         reception, player, link = self._reception, self._player, self._link
         if reception is None or player is None:
             return
-        before, heard_ms = reception.progress, player.heard_ms(self._sink.queued_samples(_now()))
-        progress = type(before)(
-            position_ms=heard_ms if player.heard.known_ms() else None,
+        before = reception.progress
+        progress = Progress(
+            position_ms=self.heard_ms if player.heard.known_ms() else None,
             heard=[(span.start_ms, span.end_ms) for span in player.heard],
             shown=sorted(reception.screen.shown_seqs),
             longest_silence_ms=max(before.longest_silence_ms, player.longest_silence_ms),

@@ -8,13 +8,13 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from classroom_client.backoff import Backoff
 from classroom_client.camera_stream import CameraStream
 from classroom_client.meter import LinkMeter
 from classroom_client.voice_stream import VoiceStream
 from lecture.entries import EncodedFrame
 from lecture.errors import HallcastError
 from lecture.messages import Answer, Candidate, Message, Offer
+from transport.backoff import Backoff
 from transport.errors import TransportError
 from transport.network import NetworkConfig
 from transport.peer import Peer
@@ -35,6 +35,7 @@ class MediaEvents:
     :ivar began: a connection stands.
     :ivar voice: frames of 60 ms as (lecture time, Opus packet), and ``now``.
     :ivar camera: codec and coded picture.
+    :ivar keyframe_wanted: whether whoever shows the camera needs a keyframe.
     :ivar near_ms: about what lecture time it is (RTP timestamps wrap after 24 h).
     :ivar voice_expected: whether voice should be coming now.
     """
@@ -42,6 +43,7 @@ class MediaEvents:
     began: Callable[[], None]
     voice: Callable[[list[tuple[int, bytes]], float], None]
     camera: Callable[[str, EncodedFrame], None]
+    keyframe_wanted: Callable[[], bool]
     near_ms: Callable[[], int]
     voice_expected: Callable[[], bool]
 
@@ -197,6 +199,8 @@ class MediaLink:
             for stream in (self._voice, self._camera):
                 if stream is not None:
                     stream.tune(now, rtt_s, self.deadline_s)
+            if self._camera is not None and self._events.keyframe_wanted():
+                self._camera.request_keyframe(now)
             if self._events.voice_expected() and now - max(began, self.last_packet_s) > _SILENCE_S:
                 return "silent"
         return closed.result()

@@ -12,6 +12,7 @@ from lecture.messages import Receipt
 class HallReceipt:
     """All of a hall's lecture.
 
+    :param ended: the lecture was played to its end.
     :param complete: the hall's file has every second of voice that the relay has.
     :param voice_heard_ms: voice of the lecture that came out of the loudspeaker, each second counted once.
     :param voice_kept_ms: voice in the hall's file.
@@ -22,6 +23,7 @@ class HallReceipt:
 
     lecture: str = ""
     hall: str = ""
+    ended: bool = False
     complete: bool = False
     voice_sent_ms: int = 0
     voice_heard_ms: int = 0

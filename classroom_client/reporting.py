@@ -118,7 +118,9 @@ def make_report(view: View, player: Player | None, rung: str, heads: int) -> Rep
     )
 
 
-def make_receipt(reception: Reception, player: Player, link: LinkFacts, settings: HallSettings) -> HallReceipt:
+def make_receipt(
+    reception: Reception, player: Player, link: LinkFacts, settings: HallSettings, *, played: bool
+) -> HallReceipt:
     """The whole lecture, restarts of the hall included."""
     ended = reception.facts.ended
     progress = reception.progress
@@ -127,6 +129,7 @@ def make_receipt(reception: Reception, player: Player, link: LinkFacts, settings
     return HallReceipt(
         lecture=reception.facts.summary.id,
         hall=settings.name,
+        ended=played,
         complete=reception.complete,
         voice_sent_ms=ended.voice_sent_ms if ended else max(reception.facts.voice_end_ms, 0),
         voice_heard_ms=player.heard.known_ms(),

@@ -28,7 +28,6 @@ class RtpStream(ABC):
         self._near_ms = near_ms
         self._stream: ReceiveStream | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._rtt_s: float | None = None
         self._deadline_s = 2.0
 
     @property
@@ -89,15 +88,7 @@ class RtpStream(ABC):
     def _begin(self, ssrc: int, now: float) -> ReceiveStream:
         if self._stream is not None:
             self._restarted()
-        return ReceiveStream(
-            ssrc,
-            self._media.codec.clock_rate,
-            self._media.codec.payload_type,
-            self._media.rtx_payload_type,
-            local_ssrc=self._media.ssrc,
-            deadline_s=self._deadline_s,
-            ring_s=_RING_S,
-        )
+        return ReceiveStream.negotiated(self._media, ssrc, deadline_s=self._deadline_s, ring_s=_RING_S)
 
     def _feedback(self, now: float) -> None:
         """Send what is due, and come again when the next is."""

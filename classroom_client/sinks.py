@@ -11,7 +11,13 @@ from classroom_client.player import SAMPLE_RATE, Piece
 
 
 class Sink(Protocol):
-    """Takes pieces of sound and plays them at its own pace."""
+    """Takes pieces of sound and plays them at its own pace.
+
+    :ivar ahead_s: how much it wants to have queued.
+    """
+
+    @property
+    def ahead_s(self) -> float: ...
 
     def queued_samples(self, now: float) -> int:
         """Samples written and not heard yet."""
@@ -25,6 +31,8 @@ class Sink(Protocol):
 
 class ClockSink:
     """Plays into the air in real time: the sink of a hall without a loudspeaker."""
+
+    ahead_s = 0.12
 
     def __init__(self) -> None:
         self._written = 0

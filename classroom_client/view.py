@@ -70,7 +70,6 @@ class View:
     picture: PagePicture | None = None
     reconnects: int = 0
     disk_error: str = ""
-    no_sound_device: bool = False
 
     def facts(self) -> dict[str, Any]:
         """JSON-ready."""

@@ -1,0 +1,214 @@
+"""Drawing the hall's window. Knows nothing of the engine but the view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pygame
+
+from classroom_client.texts import Texts
+from classroom_client.view import Link, Sign, Sound, View, sign_of
+from classroom_client.window.fonts import Fonts
+from classroom_client.window.layout import Box, Layout
+
+BLACK = (0, 0, 0)
+_STRIP = (16, 18, 22)
+_TEXT = (226, 229, 234)
+_QUIET = (148, 154, 164)
+_GOOD = (82, 196, 120)
+_WARN = (240, 178, 60)
+_BAD = (236, 92, 80)
+_PANEL = (18, 21, 27, 232)
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """What the window itself adds to the view."""
+
+    camera_off: bool = False
+    help_shown: bool = False
+    quit_asked: bool = False
+    silent: bool = False
+
+
+class Painter:
+    """Draws onto one surface; texts are rendered once and kept while they are shown."""
+
+    def __init__(self, fonts: Fonts, texts: Texts) -> None:
+        self._fonts = fonts
+        self._texts = texts
+        self._rendered: dict[tuple[str, int, Colour, bool], pygame.Surface] = {}
+
+    def paint(
+        self,
+        surface: pygame.Surface,
+        view: View,
+        page: pygame.Surface | None,
+        camera: pygame.Surface | None,
+        overlay: Overlay,
+    ) -> None:
+        """Draw everything."""
+        layout = Layout(*surface.get_size())
+        if len(self._rendered) > 200:
+            self._rendered.clear()
+        surface.fill(BLACK)
+        sign = sign_of(view)
+        if page is not None:
+            box = layout.page(*page.get_size())
+            if page.get_size() != (box.width, box.height):  # decoded for the size before; the right one comes soon
+                page = pygame.transform.smoothscale(page, (box.width, box.height))
+            surface.blit(page, (box.x, box.y))
+        else:
+            self._cover(surface, layout, view)
+        if camera is not None and not overlay.camera_off:
+            self._camera(surface, layout, camera)
+        self._strip(surface, layout, view, overlay)
+        if sign is not None:
+            self._sign(surface, layout, sign)
+        if overlay.help_shown:
+            self._help(surface, layout)
+        if overlay.quit_asked:
+            self._question(surface, layout)
+
+    def _cover(self, surface: pygame.Surface, layout: Layout, view: View) -> None:
+        """Before the first page: what this is going to be."""
+        unit, middle = layout.unit, layout.stage.height // 2
+        title = self._text(view.title or self._texts("waiting_title"), round(unit * 3.2), _TEXT, bold=True)
+        title = _within(title, round(layout.width * 0.9))
+        surface.blit(title, ((layout.width - title.get_width()) // 2, middle - title.get_height()))
+        if view.course:
+            course = _within(self._text(view.course, round(unit * 1.6), _QUIET), round(layout.width * 0.9))
+            surface.blit(course, ((layout.width - course.get_width()) // 2, middle + unit // 2))
+
+    def _camera(self, surface: pygame.Surface, layout: Layout, camera: pygame.Surface) -> None:
+        box = layout.camera(*camera.get_size())
+        frame = pygame.Rect(box.x, box.y, camera.get_width(), camera.get_height()).inflate(4, 4)
+        pygame.draw.rect(surface, (60, 66, 76), frame, border_radius=4)
+        surface.blit(camera, (box.x, box.y))
+
+    def _strip(self, surface: pygame.Surface, layout: Layout, view: View, overlay: Overlay) -> None:
+        box, unit = layout.strip, layout.unit
+        pygame.draw.rect(surface, _STRIP, (box.x, box.y, box.width, box.height))
+        middle = box.y + box.height // 2
+        pygame.draw.aacircle(surface, _lamp(view), (box.x + unit, middle), max(4, round(unit * 0.32)))
+        x = box.x + round(unit * 1.8)
+        for text, colour in self._facts(view, overlay):
+            drawn = self._text(text, unit, colour)
+            surface.blit(drawn, (x, middle - drawn.get_height() // 2))
+            x += drawn.get_width() + round(unit * 1.4)
+        self._page_number(surface, layout, view, x)
+
+    def _page_number(self, surface: pygame.Surface, layout: Layout, view: View, left: int) -> None:
+        box, unit = layout.strip, layout.unit
+        if view.page and view.page_count:
+            text = self._texts("strip_page", page=view.page, pages=view.page_count)
+        else:
+            text = self._texts("strip_page_alone", page=view.page) if view.page else ""
+        number = self._text(text, unit, _TEXT)
+        x = box.width - number.get_width() - unit
+        middle = box.y + box.height // 2
+        surface.blit(number, (x, middle - number.get_height() // 2))
+        title = self._text(view.title, unit, _QUIET)
+        if view.title and x - title.get_width() - round(unit * 1.4) > left:
+            surface.blit(title, (x - title.get_width() - round(unit * 1.4), middle - title.get_height() // 2))
+
+    def _facts(self, view: View, overlay: Overlay) -> list[tuple[str, Colour]]:
+        """What the strip says, left to right."""
+        say = self._texts
+        facts: list[tuple[str, Colour]] = [
+            {
+                Link.UP: (say("strip_link_up"), _TEXT),
+                Link.DOWN: (say("strip_link_down"), _BAD),
+                Link.JOINING: (say("strip_joining"), _WARN),
+            }[view.link]
+        ]
+        if overlay.silent:
+            facts.append((say("no_sound"), _BAD))
+        if view.heard_ms is not None and view.sound is not Sound.FINISHED:
+            seconds = f"{view.behind_ms / 1000:.1f}" if view.behind_ms < 20_000 else str(round(view.behind_ms / 1000))
+            late = view.behind_ms > view.delay_ms + 2000
+            facts.append((say("strip_delay", seconds=seconds), _WARN if late else _QUIET))
+        if view.link is Link.UP:
+            facts.append((say("strip_rate", kbps=round(view.in_kbps)), _QUIET))
+            if view.fraction_lost >= 0.01:
+                facts.append((say("strip_loss", percent=round(view.fraction_lost * 100)), _QUIET))
+            if view.carrier == "socket":
+                facts.append((say("strip_by_socket"), _WARN))
+        if overlay.camera_off:
+            facts.append((say("strip_camera_off"), _QUIET))
+        return facts
+
+    def _sign(self, surface: pygame.Surface, layout: Layout, sign: Sign) -> None:
+        """A sentence that can be read from the last row, low on the page where slides have least to say."""
+        unit = layout.unit
+        colour = _BAD if sign.urgent else _WARN if sign.text_id in ("catching_up", "page_coming") else _GOOD
+        text = self._text(self._texts(sign.text_id, **sign.values), round(unit * 1.5), _TEXT)
+        text = _within(text, round(layout.width * 0.86))
+        width, height = text.get_width() + unit * 3, text.get_height() + round(unit * 1.3)
+        box = Box((layout.width - width) // 2, layout.stage.height - height - unit, width, height)
+        self._panel(surface, box)
+        pygame.draw.rect(surface, colour, (box.x, box.y, max(5, unit // 3), height), border_radius=unit // 4)
+        surface.blit(text, (box.x + round(unit * 1.6), box.y + (height - text.get_height()) // 2))
+
+    def _help(self, surface: pygame.Surface, layout: Layout) -> None:
+        unit = layout.unit
+        keys = ("fullscreen", "escape", "camera", "help", "quit")
+        title = self._text(self._texts("help_title"), round(unit * 1.6), _TEXT, bold=True)
+        lines = [
+            (
+                self._text(self._texts(f"help_{key}"), round(unit * 1.2), _WARN),
+                self._text(self._texts(f"help_{key}_text"), round(unit * 1.2), _TEXT),
+            )
+            for key in keys
+        ]
+        key_width = max(key.get_width() for key, _ in lines)
+        width = key_width + max(text.get_width() for _, text in lines) + unit * 6
+        step = round(unit * 2.1)
+        height = title.get_height() + step * len(lines) + unit * 3
+        box = Box((layout.width - width) // 2, (layout.stage.height - height) // 2, width, height)
+        self._panel(surface, box)
+        surface.blit(title, (box.x + unit * 2, box.y + unit))
+        y = box.y + unit * 2 + title.get_height()
+        for key, text in lines:
+            surface.blit(key, (box.x + unit * 2, y))
+            surface.blit(text, (box.x + unit * 4 + key_width, y))
+            y += step
+
+    def _question(self, surface: pygame.Surface, layout: Layout) -> None:
+        unit = layout.unit
+        question = self._text(self._texts("quit_question"), round(unit * 2), _TEXT, bold=True)
+        answer = self._text(self._texts("quit_answer"), round(unit * 1.2), _QUIET)
+        width = max(question.get_width(), answer.get_width()) + unit * 5
+        height = question.get_height() + answer.get_height() + unit * 4
+        box = Box((layout.width - width) // 2, (layout.stage.height - height) // 2, width, height)
+        self._panel(surface, box)
+        surface.blit(question, ((layout.width - question.get_width()) // 2, box.y + round(unit * 1.4)))
+        surface.blit(
+            answer, ((layout.width - answer.get_width()) // 2, box.y + question.get_height() + round(unit * 2.4))
+        )
+
+    def _panel(self, surface: pygame.Surface, box: Box) -> None:
+        panel = pygame.Surface((box.width, box.height), pygame.SRCALPHA)
+        pygame.draw.rect(panel, _PANEL, panel.get_rect(), border_radius=max(4, box.height // 12))
+        surface.blit(panel, (box.x, box.y))
+
+    def _text(self, text: str, size: int, colour: Colour, *, bold: bool = False) -> pygame.Surface:
+        key = (text, size, colour, bold)
+        if key not in self._rendered:
+            self._rendered[key] = self._fonts.get(size, bold=bold).render(text, True, colour)
+        return self._rendered[key]
+
+
+def _lamp(view: View) -> Colour:
+    if view.link is Link.DOWN:
+        return _BAD
+    return _GOOD if view.link is Link.UP and view.sound is not Sound.STALLED else _WARN
+
+
+def _within(surface: pygame.Surface, width: int) -> pygame.Surface:
+    """The surface, made smaller if it is wider than that."""
+    if surface.get_width() <= width:
+        return surface
+    return pygame.transform.smoothscale_by(surface, width / surface.get_width())
