@@ -79,7 +79,7 @@ class Publication:
         self._sent = sent
         self._on_keyframe = on_keyframe
         self._wire_before = sent.wire_bytes
-        streams = {one.kind: _stream(one) for one in media}
+        streams = {one.kind: SendStream.negotiated(one) for one in media}
         self.voice = streams.get("audio")
         self.camera = streams.get("video")
         self._streams = list(streams.values())
@@ -177,16 +177,6 @@ class Publication:
         await self._peer.close()
         if goodbye:
             await _delete(self._session)
-
-
-def _stream(media: sdp.NegotiatedMedia) -> SendStream:
-    return SendStream(
-        media.ssrc,
-        media.codec.payload_type,
-        media.codec.clock_rate,
-        rtx_payload_type=media.rtx_payload_type,
-        rtx_ssrc=media.rtx_ssrc,
-    )
 
 
 async def publish(

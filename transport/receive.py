@@ -17,9 +17,12 @@ from transport.received import ReceivedPacket as ReceivedPacket
 from transport.received import ReceiveStats as ReceiveStats
 from transport.rtcp import SenderReport
 from transport.rtp import RtpPacket
+from transport.sdp_types import NegotiatedMedia
 
 MAX_DROPOUT = 3000
 """Packets a stream may seem to leap ahead, or fall back, before a second packet must confirm it (RFC 3550 A.1)."""
+
+RING_S = 10.0
 
 _LONGEST_SPACING_S = 0.25
 _JITTER_LIMIT_S = 5.0
@@ -57,7 +60,7 @@ class ReceiveStream:
         nack: bool = True,
         deadline_s: float = 3.0,
         reorder_s: float = 0.02,
-        ring_s: float = 10.0,
+        ring_s: float = RING_S,
         max_ring_packets: int = 8192,
         report_interval_s: float = 1.0,
     ) -> None:
@@ -91,6 +94,23 @@ class ReceiveStream:
         self._packets_reported = 0
         self._sender_report: tuple[int, float] | None = None
         self._keyframe_asked_s = -math.inf
+
+    @classmethod
+    def negotiated(
+        cls, media: NegotiatedMedia, ssrc: int, *, deadline_s: float, ring_s: float = RING_S
+    ) -> ReceiveStream:
+        """One source of what was agreed on; several where the sender simulcasts."""
+        return cls(
+            ssrc,
+            media.codec.clock_rate,
+            media.codec.payload_type,
+            media.rtx_payload_type,
+            media.remote_rtx_ssrcs.get(ssrc),
+            local_ssrc=media.ssrc,
+            nack="nack" in media.feedback,
+            deadline_s=deadline_s,
+            ring_s=ring_s,
+        )
 
     @property
     def stats(self) -> ReceiveStats:

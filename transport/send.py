@@ -15,10 +15,13 @@ from dataclasses import dataclass
 from transport import rtcp, rtp
 from transport.received import ReceivedPacket
 from transport.rtcp import RtcpPacket
+from transport.sdp_types import MID, NegotiatedMedia
 
 HOLD_OFF_ROUND_TRIPS = 0.85
 """A packet is not sent again sooner than this after it was sent: until then no request can know that it is lost.
 Less than one, so that a receiver that repeats its request every 1.15 round trips is never refused for jitter's sake."""
+
+RESEND_BYTES_PER_S = 60_000.0
 
 _SHORTEST_HOLD_OFF_S = 0.02
 _UNKNOWN_HOLD_OFF_S = 0.15
@@ -92,7 +95,7 @@ class SendStream:
         cname: str = "hallcast",
         ring_s: float = 10.0,
         max_ring_packets: int = 4096,
-        resend_bytes_per_s: float = 60_000,
+        resend_bytes_per_s: float = RESEND_BYTES_PER_S,
         first_sequence: int | None = None,
     ) -> None:
         self.ssrc = ssrc
@@ -129,6 +132,25 @@ class SendStream:
         self._reports: deque[tuple[int, float]] = deque(maxlen=_REMEMBERED_REPORTS)
         self._payload_bytes = 0
         self._told_rtt_s: float | None = None
+
+    @classmethod
+    def negotiated(
+        cls, media: NegotiatedMedia, *, mid: bool = False, resend_bytes_per_s: float = RESEND_BYTES_PER_S
+    ) -> SendStream:
+        """The source that was agreed on.
+
+        :param mid: each packet names its media section (RFC 8843 section 15), which a few receivers need.
+        """
+        mid_id = media.extensions.get(MID) if mid else None
+        return cls(
+            media.ssrc,
+            media.codec.payload_type,
+            media.codec.clock_rate,
+            rtx_payload_type=media.rtx_payload_type,
+            rtx_ssrc=media.rtx_ssrc,
+            resend_bytes_per_s=resend_bytes_per_s,
+            extensions={mid_id: media.mid.encode()} if mid_id else rtp.NO_EXTENSIONS,
+        )
 
     @property
     def rtt_s(self) -> float | None:

@@ -116,16 +116,7 @@ class Ingest:
     def _add(self, media: NegotiatedMedia, ssrc: int, rid: str, now: float) -> Source | None:
         if media.rids and rid not in media.rids:
             return None  # with simulcast the first packets carry their rid; without it the layer is unknown
-        stream = ReceiveStream(
-            ssrc,
-            media.codec.clock_rate,
-            media.codec.payload_type,
-            media.rtx_payload_type,
-            media.remote_rtx_ssrcs.get(ssrc),
-            local_ssrc=media.ssrc,
-            nack="nack" in media.feedback,
-            deadline_s=self._deadline_s,
-        )
+        stream = ReceiveStream.negotiated(media, ssrc, deadline_s=self._deadline_s)
         source = Source(media, stream, rid, first_s=now)
         # A publisher may change its SSRC (another device, a restarted encoder): the new source replaces the old one.
         for old in [s for s in self.sources if s.media is media and s.rid == rid]:

@@ -13,7 +13,7 @@ from transport import rtcp
 from transport.peer import Peer
 from transport.receive import ReceivedPacket
 from transport.rtp import MalformedPacket
-from transport.sdp import HALLCAST_VOICE, MID, NegotiatedMedia
+from transport.sdp import HALLCAST_VOICE, NegotiatedMedia
 from transport.send import SendStream
 from transport.video import Vp8Continuity
 
@@ -35,7 +35,7 @@ class VoiceSender:
 
     def __init__(self, peer: Peer, media: NegotiatedMedia) -> None:
         self.packed = media.codec.is_named(HALLCAST_VOICE)
-        self.stream = _stream(media, VOICE_RESEND_BYTES_PER_S)
+        self.stream = SendStream.negotiated(media, mid=True, resend_bytes_per_s=VOICE_RESEND_BYTES_PER_S)
         self.wanted_kbps = 16
         self.sent_kbps = 0
         self.end_ms = 0
@@ -70,7 +70,7 @@ class CameraSender:
 
     def __init__(self, peer: Peer, media: NegotiatedMedia) -> None:
         self.codec = media.codec.name.lower()
-        self.stream = _stream(media, CAMERA_RESEND_BYTES_PER_S)
+        self.stream = SendStream.negotiated(media, mid=True, resend_bytes_per_s=CAMERA_RESEND_BYTES_PER_S)
         self.on = False
         self.started = False
         self.lost_picture = False
@@ -209,16 +209,3 @@ class Subscriber:
             if since:
                 self.sent_kbps = (sent_bytes - count_bytes) * 8 / 1000 / (now - since)
             self._sent_mark = (now, sent_bytes)
-
-
-def _stream(media: NegotiatedMedia, resend_bytes_per_s: float) -> SendStream:
-    mid_id = media.extensions.get(MID)
-    return SendStream(
-        media.ssrc,
-        media.codec.payload_type,
-        media.codec.clock_rate,
-        rtx_payload_type=media.rtx_payload_type,
-        rtx_ssrc=media.rtx_ssrc,
-        resend_bytes_per_s=resend_bytes_per_s,
-        extensions={mid_id: media.mid.encode()} if mid_id else {},
-    )
