@@ -10,6 +10,7 @@ import asyncio
 import ipaddress
 import logging
 import random
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -84,12 +85,13 @@ class IceConnection(Connection):
 
     async def _bind(self, address: str) -> MediaProtocol:
         sock = bind_udp(address, self._network.udp_ports)
+        loop = asyncio.get_running_loop()
+        opening = loop.create_task(loop.create_datagram_endpoint(lambda: MediaProtocol(self), sock=sock))
         try:
-            _, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
-                lambda: MediaProtocol(self), sock=sock
-            )
+            # Shielded: uvloop 0.23 keeps the socket for ever when it is cancelled on the way.
+            _, protocol = await asyncio.shield(opening)
         except BaseException:
-            sock.close()
+            opening.add_done_callback(lambda _: _close_opened(opening, sock))
             raise
         protocol.sock = sock
         self._protocols.append(protocol)
@@ -280,6 +282,13 @@ async def _ask_server(query: Awaitable[tuple[Candidate, Any]]) -> Candidate | No
         logger.warning("a STUN or TURN server gave no candidate: %s", error or type(error).__name__)
         return None
     return candidate
+
+
+def _close_opened(opening: asyncio.Task[tuple[asyncio.DatagramTransport, MediaProtocol]], sock: socket.socket) -> None:
+    if opening.cancelled() or opening.exception() is not None:
+        sock.close()
+    else:
+        opening.result()[0].close()
 
 
 def _ignore(_: object) -> None:
