@@ -54,7 +54,7 @@ class DeckLimits:
     max_pages: int = 500
     max_bytes: int = 64_000_000
     page_timeout_s: float = 20.0
-    deck_timeout_s: float = 600.0
+    deck_timeout_s: float = 1800.0
     memory_bytes: int = 1_500_000_000
     max_failed_pages: int = 10
 

@@ -46,12 +46,12 @@ class MediaSettings:
     takeover_silence_s: float = 3.0
     publisher_silence_s: float = 20.0
     voice_wait_s: float = 1.0
-    commit_interval_s: float = 0.8
+    commit_interval_s: float = 0.5
     keyframe_interval_s: float = 1.0
     hall_send_timeout_s: float = 30.0
     hall_silence_s: float = 60.0
     idle_close_s: float = 600.0
     camera_kbps: int = 600
-    deck_timeout_s: float = 600.0
+    deck_timeout_s: float = 1800.0
     deck_max_pages: int = 500
     deck_max_bytes: int = 64_000_000
