@@ -12,23 +12,22 @@ from itertools import groupby
 from pathlib import Path
 
 from lecture.coverage import Coverage
-from lecture.entries import MEDIA_KINDS, EncodedFrame, Entry, Kind, pack_frames, unpack_event, unpack_frames
+from lecture.entries import EVENT_KINDS, EncodedFrame, Entry, Kind, pack_frames, unpack_event, unpack_frames
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
 from lecture.log import Span
 from lecture.messages import EntryMessage, Have
-from lecture.tracks import VOICE_FRAME_MS, Track
+from lecture.tracks import RECORDED_KBPS, VOICE_FRAME_MS, Track
 from lecture.wire import BlobFrame
 
 log = logging.getLogger("hallcast.hall")
 
-_COPY_RUNG = "24"
+_COPY_RUNG = str(RECORDED_KBPS)
 """Rung under which the copy keeps its one voice track per language: that of the relay's log, whose frames fill the
 gaps. Frames that came live in a lower rung stand in it too, since all rungs share the grid."""
 
 _PROGRESS_KEY = "hall.progress"
 _HAVE_LIMIT = 700  # of blobs named in a hello, which may not exceed 64 kB
-_EVENT_KINDS = [kind for kind in Kind if kind not in MEDIA_KINDS]
 
 
 @dataclass(slots=True)
@@ -120,7 +119,7 @@ class HallCopy:
         """All events in the file, in order."""
         found: list[EntryMessage] = []
         after_seq = 0
-        while entries := self._file.read(after_seq, kinds=_EVENT_KINDS):
+        while entries := self._file.read(after_seq, kinds=EVENT_KINDS):
             after_seq = entries[-1].seq
             for entry in entries:
                 try:

@@ -22,7 +22,7 @@ from lecture.entries import EncodedFrame, Kind, unpack_frames
 from lecture.errors import LectureFileError
 from lecture.log import Span
 from lecture.messages import Clock, Ended, EntryMessage, Filled, HallWelcome, LectureSummary, State, Want
-from lecture.tracks import VOICE_FRAME_MS
+from lecture.tracks import VOICE_FRAME_MS, VOICE_RUNGS_KBPS
 from lecture.wire import BlobFrame, ChunkFrame
 
 log = logging.getLogger("hallcast.hall")
@@ -32,7 +32,6 @@ _RETRANSMISSION_MS = 1500
 _FOLLOW_MS = 15_000
 _CLOCK_JUMP_MS = 3000
 _LAST_VOICE_MS = 1000  # voice that was on its way through the relay when the lecture ended
-_RUNGS_KBPS = (8, 12, 16, 24)
 
 
 @dataclass(slots=True)
@@ -192,7 +191,7 @@ class Reception:
         if not self._frame_bytes:
             return ""
         kbps = self._frame_bytes * 8 / VOICE_FRAME_MS
-        return str(min(_RUNGS_KBPS, key=lambda rung: abs(rung - kbps)))
+        return str(min(VOICE_RUNGS_KBPS, key=lambda rung: abs(rung - kbps)))
 
     @property
     def complete(self) -> bool:

@@ -8,6 +8,12 @@ VOICE_FRAME_MS = 60
 """Length of a made voice rung's Opus frame. Made rungs lie on this grid of lecture time: frame n covers
 ``[n * 60, n * 60 + 60)`` ms, the same n in every rung, so that any rung can fill any gap."""
 
+VOICE_RUNGS_KBPS = (8, 12, 16, 24)
+"""The made rungs of a voice, in kbit/s of Opus."""
+
+RECORDED_KBPS = 24
+"""The rung that the relay always makes and records: catch-up and replay read it."""
+
 SOURCE_RUNG = "source"
 """Rung name of media kept exactly as the publisher sent it."""
 

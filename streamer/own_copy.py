@@ -12,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lecture.entries import EncodedFrame, Entry, Flag, Kind, pack_event, pack_frames
+from lecture.chunks import Chunker
+from lecture.entries import EncodedFrame, Entry, Flag, Kind, pack_event
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
 from lecture.tracks import SOURCE_RUNG, Track
@@ -24,9 +25,7 @@ from streamer.voice_pump import VoicePacket
 log = logging.getLogger("hallcast.streamer")
 
 COMMIT_EVERY_S = 0.5
-CHUNK_MS = 480
-"""Together: a power cut costs a second at most."""
-LAST_PICTURE_MS = 40
+"""With entries of half a second: a power cut costs a second at most."""
 OFFSET_KEY = "lecture_time_offset_ms"
 
 
@@ -61,8 +60,8 @@ class OwnCopy:
         self._base_ms = file.last_t_ms()
         self.trouble = ""
         self._file = file
-        self._voice = _Chunks(file, Kind.VOICE, Track("voice", "opus", 48_000, language, SOURCE_RUNG, 1))
-        self._camera: _Chunks | None = None
+        self._voice = _Recorded(file, Kind.VOICE, Track("voice", "opus", 48_000, language, SOURCE_RUNG, 1))
+        self._camera: _Recorded | None = None
         self._offset_ms: int | None = None
 
     @property
@@ -84,7 +83,7 @@ class OwnCopy:
     def camera(self, picture: CodedPicture) -> None:
         """Keep a picture."""
         if self._camera is None:
-            self._camera = _Chunks(self._file, Kind.CAMERA, Track("camera", "vp8", 90_000))
+            self._camera = _Recorded(self._file, Kind.CAMERA, Track("camera", "vp8", 90_000))
         flags = Flag.KEYFRAME if picture.keyframe else Flag.NONE
         self._camera.add(EncodedFrame(self._base_ms + picture.at_ms, 0, picture.data, int(flags)))
 
@@ -129,9 +128,9 @@ class OwnCopy:
     def close(self, *, finished: bool) -> None:
         """Write what is held and release the file (blocks)."""
         try:
-            for chunks in (self._voice, self._camera):
-                if chunks is not None:
-                    chunks.flush()
+            for track in (self._voice, self._camera):
+                if track is not None:
+                    track.flush()
             if finished:
                 self._file.finish()
         except LectureFileError as error:
@@ -142,34 +141,19 @@ class OwnCopy:
             self.trouble = error.text
 
 
-class _Chunks:
-    """Gathers frames into entries of half a second."""
+class _Recorded:
+    """One track: its frames gathered, and appended to the file."""
 
     def __init__(self, file: LectureFile, kind: Kind, track: Track) -> None:
         self._file = file
-        self._kind = kind
-        self._track_id = file.add_track(track).track_id
-        self._frames: list[EncodedFrame] = []
+        self._chunks = Chunker(kind, file.add_track(track).track_id)
 
     def add(self, frame: EncodedFrame) -> None:
-        if self._frames and self._begins_anew(frame):
-            self.flush()
-        self._frames.append(frame)
-
-    def _begins_anew(self, frame: EncodedFrame) -> bool:
-        first, last = self._frames[0], self._frames[-1]
-        if self._kind == Kind.CAMERA and frame.flags & Flag.KEYFRAME:
-            return True  # so that a reader finds where it can begin to decode
-        # An entry claims all time between its beginning and its end: a skip is not to be claimed.
-        is_skip = last.duration_ms and frame.t_ms != last.t_ms + last.duration_ms
-        return bool(is_skip) or frame.t_ms - first.t_ms >= CHUNK_MS
+        self._append(self._chunks.push(frame))
 
     def flush(self) -> None:
-        if not self._frames:
-            return
-        frames, self._frames = self._frames, []
-        first, last = frames[0], frames[-1]
-        duration_ms = last.t_ms + (last.duration_ms or LAST_PICTURE_MS) - first.t_ms
-        flags = first.flags & Flag.KEYFRAME
-        payload = pack_frames(first.t_ms, frames)
-        self._file.append(Entry(self._kind, first.t_ms, payload, self._track_id, duration_ms, flags))
+        self._append(self._chunks.flush())
+
+    def _append(self, entries: list[Entry]) -> None:
+        for entry in entries:
+            self._file.append(entry)

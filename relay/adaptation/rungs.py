@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-VOICE_RUNGS_KBPS = (8, 12, 16, 24)
+from lecture.tracks import VOICE_RUNGS_KBPS
 
 START_KBPS = 16
 CLEAN_REPORTS_UP = 2

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 
+from lecture.chunks import Chunker
 from lecture.entries import EncodedFrame, Entry, Kind
 from lecture.log import LectureLog
 from lecture.tracks import SOURCE_RUNG, Track
-from relay.media.chunks import Chunker
 from relay.media.ingest import Source
 from relay.media.subscriber import CameraSender
 from transport.media_clock import MediaClock

@@ -6,11 +6,10 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 
-from lecture.entries import MEDIA_KINDS, Entry, Kind
+from lecture.entries import EVENT_KINDS, Entry, Kind
 from lecture.log import LectureLog
 from lecture.messages import EntryMessage
 
-EVENT_KINDS = frozenset(kind for kind in Kind if kind not in MEDIA_KINDS)
 TAIL_ENTRIES = 512
 READ_ENTRIES = 200
 

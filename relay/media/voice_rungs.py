@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from lecture.tracks import VOICE_FRAME_MS
-from relay.adaptation.rungs import VOICE_RUNGS_KBPS
+from lecture.tracks import RECORDED_KBPS, VOICE_FRAME_MS, VOICE_RUNGS_KBPS
 from relay.media.voice_grid import GridFrame
 from transport.opus import Encoder
-
-RECORDED_KBPS = 24
-"""The rung that is always made and recorded: catch-up and replay read it."""
 
 
 @dataclass(frozen=True, slots=True)

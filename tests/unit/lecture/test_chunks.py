@@ -7,8 +7,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lecture.chunks import CHUNK_MS, Chunker
 from lecture.entries import EncodedFrame, Entry, Flag, Kind, unpack_frames
-from relay.media.chunks import CHUNK_MS, Chunker
 
 
 def voice(t_ms: int, duration_ms: int = 60) -> EncodedFrame:
