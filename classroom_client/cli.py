@@ -72,7 +72,6 @@ def run(args: argparse.Namespace) -> int:
         from classroom_client.window.app import run_window
 
         receipt = run_window(settings, teller, texts=texts, windowed=args.windowed, dump_pages=args.dump_pages)
-    teller.receipt(receipt)
     return 0 if receipt.ended and receipt.complete else _LEFT_EARLY
 
 
@@ -88,6 +87,7 @@ async def _headless(
             received.append(await hall.run())
 
         await until_first(receive(), teller.follow(hall))
+    teller.receipt(received[0])
     return received[0]
 
 

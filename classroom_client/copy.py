@@ -27,6 +27,7 @@ _COPY_RUNG = str(RECORDED_KBPS)
 gaps. Frames that came live in a lower rung stand in it too, since all rungs share the grid."""
 
 _PROGRESS_KEY = "hall.progress"
+_BEYOND_USE = frozenset({"file_damaged", "not_a_lecture_file"})
 _HAVE_LIMIT = 700  # of blobs named in a hello, which may not exceed 64 kB
 
 
@@ -72,7 +73,15 @@ class HallCopy:
             raise LectureFileError("file_unwritable", f"The folder {folder} cannot be used.") from error
         path = folder / f"{_file_stem(lecture_id)}.lecture"
         if path.exists():
-            return cls(LectureFile.open(path))
+            try:
+                return cls(LectureFile.open(path))
+            except LectureFileError as error:
+                if error.error_id not in _BEYOND_USE:
+                    raise
+                # The lecture goes on, whatever happened to an old copy; nothing is thrown away.
+                aside = _free_name(path)
+                log.error("the hall's copy is damaged and set aside as %s: %s", aside.name, error)
+                path.rename(aside)
         return cls(LectureFile.create(path, {"lecture_id": lecture_id, "title": title, "copy": "hall"}))
 
     @property
@@ -188,6 +197,11 @@ class HallCopy:
                 self._file.finish()
         finally:
             self._file.close()
+
+
+def _free_name(path: Path) -> Path:
+    names = (path.with_name(f"{path.stem}.damaged-{number}.lecture") for number in range(1, 10_000))
+    return next(name for name in names if not name.exists())
 
 
 def _file_stem(lecture_id: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from lecture.entries import Kind
+from lecture import decks
+from lecture.decks import PageImage
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -20,20 +21,6 @@ class PageTurn:
 
 
 @dataclass(frozen=True, slots=True)
-class PagePicture:
-    """One rendering of a page.
-
-    :param tier: 1 is the first legible one, 2 the sharp one.
-    """
-
-    deck: str
-    page: int
-    tier: int
-    digest: str
-    media_type: str
-
-
-@dataclass(frozen=True, slots=True)
 class Showing:
     """What belongs on the screen now.
 
@@ -42,47 +29,36 @@ class Showing:
     """
 
     turn: PageTurn | None = None
-    picture: PagePicture | None = None
-
-
-@dataclass(slots=True)
-class DeckFacts:
-    """What a deck says of itself."""
-
-    title: str = ""
-    page_count: int = 0
-    page_titles: dict[int, str] = field(default_factory=dict)
+    picture: PageImage | None = None
 
 
 class PageBook:
     """Collects deck, page and turn entries in any order and says what to show at a lecture time."""
 
     def __init__(self) -> None:
-        self.decks: dict[str, DeckFacts] = {}
+        self.decks: dict[str, decks.Deck] = {}
         self._turns: list[PageTurn] = []
-        self._pictures: dict[tuple[str, int], dict[int, PagePicture]] = {}
+        self._pictures: dict[tuple[str, int], dict[int, PageImage]] = {}
         self._here: set[str] = set()
 
     def take(self, kind: int, t_ms: int, seq: int, fields: dict[str, Any]) -> None:
         """Learn from an entry; kinds that are not about pages and fields that make no sense are ignored."""
-        deck = fields.get("deck")
-        if not isinstance(deck, str):
-            return
-        if kind == Kind.DECK:
-            self._take_deck(deck, fields)
-            return
-        page = fields.get("page")
-        if not isinstance(page, int):
-            return
-        if kind == Kind.TURN:
-            turn = PageTurn(t_ms, seq, deck, page)
-            if turn not in self._turns:
-                insort(self._turns, turn)
-        elif kind == Kind.PAGE:
-            tier, digest = fields.get("tier"), fields.get("digest")
-            if isinstance(tier, int) and isinstance(digest, str):
-                picture = PagePicture(deck, page, tier, digest, str(fields.get("media_type", "")))
-                self._pictures.setdefault((deck, page), {})[tier] = picture
+        match decks.read_deck_event(kind, fields):
+            case decks.PageTurn(deck, page):
+                turn = PageTurn(t_ms, seq, deck, page)
+                if turn not in self._turns:
+                    insort(self._turns, turn)
+            case PageImage() as image:
+                self._pictures.setdefault((image.deck, image.page), {})[image.tier] = image
+            case decks.Deck() as known:
+                self.decks[known.deck] = known
+            case None:
+                return
+
+    def title(self, deck: str, page: int) -> str:
+        """A page's title, empty if unknown."""
+        known = self.decks.get(deck)
+        return next((words.title for words in known.pages if words.page == page), "") if known else ""
 
     def blob_complete(self, digest: str) -> None:
         """The picture with this digest is here."""
@@ -103,14 +79,3 @@ class PageBook:
         if end_ms is None:
             return len(self._turns)
         return bisect_right(self._turns, end_ms, key=lambda turn: turn.t_ms)
-
-    def _take_deck(self, deck: str, fields: dict[str, Any]) -> None:
-        facts = self.decks.setdefault(deck, DeckFacts())
-        title, count, pages = fields.get("title"), fields.get("page_count"), fields.get("pages")
-        if isinstance(title, str):
-            facts.title = title
-        if isinstance(count, int):
-            facts.page_count = count
-        for page in pages if isinstance(pages, list) else []:
-            if isinstance(page, dict) and isinstance(page.get("page"), int) and isinstance(page.get("title"), str):
-                facts.page_titles[page["page"]] = page["title"]

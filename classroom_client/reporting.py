@@ -72,7 +72,7 @@ def make_view(
         gap_ms=sum(span.end_ms - span.start_ms for span in gaps),
         page=turn.page if turn else 0,
         page_count=deck.page_count if deck else 0,
-        page_title=deck.page_titles.get(turn.page, "") if deck and turn else "",
+        page_title=reception.book.title(turn.deck, turn.page) if turn else "",
         page_waiting=screen.waiting,
         picture=screen.picture,
         **common,  # type: ignore[arg-type]

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from classroom_client.pages import PageBook, PagePicture, PageTurn
+from classroom_client.pages import PageBook, PageTurn
+from lecture.decks import PageImage
 
 log = logging.getLogger("hallcast.hall")
 
@@ -43,7 +44,7 @@ class Screen:
 
     def __init__(self, book: PageBook, shown_seqs: Iterable[int] = ()) -> None:
         self.turn: PageTurn | None = None
-        self.picture: PagePicture | None = None
+        self.picture: PageImage | None = None
         self.shown_seqs = set(shown_seqs)
         self.on_shown: Callable[[Shown], None] | None = None
         self._book = book

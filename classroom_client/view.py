@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from classroom_client.pages import PagePicture
+from lecture.decks import PageImage
 
 
 class Link(StrEnum):
@@ -67,7 +67,7 @@ class View:
     page_count: int = 0
     page_title: str = ""
     page_waiting: bool = False
-    picture: PagePicture | None = None
+    picture: PageImage | None = None
     reconnects: int = 0
     disk_error: str = ""
 

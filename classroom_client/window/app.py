@@ -78,6 +78,7 @@ class EngineThread(threading.Thread):
             self.receipt = await hall.run()
 
         await until_first(receive(), self._teller.follow(hall))
+        self._teller.receipt(self.receipt)
 
 
 def run_window(
