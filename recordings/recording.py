@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from lecture.decks import Deck, PageImage, PageTurn, read_deck_event
 from lecture.entries import EncodedFrame, Entry, Kind, unpack_event, unpack_frames
 from lecture.file import LectureFile
 from lecture.log import Blob
@@ -15,17 +16,6 @@ from lecture.tracks import SOURCE_RUNG, Track
 from lecture.verify import VerifyReport
 
 _READ_BATCH = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class PageImage:
-    """One rendering of a page; ``tier`` 1 is the first legible one, 2 full sharpness. Width and height in pixels."""
-
-    tier: int
-    digest: str
-    media_type: str
-    width: int
-    height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +142,9 @@ class Recording:
         """Page turns in order of lecture time."""
         found = []
         for entry in self._entries(frozenset({Kind.TURN})):
-            fields = unpack_event(entry)
-            found.append(Turn(entry.t_ms, str(fields["deck"]), int(fields["page"])))
+            turn = read_deck_event(entry.kind, unpack_event(entry))
+            if isinstance(turn, PageTurn):
+                found.append(Turn(entry.t_ms, turn.deck, turn.page))
         return sorted(found, key=lambda turn: turn.t_ms)
 
     def pages(self) -> list[Page]:
@@ -161,24 +152,20 @@ class Recording:
         images: dict[tuple[str, int], dict[int, PageImage]] = {}
         words: dict[tuple[str, int], tuple[str, str]] = {}
         for entry in self._entries(frozenset({Kind.DECK, Kind.PAGE})):
-            fields = unpack_event(entry)
-            deck = str(fields["deck"])
-            if entry.kind == Kind.DECK:
-                for number in range(1, int(fields.get("page_count", 0)) + 1):
-                    words.setdefault((deck, number), ("", ""))
-                for page in fields.get("pages", []):
-                    words[deck, int(page["page"])] = (str(page.get("title", "")), str(page.get("text", "")))
-            else:
-                tier = int(fields["tier"])
-                images.setdefault((deck, int(fields["page"])), {})[tier] = PageImage(
-                    tier, str(fields["digest"]), str(fields["media_type"]), int(fields["width"]), int(fields["height"])
-                )
-        keys = list(words) + [key for key in images if key not in words]
-        return [
-            Page(deck, page, *words.get((deck, page), ("", "")), tuple(renderings[tier] for tier in sorted(renderings)))
-            for deck, page in keys
-            for renderings in [images.get((deck, page), {})]
-        ]
+            match read_deck_event(entry.kind, unpack_event(entry)):
+                case Deck() as deck:
+                    for number in range(1, deck.page_count + 1):
+                        words.setdefault((deck.deck, number), ("", ""))
+                    for page in deck.pages:
+                        words[deck.deck, page.page] = (page.title, page.text)
+                case PageImage() as image:
+                    images.setdefault((image.deck, image.page), {})[image.tier] = image
+        pages = []
+        for deck_id, number in [*words, *(key for key in images if key not in words)]:
+            title, text = words.get((deck_id, number), ("", ""))
+            tiers = images.get((deck_id, number), {})
+            pages.append(Page(deck_id, number, title, text, tuple(tiers[tier] for tier in sorted(tiers))))
+        return pages
 
     def _entries(self, kinds: frozenset[int]) -> Iterator[Entry]:
         after_seq = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from lecture.decks import Deck, PageImage, read_deck_event
 from lecture.entries import Kind
 from lecture.messages import (
     DeckProgress,
@@ -128,14 +129,12 @@ class Control:
         fields = message.fields
         if message.entry_kind == Kind.QUESTION:
             self._say(f"A question from {fields.get('hall') or 'a hall'}: {fields.get('text', '')}")
-        if fields.get("deck") != self.deck:
-            return
-        if message.entry_kind == Kind.PAGE:
-            self.first_page.set()  # also of a deck that an earlier session brought
-        elif message.entry_kind == Kind.DECK:
-            pages = [item for item in fields.get("pages") or [] if isinstance(item, dict)]
-            self.pages.titles = {int(item["page"]): str(item.get("title", "")) for item in pages if "page" in item}
-            self.pages.page_count = int(fields.get("page_count") or 0) or self.pages.page_count
+        match read_deck_event(message.entry_kind, fields):
+            case PageImage(deck=self.deck):
+                self.first_page.set()  # also of a deck that an earlier session brought
+            case Deck(deck=self.deck) as deck:
+                self.pages.titles = {words.page: words.title for words in deck.pages}
+                self.pages.page_count = deck.page_count or self.pages.page_count
 
     def _error(self, message: ErrorMessage) -> None:
         if message.id == "role_forbidden" and self._is_ending:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lecture.chunks import Chunker
+from lecture.decks import Deck, PageTurn, write_deck_event
 from lecture.entries import EncodedFrame, Entry, Flag, Kind, pack_event
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
@@ -90,12 +91,13 @@ class OwnCopy:
     def deck(self, deck: str, title: str, pdf: bytes, at_ms: int) -> None:
         """Keep the deck as it is."""
         digest = self._file.put_blob(pdf, "application/pdf")
-        fields = {"deck": deck, "title": title, "pages": [], "page_count": 0, "pdf": digest}
-        self._append(Kind.DECK, self._base_ms + at_ms, fields)
+        kind, fields = write_deck_event(Deck(deck, title))
+        self._append(kind, self._base_ms + at_ms, {**fields, "pdf": digest})
 
     def turn(self, deck: str, page: int, at_ms: int) -> None:
         """Keep a page turn."""
-        self._append(Kind.TURN, self._base_ms + at_ms, {"deck": deck, "page": page})
+        kind, fields = write_deck_event(PageTurn(deck, page))
+        self._append(kind, self._base_ms + at_ms, fields)
 
     def lecture_time(self, at_ms: int, lecture_ms: int) -> None:
         """Note which lecture time a stream time turned out to be."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx
 
+from lecture.decks import deck_id, looks_like_pdf
 from lecture.errors import HallcastError
 from streamer.address import RelayAddress
 from streamer.errors import StreamError
@@ -29,7 +29,7 @@ def read_pdf(path: Path) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         raise StreamError("slides_unreadable", f"The slides {path} cannot be read: {error.strerror}.") from error
-    if b"%PDF-" not in data[:1024]:
+    if not looks_like_pdf(data):
         raise StreamError("deck_not_pdf", f"{path} is not a PDF. Export the slides as PDF and try again.")
     return data
 
@@ -47,7 +47,7 @@ class DeckUpload:
     ) -> None:
         self.pdf = pdf
         # Until the relay has answered (the line may be down for long) our own copy needs a name for it: the same.
-        self.deck = hashlib.sha256(pdf).hexdigest()[:16]
+        self.deck = deck_id(pdf)
         self.title = title
         self.sent_bytes = 0
         self.accepted = asyncio.Event()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from lecture.decks import PageImage
 from lecture.log import Blob
 from lecture.wire import pack_blob
-from relay.media.deck_book import DeckBook, PageImage
+from relay.media.deck_book import DeckBook
 
 
 class BlobPush:

@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lecture.decks import PDF_HEAD_BYTES, looks_like_pdf
 from lecture.errors import RefusedError
 from relay.media.deck_pipe import HEADER, MAX_FACTS_BYTES, MAX_IMAGE_BYTES, Facts
 
@@ -124,7 +125,7 @@ def check_pdf_file(pdf_path: Path, limits: DeckLimits) -> None:
     with pdf_path.open("rb") as file:
         if pdf_path.stat().st_size > limits.max_bytes:
             raise deck_error("deck_too_large", f"At most {limits.max_bytes // 1_000_000} MB are taken.")
-        if b"%PDF-" not in file.read(1024):  # readers take a header anywhere in the first kilobyte
+        if not looks_like_pdf(file.read(PDF_HEAD_BYTES)):
             raise deck_error("deck_not_pdf")
 
 

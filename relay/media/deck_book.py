@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
+from lecture.decks import Deck, PageImage, PageTurn, read_deck_event
 from lecture.entries import Entry, Kind, unpack_event
-
-TIERS = (1, 2)
-
-
-@dataclass(frozen=True, slots=True)
-class PageImage:
-    """One page in one tier, as a PAGE entry names it."""
-
-    deck: str
-    page: int
-    tier: int
-    digest: str
-    media_type: str
-    size_bytes: int
 
 
 @dataclass(slots=True)
-class Deck:
+class KnownDeck:
     """One deck: what is known of it so far."""
 
-    deck: str
     title: str = ""
     page_count: int = 0
     images: dict[tuple[int, int], PageImage] = field(default_factory=dict)  # by (page, tier)
@@ -44,7 +29,7 @@ class DeckBook:
     """
 
     def __init__(self) -> None:
-        self.decks: dict[str, Deck] = {}
+        self.decks: dict[str, KnownDeck] = {}
         self.deck = ""
         self.page = 0
         self.turns = 0
@@ -57,33 +42,26 @@ class DeckBook:
         if entry.kind not in (Kind.DECK, Kind.PAGE, Kind.TURN):
             return
         try:
-            self._apply(Kind(entry.kind), entry.t_ms, unpack_event(entry))
-        except (ValueError, KeyError, TypeError):
-            return  # an entry that some other version wrote: its pages are not pushed, the lecture goes on
+            event = read_deck_event(entry.kind, unpack_event(entry))
+        except ValueError:
+            return
+        match event:
+            case PageTurn():
+                self._turn(event, entry.t_ms)
+            case Deck():
+                known = self.decks.setdefault(event.deck, KnownDeck())
+                known.title, known.page_count = event.title, event.page_count
+            case PageImage():
+                self.decks.setdefault(event.deck, KnownDeck()).images[event.page, event.tier] = event
+            case None:
+                return  # an entry that some other version wrote: its pages are not pushed, the lecture goes on
         self.version += 1
 
-    def _apply(self, kind: Kind, t_ms: int, fields: dict[str, Any]) -> None:
-        name = str(fields["deck"])
-        if kind == Kind.TURN:
-            self.turns += 1
-            if t_ms >= self._turned_ms:
-                self._turned_ms = t_ms
-                self.deck, self.page = name, int(fields["page"])
-            return
-        deck = self.decks.setdefault(name, Deck(name))
-        if kind == Kind.DECK:
-            deck.title = str(fields.get("title", deck.title))
-            deck.page_count = int(fields["page_count"])
-            return
-        image = PageImage(
-            name,
-            int(fields["page"]),
-            int(fields["tier"]),
-            str(fields["digest"]),
-            str(fields["media_type"]),
-            int(fields["size_bytes"]),
-        )
-        deck.images[image.page, image.tier] = image
+    def _turn(self, turn: PageTurn, t_ms: int) -> None:
+        self.turns += 1
+        if t_ms >= self._turned_ms:
+            self._turned_ms = t_ms
+            self.deck, self.page = turn.deck, turn.page
 
     def order(self) -> list[PageImage]:
         """All page images, most urgent first.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from lecture.entries import Kind
+from lecture.decks import Deck, PageImage, PageWords, deck_id, looks_like_pdf, write_deck_event
 from lecture.errors import HallcastError, RefusedError
 from lecture.messages import DeckProgress, ErrorMessage, Message
 from relay.media.deck import DeckInfo, DeckLimits, RenderedPage, render_deck
@@ -19,8 +18,6 @@ logger = logging.getLogger("hallcast.deck")
 
 PAGE_TEXT_CHARS = 2_000
 DECK_TEXT_CHARS = 150_000
-PDF_MAGIC = b"%PDF-"
-PDF_MAGIC_WITHIN_BYTES = 1024
 
 
 class Decks:
@@ -66,7 +63,7 @@ class Decks:
         try:
             data = pdf if isinstance(pdf, bytes) else await self._read(pdf)
             self._check(data)
-            deck = hashlib.sha256(data).hexdigest()[:16]
+            deck = await asyncio.to_thread(deck_id, data)
             known = self._stage.book.decks.get(deck)
             if deck == busy or (known is not None and known.complete):
                 if not busy:
@@ -121,7 +118,7 @@ class Decks:
     def _check(self, data: bytes) -> None:
         if len(data) > self._stage.settings.deck_max_bytes:
             raise RefusedError("deck_too_large", "The deck is too large.", 413)
-        if PDF_MAGIC not in data[:PDF_MAGIC_WITHIN_BYTES]:
+        if not looks_like_pdf(data):
             raise RefusedError("deck_not_pdf", "The deck is no PDF.", 415)
 
     async def _read(self, path: Path) -> bytes:
@@ -140,7 +137,7 @@ class _Filing:
         self._title = title
         self._report = report
         self._page_count = 0
-        self._texts: dict[int, dict[str, Any]] = {}
+        self._words: dict[int, PageWords] = {}
         self._text_chars = 0
 
     def open(self, info: DeckInfo) -> None:
@@ -154,36 +151,24 @@ class _Filing:
         known = stage.book.decks[self._deck].images.get((page.page, page.tier))
         digest = stage.log.put_blob(page.data, page.media_type)
         if known is None or known.digest != digest:
-            stage.append_event(
-                Kind.PAGE,
-                {
-                    "deck": self._deck,
-                    "page": page.page,
-                    "tier": page.tier,
-                    "digest": digest,
-                    "media_type": page.media_type,
-                    "width": page.width,
-                    "height": page.height,
-                    "size_bytes": len(page.data),
-                },
-            )
+            size = len(page.data)
+            image = PageImage(self._deck, page.page, page.tier, digest, page.media_type, page.width, page.height, size)
+            stage.append_event(*write_deck_event(image))
         if page.tier == 1:
             self._note_text(page)
-            self._report(DeckProgress(self._deck, len(self._texts), self._page_count))
-            if len(self._texts) == self._page_count:
+            self._report(DeckProgress(self._deck, len(self._words), self._page_count))
+            if len(self._words) == self._page_count:
                 self._append_deck()
 
     def _note_text(self, page: RenderedPage) -> None:
         # One message carries the whole deck's texts: they are for search and captions, not for keeping a book.
         text = page.text[: max(0, min(PAGE_TEXT_CHARS, DECK_TEXT_CHARS - self._text_chars))]
         self._text_chars += len(text)
-        self._texts[page.page] = {"page": page.page, "title": page.title, "text": text}
+        self._words[page.page] = PageWords(page.page, page.title, text)
 
     def _append_deck(self) -> None:
-        pages = [self._texts[number] for number in sorted(self._texts)]
-        self._stage.append_event(
-            Kind.DECK, {"deck": self._deck, "title": self._title, "page_count": self._page_count, "pages": pages}
-        )
+        pages = tuple(self._words[number] for number in sorted(self._words))
+        self._stage.append_event(*write_deck_event(Deck(self._deck, self._title, self._page_count, pages)))
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lecture.decks import PageTurn, write_deck_event
 from lecture.entries import MEDIA_KINDS, Entry, Kind
 from lecture.errors import LectureFileError, RefusedError
 from lecture.file import LectureFile
@@ -185,7 +186,7 @@ class LiveLecture:
             raise RefusedError("page_unknown", "The deck has no such page.", 404)
         now_ms = self.now_ms()
         t_ms = now_ms if at_ms is None else min(now_ms, max(at_ms, now_ms - TURN_PAST_MS, 0))
-        self._stage.append_event(Kind.TURN, {"deck": deck, "page": page}, t_ms)
+        self._stage.append_event(*write_deck_event(PageTurn(deck, page)), t_ms)
 
     async def set_deck(self, pdf: bytes | Path, *, title: str = "") -> str:
         """Take a deck (PDF); returns its deck id as soon as it is accepted. Pages are rendered in the background.

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from lecture.decks import PDF_HEAD_BYTES, looks_like_pdf
 from lecture.errors import RefusedError
 from relay.access import LECTURER_OR_STAFF
 from relay.app import Relay
@@ -17,9 +18,6 @@ from relay.signalling.http import PathRoute, Resource, bearer_token, moment_of, 
 
 PIECE_BYTES = 1_000_000
 """Bytes gathered before they are written, in a thread: a slow disk must not hold up the voice."""
-
-PDF_HEAD_BYTES = 1024
-"""Readers accept the mark %PDF- anywhere in the first kilobyte."""
 
 MAX_TITLE_CHARS = 200
 
@@ -78,5 +76,5 @@ class _Uploads:
 
 
 def _require_pdf(head: bytes | bytearray) -> None:
-    if b"%PDF-" not in head[:PDF_HEAD_BYTES]:
+    if not looks_like_pdf(head):
         raise RefusedError("deck_not_pdf", "The deck is not a PDF file.", 415)
