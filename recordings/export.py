@@ -14,6 +14,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from lecture.inset import Inset, place_inset
 from recordings import camera, voice
 from recordings.errors import RecordingError
 from recordings.files import written_whole
@@ -26,18 +27,19 @@ STILL_FPS, CAMERA_FPS = 1, 10
 _Picture = NDArray[np.uint8]
 
 
-def _fitted(frame: VideoFrame, width: int, height: int) -> _Picture:
-    """Scale a picture into a box, keeping its proportions; returns RGB, shape (h, w, 3), both even."""
+def _fitted_size(frame: VideoFrame, width: int, height: int) -> tuple[int, int]:
+    """Width and height in pixels, both even, at which a picture fills a box and keeps its proportions."""
     scale = min(width / frame.width, height / frame.height)
-    size = [max(2, int(side * scale) // 2 * 2) for side in (frame.width, frame.height)]
-    return frame.reformat(width=size[0], height=size[1], format="rgb24").to_ndarray().astype(np.uint8, copy=False)
+    return max(2, int(frame.width * scale) // 2 * 2), max(2, int(frame.height * scale) // 2 * 2)
 
 
 def _page_picture(data: bytes) -> _Picture:
     """A page image on black, shape (HEIGHT, WIDTH, 3)."""
     canvas = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     with av.open(io.BytesIO(data), "r") as container:
-        page = _fitted(next(container.decode(video=0)), WIDTH, HEIGHT)
+        image = next(container.decode(video=0))
+        width, height = _fitted_size(image, WIDTH, HEIGHT)
+        page = image.reformat(width=width, height=height, format="rgb24").to_ndarray()
     top, left = (HEIGHT - page.shape[0]) // 2, (WIDTH - page.shape[1]) // 2
     canvas[top : top + page.shape[0], left : left + page.shape[1]] = page
     return canvas
@@ -52,25 +54,32 @@ class _Screen:
         self._images = {(page.deck, page.page): page.images[-1].digest for page in recording.pages() if page.images}
         self._pictures = camera.decoded(recording)
         self._ahead: tuple[int, VideoFrame] | None = next(self._pictures, None)
-        self._inset: _Picture | None = None
+        self._camera: VideoFrame | None = None
         self._page: _Picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+        self._inset: Inset | None = None
         self.has_camera = self._ahead is not None
 
     def at(self, t_ms: int) -> _Picture:
         """The picture at lecture time ``t_ms``; times must not go back."""
+        before = (self._page, self._camera is None)
         while self._turns and self._turns[0].t_ms <= t_ms:
             turn = self._turns.pop(0)
             blob = self._recording.blob(self._images.get((turn.deck, turn.page), ""))
             if blob is not None:
                 self._page = _page_picture(blob.data)
         while self._ahead is not None and self._ahead[0] <= t_ms:
-            self._inset = _fitted(self._ahead[1], WIDTH // 3, INSET_HEIGHT)
+            self._camera = self._ahead[1]
             self._ahead = next(self._pictures, None)
+        if self._camera is None:
+            return self._page
+        if before[0] is not self._page or before[1]:
+            width, height = _fitted_size(self._camera, WIDTH // 3, INSET_HEIGHT)
+            self._inset = place_inset(self._page, width, height, INSET_MARGIN)
         if self._inset is None:
             return self._page
-        picture = self._page.copy()
-        height, width = self._inset.shape[:2]
-        picture[-height - INSET_MARGIN : -INSET_MARGIN, -width - INSET_MARGIN : -INSET_MARGIN] = self._inset
+        picture, inset = self._page.copy(), self._inset
+        small = self._camera.reformat(width=inset.width, height=inset.height, format="rgb24").to_ndarray()
+        picture[inset.top : inset.top + inset.height, inset.left : inset.left + inset.width] = small
         return picture
 
 
