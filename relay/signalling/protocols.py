@@ -136,6 +136,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             extensions=[TextDeflateFactory()], max_size=config.ws_max_size, logger=logging.getLogger("uvicorn.error")
         )
         self._abort_timer: asyncio.TimerHandle | None = None
+        self._flooded = False
         self._frames = 0.0
         self._frames_at = self.loop.time()
 
@@ -155,7 +156,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         for start in range(0, len(data), PARSED_BYTES):
-            if self.transport.is_closing():
+            if self._flooded or self.transport.is_closing():
                 return
             super().data_received(data[start : start + PARSED_BYTES])
 
@@ -166,8 +167,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self._frames <= MAX_FRAMES:
             super().handle_events()
         elif self.conn.state is State.OPEN:
+            # What else it sends is thrown away until it is cut off: it would not see why if that came at once.
+            self._flooded = self.close_sent = True
             self.conn.send_close(int(CloseCode.PROTOCOL), "message_flood")
-            self.handle_parser_exception()
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": int(CloseCode.PROTOCOL)})
         else:
             self.transport.abort()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.network.peers import until
 from tests.network.relays import Served, served
 
 UPGRADE = (
@@ -31,8 +32,8 @@ def frame(opcode: int, data: bytes = b"", *, last: bool = True) -> bytes:
     return bytes([last << 7 | opcode, 0x80 | len(data)]) + b"\0\0\0\0" + data
 
 
-async def flood(relay: Served, head: bytes, crumbs: bytes) -> bytes:
-    """Send crumbs until the relay has enough; what it said."""
+async def flood(relay: Served, head: bytes, crumbs: bytes, *, after: bytes = b"") -> bytes:
+    """Send crumbs, once the relay has said ``after``, until it has enough; what it said."""
     reader, writer = await asyncio.open_connection("127.0.0.1", relay.server.port)
     said = bytearray()
 
@@ -47,6 +48,7 @@ async def flood(relay: Served, head: bytes, crumbs: bytes) -> bytes:
     try:
         async with asyncio.timeout(20):
             writer.write(head)
+            await until(lambda: after in said)
             while not listening.done():
                 writer.write(crumbs)
                 await writer.drain()
@@ -65,7 +67,7 @@ async def flood(relay: Served, head: bytes, crumbs: bytes) -> bytes:
     ids=["pings", "pongs", "empty fragments"],
 )
 async def test_a_socket_flooded_with_frames_is_closed(relay: Served, first: bytes, crumb: bytes) -> None:
-    said = await flood(relay, UPGRADE + first, crumb * 500)
+    said = await flood(relay, UPGRADE, first + crumb * 2000, after=b"\r\n\r\n")
     assert said.startswith(b"HTTP/1.1 101 ")
     assert (4400).to_bytes(2, "big") + b"message_flood" in said
     async with relay.socket("/ws/hall/waves") as ws:
