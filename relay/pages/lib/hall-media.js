@@ -3,15 +3,12 @@
  */
 
 import { Backoff } from "./backoff.js";
+import { MediaRates } from "./media-rates.js";
 
 const CONNECT_DEADLINE_MS = 20_000;
 const DISCONNECTED_GRACE_MS = 6000;
 
 /**
- * @typedef {{
- *   fraction_lost: number, rtt_ms: number, received_kbps: number, playout_delay_ms: number, voice_heard_ms: number
- * }} MediaStats
- *   received_kbps: over the media connection alone; voice_heard_ms: voice played since the page was opened, concealment not counted
  * @typedef {{
  *   playout_delay_ms: number,
  *   send: (kind: string, fields: Record<string, any>) => boolean,
@@ -25,6 +22,7 @@ export class HallMedia {
   constructor(options) {
     this._options = options;
     this._backoff = new Backoff({ first_ms: 1000 });
+    this._finished = false;
     /** Of the voice; empty for the lecture's first. */
     this.language = "";
     /** @type {RTCPeerConnection | null} */
@@ -35,7 +33,7 @@ export class HallMedia {
     this._early = [];
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this._timer = undefined;
-    this._counters = new Counters();
+    this._rates = new MediaRates();
   }
 
   get connected() {
@@ -48,6 +46,7 @@ export class HallMedia {
    */
   signal(message) {
     if (message.kind === "welcome") {
+      if (message.lecture?.state === "ended") return;
       this._iceServers = (message.ice_servers ?? []).map((/** @type {any} */ server) => ({ ...server, urls: [...server.urls] }));
       this._backoff.reset();
       void this._connect();
@@ -64,12 +63,18 @@ export class HallMedia {
    */
   choose(language) {
     this.language = language;
-    if (this._peer) void this._connect();
+    if (this._peer && !this._finished) void this._connect();
+  }
+
+  /** The lecture is over: what has come is played to its end, and the connection not made again. */
+  finish() {
+    this._finished = true;
+    clearTimeout(this._timer);
   }
 
   close() {
     clearTimeout(this._timer);
-    this._counters.newConnection();
+    this._rates.newConnection();
     this._peer?.close();
     this._peer = null;
   }
@@ -80,9 +85,12 @@ export class HallMedia {
     return receiver?.getSynchronizationSources()[0]?.rtpTimestamp ?? null;
   }
 
-  /** @returns {Promise<MediaStats>} */
+  /** @returns {Promise<import("./media-rates.js").MediaStats>} */
   async stats() {
-    return this._counters.update(this._peer ? await this._peer.getStats() : new Map());
+    const peer = this._peer;
+    const report = peer ? await peer.getStats() : new Map();
+    // A connection that was replaced meanwhile has totals of its own, which the new one's must not be compared with.
+    return this._rates.update(peer === this._peer ? report : new Map());
   }
 
   async _connect() {
@@ -143,7 +151,7 @@ export class HallMedia {
         break;
       case "disconnected":
         clearTimeout(this._timer);
-        this._timer = setTimeout(() => this._lost(peer), DISCONNECTED_GRACE_MS);
+        if (!this._finished) this._timer = setTimeout(() => this._lost(peer), DISCONNECTED_GRACE_MS);
         break;
       case "failed":
         this._lost(peer);
@@ -154,62 +162,9 @@ export class HallMedia {
 
   /** @param {RTCPeerConnection} peer */
   _lost(peer) {
-    if (peer !== this._peer) return;
+    if (peer !== this._peer || this._finished) return;
     this.close();
     this._options.onState(false);
     this._timer = setTimeout(() => void this._connect(), this._backoff.next_ms());
-  }
-}
-
-/** Turns the running totals of getStats into rates since the last look. */
-class Counters {
-  constructor() {
-    this._earlier_heard_ms = 0;
-    this._heard_ms = 0;
-    /** @type {Map<string, number>} */
-    this._last = new Map();
-  }
-
-  newConnection() {
-    this._earlier_heard_ms += this._heard_ms;
-    this._heard_ms = 0;
-    this._last.clear();
-  }
-
-  /**
-   * @param {Map<string, any> | RTCStatsReport} report
-   * @returns {MediaStats}
-   */
-  update(report) {
-    const stats = { fraction_lost: 0, rtt_ms: 0, received_kbps: 0, playout_delay_ms: 0, voice_heard_ms: 0 };
-    for (const one of report.values()) {
-      if (one.type === "candidate-pair" && one.nominated) {
-        const elapsed_ms = this._since("time", one.timestamp);
-        stats.rtt_ms = Math.round((one.currentRoundTripTime ?? 0) * 1000);
-        const bits = this._since("bytes", one.bytesReceived ?? 0) * 8;
-        if (elapsed_ms > 0) stats.received_kbps = bits / elapsed_ms;
-      } else if (one.type === "inbound-rtp" && one.kind === "audio") {
-        const lost = this._since("lost", one.packetsLost ?? 0);
-        const received = this._since("packets", one.packetsReceived ?? 0);
-        if (lost > 0) stats.fraction_lost = lost / (lost + received);
-        const emitted = this._since("emitted", one.jitterBufferEmittedCount ?? 0);
-        const delay_s = this._since("delay", one.jitterBufferDelay ?? 0);
-        if (emitted > 0) stats.playout_delay_ms = Math.round((delay_s / emitted) * 1000);
-        this._heard_ms = Math.max(0, Math.round(((one.totalSamplesReceived ?? 0) - (one.concealedSamples ?? 0)) / 48));
-      }
-    }
-    stats.voice_heard_ms = this._earlier_heard_ms + this._heard_ms;
-    return stats;
-  }
-
-  /**
-   * @param {string} name
-   * @param {number} total
-   * @returns {number} growth since the last look, 0 at the first
-   */
-  _since(name, total) {
-    const before = this._last.get(name) ?? total;
-    this._last.set(name, total);
-    return total - before;
   }
 }

@@ -144,6 +144,8 @@ export class HallSession {
         break;
       case "ended":
         this.lecture.state = "ended";
+        this.clock.run(false, now_ms);
+        this.clock.told(message.t_ms, now_ms);
         this.voice_sent_ms = message.voice_sent_ms ?? 0;
         this._onChange("lecture");
         break;

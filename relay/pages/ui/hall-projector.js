@@ -13,6 +13,8 @@ const VERSION = "0.1";
 const PLAYOUT_DELAY_MS = 2000;
 /** What the network, the decoder and the sound device add to it; used only while nothing is heard. */
 const PATH_DELAY_MS = 300;
+/** The last frame that is heard begins this long before the lecture's end. */
+const END_HEARD_MS = 300;
 const FOLLOW_EVERY_MS = 100;
 const REPORT_EVERY_MS = 2000;
 const NOTE_MS = 6000;
@@ -43,12 +45,14 @@ export class Projector {
     });
     this._voice = element("voice", HTMLAudioElement);
     this._camera = element("camera", HTMLVideoElement);
-    /** @type {import("../lib/hall-media.js").MediaStats | null} */
+    /** @type {import("../lib/media-rates.js").MediaStats | null} */
     this._stats = null;
     this._socketBytes = 0;
     this._pagesTurned = 0;
     /** @type {Set<string>} digests of pages shown */
     this._pagesShown = new Set();
+    /** The receipt that the relay has. */
+    this._receipt = "";
     this._note = "";
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this._noteTimer = undefined;
@@ -97,7 +101,7 @@ export class Projector {
     if (change === "error") this._say(errorText(detail));
     if (change === "page") this._follow();
     else this.draw();
-    if (change === "lecture" && this._session.lecture.state === "ended") this._sendReceipt();
+    if (change === "lecture" && this._session.lecture.state === "ended") this._media.finish();
   }
 
   _mediaChanged() {
@@ -125,13 +129,21 @@ export class Projector {
     }
   }
 
+  /** Whether the lecture is live, or its end has not been heard here yet. */
+  get _playing() {
+    const { clock, lecture } = this._session;
+    const now_ms = performance.now();
+    if (lecture.state !== "ended") return lecture.state === "live";
+    return clock.isHearing(now_ms) && clock.position(now_ms) < clock.relayTime(now_ms) - END_HEARD_MS;
+  }
+
   /** Show the page of the moment that is being heard. */
   _follow() {
     const now_ms = performance.now();
     const { clock, model } = this._session;
     const ticks = this._media.heardTicks();
     if (ticks !== null) clock.heard(ticks, now_ms);
-    const turn = this._session.lecture.state === "live" ? model.turnAt(clock.position(now_ms)) : model.lastTurn();
+    const turn = this._playing ? model.turnAt(clock.position(now_ms)) : model.lastTurn();
     const tier = turn && this._session.bestTier(turn.deck, turn.page);
     const blob = tier && this._session.blobs.get(tier.digest);
     if (turn && this._screen.turn(turn)) this._pagesTurned += 1;
@@ -165,7 +177,7 @@ export class Projector {
   _trouble() {
     const { lecture, publisher, socketState } = this._session;
     if (socketState === "waiting" || socketState === "closed") return text("hall_line_lost");
-    if (lecture.state === "ended") return text("hall_ended");
+    if (lecture.state === "ended") return this._playing ? "" : text("hall_ended");
     if (socketState === "connecting" || lecture.state !== "live") return "";
     if (publisher === "down") return text("hall_lecturer_lost");
     if (publisher === "live" && !this._media.connected) return text("hall_media_connecting");
@@ -204,19 +216,23 @@ export class Projector {
       page: this._session.model.turnAt(position_ms)?.page ?? 0,
       heads: heads(),
     });
+    if (this._session.lecture.state === "ended" && !this._playing) this._sendReceipt();
     this._drawSign();
     this._drawStatus();
   }
 
+  /** Tell what was heard and seen, again whenever there is more of it. */
   _sendReceipt() {
-    this._session.send("receipt", {
+    const receipt = {
       hall: this._hall,
       voice_sent_ms: this._session.voice_sent_ms,
       voice_heard_ms: this._stats?.voice_heard_ms ?? 0,
       pages_shown: this._pagesShown.size,
       pages_turned: this._pagesTurned,
       heads: heads(),
-    });
+    };
+    const written = JSON.stringify(receipt);
+    if (written !== this._receipt && this._session.send("receipt", receipt)) this._receipt = written;
   }
 
   _toggleMute() {

@@ -19,7 +19,7 @@ export class Pages {
    *   turns: whether this role turns pages; an interpreter follows the lecturer
    */
   constructor({ session, lecture, token, turns }) {
-    this._turns = turns;
+    this._mayTurn = turns;
     this._session = session;
     this._images = new PageImages(lecture, token);
     this._image = element("page", HTMLImageElement);
@@ -34,6 +34,10 @@ export class Pages {
     element("deck", HTMLSelectElement).onchange = (event) => {
       session.turn(/** @type {HTMLSelectElement} */ (event.target).value, 1);
     };
+  }
+
+  get _turns() {
+    return this._mayTurn && this._session.lecture.state !== "ended";
   }
 
   /** @returns {import("../lib/deck.js").Deck | null} */

@@ -96,7 +96,7 @@ export class Deck {
     const bar = element("upload-progress", HTMLProgressElement);
     const { progress } = this._session;
     const rendering = progress !== null && progress.done < progress.pages;
-    element("upload", HTMLButtonElement).disabled = this._sent !== null;
+    element("upload", HTMLButtonElement).disabled = this._sent !== null || this._session.lecture.state === "ended";
     bar.hidden = this._sent === null && !rendering;
     let state = "";
     if (this._sent !== null) {

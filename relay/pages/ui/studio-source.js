@@ -42,6 +42,7 @@ export class Source {
     /** @type {unknown} */
     this._deviceError = null;
     this._silent = false;
+    this._finished = false;
     this._choosing = 0;
     this._turnOn = element("turn-on", HTMLButtonElement);
     this._microphone = element("microphone", HTMLSelectElement);
@@ -75,13 +76,27 @@ export class Source {
     await this._publisher.stop();
   }
 
+  /** The lecture is over: microphone and camera go dark. */
+  async finish() {
+    if (this._finished) return;
+    this._finished = true;
+    await this._publisher.stop();
+    this._stopLevel?.();
+    if (this._stream) stop(this._stream);
+    this._stream = null;
+    element("devices").hidden = true;
+    this.draw();
+  }
+
   draw() {
     const state = this._publisher.state;
     element("insecure").hidden = Boolean(navigator.mediaDevices);
-    this._turnOn.hidden = Boolean(this._stream) || !navigator.mediaDevices;
+    this._turnOn.hidden = Boolean(this._stream) || this._finished || !navigator.mediaDevices;
+    this._air.hidden = this._finished;
     this._air.disabled = !this._stream;
     this._air.classList.toggle("primary", state === "idle");
     this._air.classList.toggle("danger", state !== "idle");
+    say(element("source-title"), text(this._withCamera ? "microphone_and_camera" : "microphone"));
     say(this._air, text(state === "idle" ? "go_on_air" : "stop_sending"));
     const reason = this._error ? ` ${errorText(this._error)}` : "";
     say(element("air-state"), text(`air_${state}`) + reason);
@@ -164,7 +179,7 @@ export class Source {
     const stats = await this._publisher.stats();
     if (!stats) return;
     const values = { voice: number(stats.voice_kbps), camera: number(stats.camera_kbps), rtt: number(stats.rtt_ms ?? 0) };
-    say(element("air-rates"), text("air_rates", values));
+    say(element("air-rates"), text(this._withCamera ? "air_rates" : "air_rates_voice", values));
   }
 }
 

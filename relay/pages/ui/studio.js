@@ -48,7 +48,7 @@ class Studio {
     this._pages = new Pages({ session: this.session, lecture, token, turns: lecturer });
     this._halls = new Halls(this.session);
     this._deck = new Deck({ session: this.session, lecture, token });
-    this._end = new LectureEnd({ session: this.session, onEnd: () => void this._source.stop() });
+    this._end = new LectureEnd({ session: this.session, onEnd: () => void this._source.finish() });
     element("deck-card").hidden = !lecturer;
     element("lecture-card").hidden = !lecturer;
     /** @type {import("../lib/socket.js").CloseReason | null} */
@@ -94,8 +94,10 @@ class Studio {
         this._end.draw();
         break;
       case "lecture":
-        if (this.session.lecture.state === "ended" && this._source.publishing) void this._source.stop();
+        if (this.session.lecture.state === "ended") void this._source.finish();
         this._watchPublisher();
+        this._pages.draw();
+        this._deck.draw();
         this._drawBar();
         this._end.draw();
         break;
@@ -134,7 +136,7 @@ class Studio {
     document.title = facts.title ? `${facts.title} · Hallcast` : "Hallcast";
     const badge = element("relay-state");
     if (socketState !== "open") badge.dataset.state = socketState === "connecting" ? "" : "bad";
-    else badge.dataset.state = facts.state === "live" ? "live" : "good";
+    else badge.dataset.state = { live: "live", planned: "good" }[facts.state] ?? "";
     say(badge, socketState === "open" ? text(`badge_${facts.state}`) : text(`socket_${socketState}`));
     const banner = element("banner");
     const words = this._bannerText();
