@@ -25,6 +25,10 @@ LINGER_BYTES = 150_000_000
 """A client whose body is refused early often reads the answer only when it has sent everything. Its bytes are thrown
 away within these bounds (in all, between two pieces, in all), so that it gets the answer and not a reset connection."""
 
+MIN_BODY_BYTES_PER_S = 1_000
+"""A body that comes more slowly is given up (408): one byte now and then would hold its place among the requests for
+ever, and a few hundred such clients all places."""
+
 UNLIMITED_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
 """Must answer while the relay is overloaded: that is what they are for."""
 
@@ -97,6 +101,7 @@ class _Body:
         self._limit_bytes = limit_bytes
         self._timeout_s = timeout_s
         self._bytes = 0
+        self._waited_s = 0.0
 
     async def receive(self) -> Message:
         """The next piece; raises HTTPException 413 (before anything is read if its length was announced) or 408."""
@@ -104,11 +109,14 @@ class _Body:
             raise HTTPException(413)
         if not self.unread:
             return await self._receive()  # the answer's sender waits here for the client to go
+        patience_s = self._timeout_s + self._bytes / MIN_BODY_BYTES_PER_S - self._waited_s
+        asked_at = time.monotonic()
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(min(self._timeout_s, patience_s)):
                 message = await self._receive()
         except TimeoutError:
             raise HTTPException(408) from None
+        self._waited_s += time.monotonic() - asked_at
         self.unread = message["type"] == "http.request" and message.get("more_body", False)
         self._bytes += len(message.get("body", b""))
         if self._bytes > self._limit_bytes:

@@ -81,3 +81,17 @@ async def test_a_body_in_crumbs_is_refused(relay: Served) -> None:
     assert said.startswith(b"HTTP/1.1 400 ")
     assert json.loads(said.partition(b"\r\n\r\n")[2])["error"]["id"] == "request_malformed"
     assert (await relay.http.post("/join", json={"code": relay.hall_code})).status_code == 200
+
+
+async def test_a_body_that_trickles_does_not_hold_its_place(tmp_path: Path) -> None:
+    async with served(tmp_path / "data", limits={"request_timeout_s": 0.4}) as relay:
+        head = b"POST /join HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n"
+        reader, writer = await asyncio.open_connection("127.0.0.1", relay.server.port)
+        writer.write(head)
+        answer = asyncio.create_task(reader.read(20))
+        async with asyncio.timeout(20):
+            while not answer.done():
+                writer.write(b" ")
+                await asyncio.wait([answer], timeout=0.05)
+        assert answer.result().startswith(b"HTTP/1.1 408 ")
+        writer.transport.abort()
