@@ -22,7 +22,7 @@ from recordings.library import Library
 from relay.access import Access
 from relay.attempts import Attempts
 from relay.config import RelayConfig
-from relay.lecture_ids import check_language, check_lecture_id, check_text, new_lecture_id
+from relay.lecture_ids import check_language, check_lecture_id, check_planned_at, check_text, new_lecture_id
 from relay.media.directory import LectureDirectory
 from relay.media.live import LectureState, LiveLecture
 from relay.media.settings import LectureInfo
@@ -125,12 +125,14 @@ class Relay:
 
         :param lecture_id: its name in addresses; made from the title if None.
         :param planned_at: seconds since 1970.
-        :raises RefusedError: ``lecture_id_invalid``, ``title_invalid``, ``language_invalid`` (422).
+        :raises RefusedError: ``lecture_id_invalid``, ``title_invalid``, ``language_invalid``,
+            ``planned_at_invalid`` (422).
         :raises CatalogueError: ``lecture_exists``, ``catalogue_unusable``.
         """
         check_text("title", title, required=True)
         check_text("course", course)
         check_language(languages)
+        check_planned_at(planned_at)
         if lecture_id is not None:
             check_lecture_id(lecture_id)
         now = time.time()
@@ -161,12 +163,13 @@ class Relay:
     ) -> LectureHandout:
         """Change what staff said of a lecture; None leaves a fact as it is. A new time moves the hall code's expiry.
 
-        :raises RefusedError: ``lecture_unknown`` (404), ``title_invalid`` (422).
+        :raises RefusedError: ``lecture_unknown`` (404), ``title_invalid``, ``planned_at_invalid`` (422).
         """
         if title is not None:
             check_text("title", title, required=True)
         if course is not None:
             check_text("course", course)
+        check_planned_at(planned_at)
 
         def change(record: LectureRecord) -> LectureRecord:
             record = replace(

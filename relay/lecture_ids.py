@@ -1,4 +1,4 @@
-"""What staff may call a lecture: ids, titles and language tags."""
+"""What staff may say of a lecture: ids, titles, language tags and times."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from lecture.errors import RefusedError
 
 MAX_TITLE_CHARS = 200
 MAX_LANGUAGES = 8
+
+LAST_PLANNED_AT = 7_258_118_400.0
+"""The year 2200: calendars of programs end with the year 9999, and a hall code expires later still."""
 
 _LECTURE_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}")
@@ -54,12 +57,23 @@ def check_language(languages: tuple[str, ...]) -> None:
     :raises RefusedError: ``language_invalid`` (422).
     """
     good = all(_LANGUAGE.fullmatch(language) and len(language) <= 35 for language in languages)
-    if not good or not 1 <= len(set(languages)) == len(languages) <= MAX_LANGUAGES:
+    different = {language.lower() for language in languages}  # RFC 5646 section 2.1.1: en and EN are one
+    if not good or not 1 <= len(different) == len(languages) <= MAX_LANGUAGES:
         raise RefusedError(
             "language_invalid", f"Languages are 1 to {MAX_LANGUAGES} different tags such as en, ko or pt-BR.", 422
         )
 
 
+def check_planned_at(seconds: float | None) -> None:
+    """Check a planned time.
+
+    :param seconds: since 1970, None for none.
+    :raises RefusedError: ``planned_at_invalid`` (422).
+    """
+    if seconds is not None and not 0 <= seconds < LAST_PLANNED_AT:
+        raise RefusedError("planned_at_invalid", "A lecture is planned for a time between 1970 and 2200.", 422)
+
+
 def _is_writing(character: str) -> bool:
-    """Neither a control character (line breaks among them) nor half a surrogate pair."""
-    return unicodedata.category(character) not in ("Cc", "Cs")
+    """Neither a control character, a line break of any kind, nor half a surrogate pair."""
+    return unicodedata.category(character) not in ("Cc", "Cs", "Zl", "Zp")

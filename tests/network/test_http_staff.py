@@ -101,6 +101,8 @@ async def test_a_lecture_that_is_open_shows_how_it_goes(relay: Served) -> None:
         ({"title": "x", "languages": "en"}, 422, "request_invalid"),
         ({"title": "x", "planned_at": "tomorrow"}, 422, "request_invalid"),
         ({"title": "x", "planned_at": "2031-03-02T10:00:00"}, 422, "request_invalid"),
+        ({"title": "x", "planned_at": "9999-12-31T23:59:59Z"}, 422, "planned_at_invalid"),
+        ({"title": "x", "planned_at": "0001-01-01T00:00:00+14:00"}, 422, "planned_at_invalid"),
         ({"title": "x", "course": "c" * 500}, 422, "course_invalid"),
     ],
 )
@@ -113,7 +115,9 @@ async def test_bad_plans_get_a_clear_error(
     assert len(shared.relay.catalogue.list()) == 1
 
 
-@pytest.mark.parametrize("change", [{}, {"title": ""}, {"state": "ended"}, {"languages": ["de"]}])
+@pytest.mark.parametrize(
+    "change", [{}, {"title": ""}, {"planned_at": "9999-12-31T23:59:59Z"}, {"state": "ended"}, {"languages": ["de"]}]
+)
 async def test_what_cannot_be_changed_is_said_so(shared: Served, change: dict[str, object]) -> None:
     refused = await shared.http.patch("/api/lectures/waves", json=change, headers=shared.staff)
     assert refused.status_code == 422

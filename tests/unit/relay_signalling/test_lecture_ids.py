@@ -31,7 +31,7 @@ def test_what_cannot_be_an_id(name: str) -> None:
     assert caught.value.error_id == "lecture_id_invalid"
 
 
-@pytest.mark.parametrize("text", ["", "   ", "a\nb", "a\0", "a" * 201, "\ud800"])
+@pytest.mark.parametrize("text", ["", "   ", "a\nb", "a\0", "a" * 201, "\ud800", "a\u2028b", "a\u2029b"])
 def test_what_cannot_be_a_title(text: str) -> None:
     with pytest.raises(RefusedError) as caught:
         check_text("title", text, required=True)
@@ -49,7 +49,7 @@ def test_language_tags(languages: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    "languages", [(), ("",), ("e",), ("en", "en"), ("en_US",), ("../x",), ("en\n",), tuple("abcdefghi")]
+    "languages", [(), ("",), ("e",), ("en", "en"), ("en", "EN"), ("en_US",), ("../x",), ("en\n",), tuple("abcdefghi")]
 )
 def test_what_cannot_be_languages(languages: tuple[str, ...]) -> None:
     with pytest.raises(RefusedError) as caught:
