@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lecture.entries import Entry, Kind
 from lecture.errors import HallcastError, ProtocolError, RefusedError
 from lecture.messages import (
@@ -102,6 +104,15 @@ class HallConnection(Connection):
             playout_delay_ms=report.playout_delay_ms,
             gaps=report.gaps,
         )
+
+    def link(self) -> dict[str, Any]:
+        """Its links in figures, JSON-ready: what goes over RTP, and what over the socket."""
+        subscriber = self.media.subscriber
+        return {
+            **(subscriber.facts() if subscriber is not None else {"connected": False}),
+            "socket_rate_kbps": round(self.window.rate_kbps, 1),
+            "socket_in_flight_bytes": self.window.in_flight_bytes,
+        }
 
     async def serve(self) -> None:
         """Serve until it goes; see :meth:`Connection.serve`."""

@@ -11,6 +11,7 @@ from lecture.messages import Answer, Candidate, ErrorMessage, HallHello, Message
 from relay.media.media_session import MediaSession
 from relay.media.stage import Stage
 from relay.media.subscriber import Subscriber
+from relay.media.tasks import guarded
 from transport.sdp import parse_offer
 
 logger = logging.getLogger("hallcast.sessions")
@@ -37,7 +38,7 @@ class HallMedia:
     async def offer(self, offer: Offer) -> None:
         """Take an offer; the answer comes by ``reply``, or a non-fatal error (the hall goes on without media)."""
         await self.close()
-        self._task = asyncio.create_task(self._run(offer))
+        self._task = asyncio.create_task(guarded("media of a hall", self._run(offer)))
 
     async def candidate(self, message: Candidate) -> None:
         """Take a trickled candidate; those that come before the answer are kept for it."""
@@ -65,8 +66,6 @@ class HallMedia:
             await self._serve(offer)
         except HallcastError as error:
             self._reply(ErrorMessage(error.error_id, error.text, fatal=False))
-        except Exception:
-            logger.exception("media of a hall failed")
 
     async def _serve(self, offer: Offer) -> None:
         language = offer.language or self._stage.info.languages[0]

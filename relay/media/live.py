@@ -133,7 +133,7 @@ class LiveLecture:
         :raises TransportError: ``udp_ports_exhausted``, ``no_address``.
         """
         self._check_open()
-        return await self._desk.publish(offer_sdp, role, language)
+        return await self._still_open(await self._desk.publish(offer_sdp, role, language))
 
     async def play(self, offer_sdp: str, *, language: str | None = None) -> Endpoint:
         """Answer a standard player's offer (WHEP POST): one voice and, if it offers video, the camera.
@@ -141,7 +141,7 @@ class LiveLecture:
         :raises HallcastError: as :meth:`publish`; also RefusedError ``players_full`` (503).
         """
         self._check_open()
-        return await self._players.play(offer_sdp, language)
+        return await self._still_open(await self._players.play(offer_sdp, language))
 
     def endpoint(self, session_id: str) -> Endpoint | None:
         """The WHIP or WHEP session of this id (PATCH, DELETE), None once it has ended."""
@@ -269,6 +269,15 @@ class LiveLecture:
         self.used_at = self._stage.now
         if self.state == "ended":
             raise RefusedError("lecture_ended", "The lecture has ended.", 410)
+
+    async def _still_open(self, endpoint: Endpoint) -> Endpoint:
+        """Answering takes time: a lecture that ended meanwhile has closed all sessions but this one."""
+        try:
+            self._check_open()
+        except RefusedError:
+            await endpoint.close()
+            raise
+        return endpoint
 
     def _close_file(self) -> None:
         try:

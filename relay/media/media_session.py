@@ -72,7 +72,7 @@ class MediaSession:
         """Connect and stay until the peer goes or :meth:`close`; returns the reason. Packets flow meanwhile."""
         self.peer.on_rtp = self.on_rtp
         self.peer.on_rtcp = self.on_rtcp
-        self.peer.on_closed = self._end
+        self.peer.on_closed = self.end
         connecting = asyncio.ensure_future(self.peer.connect(self._offer.transport))
         ending = asyncio.ensure_future(self._ending.wait())
         try:
@@ -81,9 +81,9 @@ class MediaSession:
                 connecting.result()
                 await ending
         except TransportError as error:
-            self._end(error.error_id)
+            self.end(error.error_id)
         finally:
-            self._end("closed")
+            self.end("closed")
             for task in (connecting, ending):
                 task.cancel()
             await asyncio.gather(connecting, ending, return_exceptions=True)
@@ -91,8 +91,10 @@ class MediaSession:
         return self.end_reason
 
     def end(self, reason: str = "closed") -> None:
-        """Let :meth:`run` come to its end."""
-        self._end(reason)
+        """Let :meth:`run` come to its end; the first reason counts."""
+        if not self._ending.is_set():
+            self.end_reason = reason
+            self._ending.set()
 
     async def close(self) -> None:
         """End and free everything (also when :meth:`run` was never started)."""
@@ -122,8 +124,3 @@ class MediaSession:
         """Take one candidate, ``None`` for their end. Useless ones are ignored."""
         if not self.closed:
             await self.peer.add_candidate(candidate)
-
-    def _end(self, reason: str) -> None:
-        if not self._ending.is_set():
-            self.end_reason = reason
-            self._ending.set()

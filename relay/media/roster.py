@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from lecture.messages import HallStatus
-
-if TYPE_CHECKING:
-    from relay.media.hall import HallConnection
 
 REMEMBERED = 200
 REPLACED_SILENCE_S = 5.0
@@ -18,20 +15,33 @@ REPLACED_SILENCE_S = 5.0
 same name that joins now. Two halls of one name that are both alive are both served, the second as "name (2)"."""
 
 
+class ConnectedHall(Protocol):
+    """A hall's connection (:class:`relay.media.hall.HallConnection`), as the roster knows it."""
+
+    name: str
+    last_heard_s: float
+
+    def status(self) -> HallStatus: ...
+
+    def link(self) -> dict[str, Any]: ...
+
+    def leave(self, reason: str) -> None: ...
+
+
 class HallRoster:
     """Connected halls by name, and the last status of halls that have gone."""
 
     def __init__(self) -> None:
-        self._halls: dict[str, HallConnection] = {}
+        self._halls: dict[str, ConnectedHall] = {}
         self._gone: OrderedDict[str, HallStatus] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._halls)
 
-    def __iter__(self) -> Iterator[HallConnection]:
+    def __iter__(self) -> Iterator[ConnectedHall]:
         return iter(list(self._halls.values()))
 
-    def join(self, hall: HallConnection, wish: str, now: float) -> str:
+    def join(self, hall: ConnectedHall, wish: str, now: float) -> str:
         """Add a hall under the name it wishes, or one like it; returns the name."""
         base = wish.strip() or "hall"
         name, number = base, 1
@@ -45,7 +55,7 @@ class HallRoster:
         self._gone.pop(name, None)
         return name
 
-    def part(self, hall: HallConnection) -> None:
+    def part(self, hall: ConnectedHall) -> None:
         """The hall has gone."""
         if self._halls.get(hall.name) is not hall:
             return  # another connection has its name by now

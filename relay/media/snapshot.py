@@ -3,7 +3,8 @@
 ``lecture`` (id, title, course, languages, state, publisher, t_ms); ``publishers`` (role, language, connected, remote,
 silent_s, rtt_ms, sources: kind, codec, rid, kbps, fraction_lost, jitter_ms, packets, repaired, given_up; malformed);
 ``voices`` by language (recorded_end_ms, concealed_ms, made_kbps, listeners); ``camera`` (codec, viewers);
-``halls`` (fields of :class:`lecture.messages.HallStatus`, and of those connected ``link``: see :func:`_link`);
+``halls`` (fields of :class:`lecture.messages.HallStatus`, and of those connected ``link``: see
+:meth:`relay.media.subscriber.Subscriber.facts`);
 ``players`` (links of standard players); ``recorder`` (committed_ms, pending_bytes, dropped_entries, trouble);
 ``deck`` (deck, page, page_count, decks, troubles). Rates in kbit/s of UDP payload.
 """
@@ -13,7 +14,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from relay.media.hall import HallConnection
 from relay.media.publisher import Publisher
 from relay.media.stage import Stage
 from relay.media.subscriber import Subscriber
@@ -45,7 +45,7 @@ def snapshot(
         },
         "camera": {"codec": stage.camera.codec, "viewers": sum(sender.on for sender in stage.camera.senders)},
         "halls": _halls(stage),
-        "players": [_link(player) for player in players],
+        "players": [player.facts() for player in players],
         "recorder": {
             "committed_ms": stage.recorder.committed_ms,
             "pending_bytes": stage.log.pending_bytes,
@@ -67,36 +67,8 @@ def _halls(stage: Stage) -> list[dict[str, Any]]:
     halls = []
     for status in stage.roster.statuses():
         hall = connected.get(status.name) if status.connected else None
-        halls.append({**asdict(status), "link": None if hall is None else _hall_link(hall)})
+        halls.append({**asdict(status), "link": None if hall is None else hall.link()})
     return halls
-
-
-def _hall_link(hall: HallConnection) -> dict[str, Any]:
-    subscriber = hall.media.subscriber
-    return {
-        **(_link(subscriber) if subscriber is not None else {"connected": False}),
-        "socket_rate_kbps": round(hall.window.rate_kbps, 1),
-        "socket_in_flight_bytes": hall.window.in_flight_bytes,
-    }
-
-
-def _link(subscriber: Subscriber) -> dict[str, Any]:
-    voice, camera = subscriber.voice, subscriber.camera
-    streams = [sender.stream.stats for sender in (voice, camera) if sender is not None]
-    address = subscriber.peer.remote_address
-    return {
-        "connected": subscriber.connected,
-        "remote": f"{address[0]}:{address[1]}" if address else "",
-        "language": subscriber.language,
-        "rung": voice.sent_kbps if voice else 0,
-        "camera": camera is not None and camera.on,
-        "sent_kbps": round(subscriber.sent_kbps, 1),
-        "sent_bytes": subscriber.peer.bytes_sent,
-        "rtt_ms": None if subscriber.rtt_s is None else round(subscriber.rtt_s * 1000),
-        "fraction_lost": round(subscriber.fraction_lost, 4),
-        "packets": sum(stats.packets for stats in streams),
-        "resent_packets": sum(stats.resent_packets for stats in streams),
-    }
 
 
 def _publisher(publisher: Publisher, now: float) -> dict[str, Any]:

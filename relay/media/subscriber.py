@@ -6,9 +6,10 @@ A subscriber is cheap: payloads are made once for all, each packet costs its hea
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from lecture.tracks import VOICE_FRAME_MS
-from relay.adaptation.rungs import Choice, LinkReport, RungChooser
+from relay.adaptation.rungs import LinkReport, RungChooser
 from transport import rtcp
 from transport.peer import Peer
 from transport.receive import ReceivedPacket
@@ -141,18 +142,23 @@ class Subscriber:
         self._reported_at = float("-inf")
         self._sent_mark = (0.0, 0)
 
-    @property
-    def connected(self) -> bool:
-        return self._peer.connected
-
-    @property
-    def peer(self) -> Peer:
-        return self._peer
-
-    @property
-    def choice(self) -> Choice:
-        """What it gets now."""
-        return Choice(self.voice.wanted_kbps if self.voice else 0, self.camera is not None and self.camera.on)
+    def facts(self) -> dict[str, Any]:
+        """The link in figures, JSON-ready."""
+        streams = [sender.stream.stats for sender in (self.voice, self.camera) if sender is not None]
+        address = self._peer.remote_address
+        return {
+            "connected": self._peer.connected,
+            "remote": f"{address[0]}:{address[1]}" if address else "",
+            "language": self.language,
+            "rung": self.voice.sent_kbps if self.voice else 0,
+            "camera": self.camera is not None and self.camera.on,
+            "sent_kbps": round(self.sent_kbps, 1),
+            "sent_bytes": self._peer.bytes_sent,
+            "rtt_ms": None if self.rtt_s is None else round(self.rtt_s * 1000),
+            "fraction_lost": round(self.fraction_lost, 4),
+            "packets": sum(stats.packets for stats in streams),
+            "resent_packets": sum(stats.resent_packets for stats in streams),
+        }
 
     def push_rtcp(self, data: bytes, now: float) -> None:
         """Take RTCP of the peer: answer NACKs, note reports and keyframe requests."""

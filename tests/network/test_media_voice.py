@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from pathlib import Path
 
@@ -173,6 +174,17 @@ async def test_an_ended_lecture_takes_no_publisher(tmp_path: Path) -> None:
         with pytest.raises(RefusedError) as caught:
             await lecture.publish(make_offer(publisher_media(None), peer.local), role="lecturer")
         assert caught.value.error_id == "lecture_ended"
+
+
+async def test_a_lecture_that_ends_while_a_publisher_is_answered_keeps_none(tmp_path: Path) -> None:
+    async with open_lecture(tmp_path) as lecture, await Peer.create(LOOPBACK, controlling=True) as peer:
+        offer = make_offer(publisher_media(None), peer.local)
+        published, _ = await asyncio.gather(
+            lecture.publish(offer, role="lecturer"), lecture.end(), return_exceptions=True
+        )
+        assert isinstance(published, RefusedError)
+        assert published.error_id == "lecture_ended"
+        await until(lambda: not lecture.snapshot()["publishers"], "no publisher")
 
 
 async def test_lecture_time_goes_on_after_a_restart(tmp_path: Path) -> None:
