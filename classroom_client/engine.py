@@ -27,7 +27,6 @@ log = logging.getLogger("hallcast.hall")
 
 _PLAY_EVERY_S = 0.03
 _TICK_EVERY_S = 0.25
-_REPORT_EVERY_S = 2.0
 _COMMIT_EVERY_S = 0.8
 
 
@@ -159,7 +158,7 @@ class Hall:
                     for want in reception.wants(now):
                         self._connection.send(want)
             self._look(now)
-            if now - self._report_at >= _REPORT_EVERY_S and reception is not None:
+            if now - self._report_at >= self._settings.report_interval_s and reception is not None:
                 self._report_at = now
                 report = make_report(self.view, self._player, reception.rung, self._settings.heads)
                 self._connection.send(report, droppable=True)

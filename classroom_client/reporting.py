@@ -66,7 +66,7 @@ def make_view(
         language=reception.language,
         t_ms=int(live or 0),
         heard_ms=heard_ms,
-        behind_ms=behind_ms(timeline, heard_ms, now),
+        behind_ms=0 if finished else behind_ms(timeline, heard_ms, now),
         delay_ms=timeline.delay_ms,
         gaps=len(gaps),
         gap_ms=sum(span.end_ms - span.start_ms for span in gaps),

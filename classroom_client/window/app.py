@@ -89,9 +89,9 @@ def run_window(
     :raises WindowError: ``no_display``.
     :raises HallcastError: as :meth:`classroom_client.engine.Hall.run`.
     """
-    pygame.display.init()
-    pygame.font.init()
     try:
+        pygame.display.init()
+        pygame.font.init()
         speaker = Loudspeaker()
         engine = EngineThread(lambda: Hall(settings, sink=speaker, dump_pages=dump_pages), teller)
         window = Window(engine, speaker, texts, windowed=windowed, camera=settings.camera)

@@ -56,7 +56,7 @@ class Loudspeaker:
             elif self._clock() - self._moved_at > _DEAD_AFTER_S:
                 self._give_up("it takes no samples any more")
                 return in_air
-            return queued // 2 + _CHUNK_SAMPLES
+            return queued // 2 + _CHUNK_SAMPLES if queued else 0
 
     def write(self, piece: Piece) -> None:
         with self._lock:

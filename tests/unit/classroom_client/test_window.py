@@ -1,0 +1,184 @@
+"""The hall's window without a display: where things are, what is drawn, how pages and camera pictures are decoded."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from classroom_client.camera_queue import CameraQueue
+from classroom_client.texts import Texts, languages
+from classroom_client.view import Link, Sound, View
+from classroom_client.window.fonts import Fonts
+from classroom_client.window.layout import Box, Layout, fit
+from classroom_client.window.painting import Overlay, Painter
+from classroom_client.window.pictures import CameraDecoder, decode_page, to_raw
+from lecture.entries import EncodedFrame, Flag
+
+pygame = pytest.importorskip("pygame")
+
+WELL = View(
+    link=Link.UP,
+    sound=Sound.PLAYING,
+    lecture_state="live",
+    publisher="live",
+    title="Waves",
+    heard_ms=5000,
+    behind_ms=2100,
+    delay_ms=2000,
+    page=2,
+    page_count=12,
+)
+
+
+@pytest.fixture(scope="module")
+def fonts() -> Iterator[Fonts]:
+    pygame.font.init()
+    yield Fonts()
+    pygame.font.quit()
+
+
+@given(st.integers(1, 5000), st.integers(1, 5000), st.integers(200, 4000), st.integers(200, 3000))
+def test_page_is_as_large_as_it_can_be_and_keeps_its_shape(width: int, height: int, wide: int, high: int) -> None:
+    stage = Layout(wide, high).stage
+    box = Layout(wide, high).page(width, height)
+    assert stage.x <= box.x
+    assert stage.y <= box.y
+    assert box.x + box.width <= stage.x + stage.width + 1
+    assert box.y + box.height <= stage.y + stage.height + 1
+    assert box.width >= stage.width - 1 or box.height >= stage.height - 1
+
+
+def test_nothing_fits_anywhere() -> None:
+    assert fit(0, 10, Box(3, 4, 100, 100)) == Box(3, 4, 0, 0)
+
+
+@pytest.mark.parametrize("size", [(1366, 768), (1920, 1080), (1024, 768), (640, 360), (3840, 2160)])
+@pytest.mark.parametrize("language", languages())
+def test_everything_is_drawn_at_any_size(fonts: Fonts, size: tuple[int, int], language: str) -> None:
+    surface = pygame.Surface(size)
+    painter = Painter(fonts, Texts(language))
+    layout = Layout(*size)
+    page_box = layout.page(1920, 1080)
+    page = pygame.Surface((page_box.width, page_box.height))
+    page.fill((250, 250, 250))
+    camera_box = layout.camera(320, 240)
+    camera = pygame.Surface((camera_box.width, camera_box.height))
+    camera.fill((0, 0, 250))
+
+    painter.paint(surface, WELL, page, camera, Overlay())
+    assert surface.get_at((page_box.x + 5, page_box.y + 5))[:3] == (250, 250, 250)
+    assert surface.get_at((camera_box.x + 5, camera_box.y + 5))[:3] == (0, 0, 250)
+    well = pygame.surfarray.array3d(surface)
+
+    painter.paint(surface, WELL, page, camera, Overlay(camera_off=True))
+    assert surface.get_at((camera_box.x + 5, camera_box.y + 5))[:3] == (250, 250, 250)
+
+    down = replace(WELL, link=Link.DOWN, sound=Sound.STALLED, retry_in_s=3.0, behind_ms=14_000)
+    for view, overlay in ((down, Overlay()), (WELL, Overlay(help_shown=True)), (WELL, Overlay(quit_asked=True))):
+        painter.paint(surface, view, page, camera, overlay)
+        changed = np.any(pygame.surfarray.array3d(surface) != well, axis=2)
+        assert 0.005 < changed.mean() < 0.6
+
+
+def test_before_the_first_page_the_title_is_shown(fonts: Fonts) -> None:
+    surface = pygame.Surface((1366, 768))
+    Painter(fonts, Texts("en")).paint(surface, replace(WELL, page=0, lecture_state="planned"), None, None, Overlay())
+    assert pygame.surfarray.array3d(surface)[200:1166, 250:450].max() > 150
+
+
+def test_very_long_title_stays_in_the_window(fonts: Fonts) -> None:
+    surface = pygame.Surface((1024, 768))
+    Painter(fonts, Texts("en")).paint(surface, replace(WELL, title="Waves " * 60, page=0), None, None, Overlay())
+    assert pygame.surfarray.array3d(surface)[:40, 250:450].max() == 0
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "PNG", "WEBP", "JPEG"])
+def test_pages_of_every_kind_are_decoded(kind: str) -> None:
+    image = Image.new("RGB", (400, 300), (255, 255, 255))
+    image.paste((200, 30, 30), (100, 100, 300, 200))
+    data = io.BytesIO()
+    image.save(data, kind, quality=90)
+    raw = to_raw("page", decode_page(data.getvalue()), 201, 151)
+    pixels = np.frombuffer(raw.rgb, np.uint8).reshape(151, 201, 3).astype(int)
+    assert np.abs(pixels[5, 5] - (255, 255, 255)).max() < 12
+    assert np.abs(pixels[75, 100] - (200, 30, 30)).max() < 25
+
+
+@pytest.mark.parametrize("data", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n cut short"])
+def test_unreadable_page_is_told(data: bytes) -> None:
+    with pytest.raises(ValueError, match="picture"):
+        decode_page(data)
+
+
+def film(frames: int) -> list[EncodedFrame]:
+    """A VP8 film, ten pictures a second, whose brightness rises."""
+    context = av.CodecContext.create("libvpx", "w")
+    assert isinstance(context, av.VideoCodecContext)
+    context.width, context.height, context.pix_fmt = 160, 120, "yuv420p"
+    context.framerate, context.time_base = Fraction(10), Fraction(1, 10)
+    context.options = {"deadline": "realtime", "lag-in-frames": "0"}
+    coded = []
+    for number in range(frames):
+        picture = np.full((180, 160), 128, np.uint8)
+        picture[:120] = 20 + 10 * number
+        frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
+        frame.pts = number
+        for packet in context.encode(frame):
+            flags = Flag.KEYFRAME if packet.is_keyframe else Flag.NONE
+            coded.append(EncodedFrame(number * 100, 0, bytes(packet), int(flags)))
+    return coded
+
+
+def test_camera_shows_the_newest_picture_of_what_is_heard() -> None:
+    queue = CameraQueue()
+    queue.open()
+    assert queue.wants_keyframe
+    for frame in film(12):
+        queue.put("vp8", frame)
+    assert not queue.wants_keyframe
+    decoder = CameraDecoder(queue, lambda: 0, lambda width, height: (80, 60))
+    decoder._decode(queue.due(450))
+    assert decoder.latest is not None
+    assert (decoder.latest.key, decoder.latest.width) == ("400", 80)
+    dark = np.frombuffer(decoder.latest.rgb, np.uint8).mean()
+    decoder._decode(queue.due(5000))
+    assert decoder.latest.key == "1100"
+    assert np.frombuffer(decoder.latest.rgb, np.uint8).mean() > dark + 40
+
+
+def test_camera_begins_anew_after_a_broken_picture() -> None:
+    queue = CameraQueue()
+    queue.open()
+    frames = film(6)
+    decoder = CameraDecoder(queue, lambda: 0, lambda width, height: (80, 60))
+    queue.put("vp8", EncodedFrame(0, 0, b"broken", int(Flag.KEYFRAME)))
+    decoder._decode(queue.due(0))
+    assert queue.wants_keyframe
+    for frame in frames:
+        queue.put("vp8", frame)
+    decoder._decode(queue.due(10_000))
+    assert decoder.latest is not None
+
+
+def test_camera_queue_is_bounded_and_closed_ones_keep_nothing() -> None:
+    queue = CameraQueue()
+    queue.put("vp8", EncodedFrame(0, 0, b"x", int(Flag.KEYFRAME)))
+    assert queue.due(1) == []
+    assert queue.received == 1
+    queue.open()
+    queue.put("vp8", EncodedFrame(0, 0, b"not a keyframe"))
+    assert queue.due(1) == []
+    queue.put("vp8", EncodedFrame(0, 0, b"key", int(Flag.KEYFRAME)))
+    for number in range(2000):
+        queue.put("vp8", EncodedFrame(number, 0, b"x" * 100))
+    assert queue.wants_keyframe
+    assert queue.due(1 << 30) == []
