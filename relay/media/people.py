@@ -20,6 +20,9 @@ logger = logging.getLogger("hallcast.sessions")
 
 LEAVE_TIMEOUT_S = 5.0
 
+_JOINERS = "\u200c\u200d"
+"""Not printable by themselves, but part of words in some scripts."""
+
 
 class People:
     """Connections of one lecture."""
@@ -42,7 +45,7 @@ class People:
             await refuse(channel, session, RefusedError("halls_full", "The lecture has no room for more halls.", 503))
             return
         hall = HallConnection(stage, channel, session, hello)
-        hall.name = stage.roster.join(hall, hello.hall or hello.client.name, stage.now)
+        hall.name = stage.roster.join(hall, _one_line(hello.hall or hello.client.name), stage.now)
         logger.info("hall %s joins %s", hall.name, stage.lecture_id)
         self._halls.add(hall)
         try:
@@ -100,3 +103,8 @@ class People:
         finally:
             if len(self) <= 1:
                 self._empty.set()
+
+
+def _one_line(name: str) -> str:
+    """A name as logs and terminals may print it: no line break, no escape sequence, nothing that turns text around."""
+    return " ".join("".join(c if c.isprintable() or c in _JOINERS else " " for c in name).split())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import logging
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -95,3 +96,17 @@ async def test_a_body_that_trickles_does_not_hold_its_place(tmp_path: Path) -> N
                 await asyncio.wait([answer], timeout=0.05)
         assert answer.result().startswith(b"HTTP/1.1 408 ")
         writer.transport.abort()
+
+
+async def test_a_hall_cannot_write_lines_of_its_own_into_the_log(
+    relay: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="hallcast")
+    name = "Hall\n2026 ERROR all is lost\x1b[2J\u2028\u202e 3 \u0645\u06cc\u200c\u062f\u0627\u0646"
+    async with relay.socket("/ws/hall/waves") as ws:
+        await ws.send(json.dumps({"kind": "hello", "v": "1.0", "token": relay.hall_token, "hall": name}))
+        assert json.loads(await ws.recv())["kind"] == "welcome"
+        lecture = await relay.relay.open_lecture("waves")
+        (hall,) = lecture.snapshot()["halls"]
+    assert hall["name"] == "Hall 2026 ERROR all is lost [2J 3 \u0645\u06cc\u200c\u062f\u0627\u0646"
+    assert f"hall {hall['name']} joins waves" in caplog.messages
