@@ -16,6 +16,9 @@ The policy, and its reasons:
   restart); when a packet is more than :data:`HOPELESS_MS` late, as no network makes it (a laptop that slept, a
   restart); or when every packet of :data:`PERSISTENCE_MS` was more than :data:`JUMP_MS` late (a short sleep; most
   queues drain sooner).
+* **The future.** No packet is ever mapped more than :data:`AHEAD_MS` beyond its arrival. An encoder that sends faster
+  than real time (or lies) would else take all lecture time there is, and whoever publishes after it would be heard
+  only once that time has come.
 * **Retransmitted** packets are late by their nature: they are mapped, and nothing is learnt from them.
 * **Audio and video.** Sender reports tie each stream's timestamps to one wall clock of the publisher's. A clock with
   a ``reference`` drops its own drift correction once both have reports and slews at :data:`SYNC_SLEW` to show the
@@ -38,6 +41,8 @@ SYNC_SLEW = 0.05
 JUMP_MS = 2_000
 HOPELESS_MS = 30_000
 PERSISTENCE_MS = 10_000
+AHEAD_MS = 10_000
+"""More than a queue that drains puts an honest publisher ahead; see the module's text."""
 
 _SETTLED_MS = 1.0
 _SYNC_TOLERANCE_MS = 5.0
@@ -96,13 +101,17 @@ class MediaClock:
         lateness_ms = now_ms - mapped_ms
         step_ms = (extended - newest) / self._per_ms
         if retransmitted:
-            return self._map_late(extended, lateness_ms)
+            return min(self._map_late(extended, lateness_ms), now_ms + AHEAD_MS)
         if self._jumped(lateness_ms, step_ms, now_ms):
             self._before = (self._anchor_timestamp, self._anchor_ms)
             self._timestamps = Unwrapper(32)
-            return self._anchor(self._timestamps.unwrap(timestamp & 0xFFFF_FFFF), max(now_ms, self._newest_ms + 1))
+            at_ms = min(max(now_ms, self._newest_ms + 1), max(now_ms + AHEAD_MS, self._newest_ms))
+            return self._anchor(self._timestamps.unwrap(timestamp & 0xFFFF_FFFF), at_ms)
         if step_ms < 0:
             return mapped_ms
+        if lateness_ms < -AHEAD_MS:
+            self._timestamps.newest = extended
+            return self._anchor(extended, max(now_ms + AHEAD_MS, self._newest_ms))
         self._timestamps.newest = extended
         mapped_ms = max(mapped_ms + self._correct(lateness_ms, step_ms, now_ms), self._newest_ms)  # rounding
         self._newest_ms, self._newest_arrival_ms = mapped_ms, now_ms

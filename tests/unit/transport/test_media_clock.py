@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transport import media_clock
-from transport.media_clock import MediaClock
+from transport.media_clock import AHEAD_MS, MediaClock
 from transport.rtcp import SenderReport
 
 RATE = 48_000
@@ -36,6 +36,18 @@ def run(
         timestamp = (start + n * RATE * FRAME_MS // 1000) & 0xFFFF_FFFF
         out.append((true_ms, clock.at(timestamp, true_ms + jitter_ms)))
     return out
+
+
+@pytest.mark.parametrize("retransmitted", [False, True])
+@pytest.mark.parametrize("step_ms", [100, 1_900])
+def test_an_encoder_faster_than_real_time_does_not_take_the_future(step_ms: int, retransmitted: bool) -> None:
+    clock = MediaClock(RATE)
+    clock.at(0, 1_000.0)
+    for n in range(1, 2_000):
+        now_ms = 1_000.0 + n
+        assert clock.at(n * step_ms * RATE // 1000, now_ms, retransmitted=retransmitted) <= now_ms + AHEAD_MS
+    now_ms += 2 * AHEAD_MS
+    assert clock.at(n * step_ms * RATE // 1000 + 960, now_ms) <= now_ms
 
 
 @pytest.mark.parametrize("start", STARTS)
@@ -233,5 +245,5 @@ def test_later_timestamps_never_map_to_earlier_times(start: int, steps: list[tup
         timestamp = (timestamp + frames * 960) & 0xFFFF_FFFF
         now_ms += passed_ms
         mapped = clock.at(timestamp, now_ms)
-        assert mapped >= newest
+        assert newest <= mapped <= now_ms + AHEAD_MS
         newest = mapped
