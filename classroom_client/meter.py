@@ -22,11 +22,6 @@ class Usage:
     in_kbps: float = 0.0
     out_kbps: float = 0.0
 
-    @property
-    def both_kbps(self) -> float:
-        """Both ways together."""
-        return self.in_kbps + self.out_kbps
-
 
 class LinkMeter:
     """Counts bytes on the wire: UDP as given by the transport, TCP estimated from the messages on the socket."""

@@ -70,7 +70,6 @@ class LecturerSocket:
         self._on_message = on_message
         self._outbox = Outbox()
         self._woken = asyncio.Event()
-        self._drained = asyncio.Event()
         self._pings = 0
         self._heard_s = 0.0
         self._is_live = False
@@ -79,12 +78,6 @@ class LecturerSocket:
         """Send it, now or when there is a connection again."""
         self._outbox.put(message)
         self._woken.set()
-
-    async def flushed(self) -> None:
-        """Wait until the relay has worked on all that was sent."""
-        while len(self._outbox):
-            self._drained.clear()
-            await self._drained.wait()
 
     async def run(self) -> None:
         """Connect and reconnect until cancelled.
@@ -176,7 +169,6 @@ class LecturerSocket:
         if isinstance(message, Pong):
             self.time.pong(message.sent_ms / 1_000_000, _now(), message.t_ms)
             self._outbox.pong(message.id)
-            self._drained.set()
             return
         if isinstance(message, State):
             self._is_live = message.lecture == "live"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,34 +26,6 @@ class IceServer:
             user, secret = (_quote(value) for value in (self.username, self.credential))
             suffix = f'; username="{user}"; credential="{secret}"; credential-type="password"'
         return [f'<{url}>; rel="ice-server"{suffix}' for url in self.urls]
-
-    def as_json(self) -> dict[str, object]:
-        """The server as an ``RTCIceServer`` dictionary for browsers."""
-        entry: dict[str, object] = {"urls": list(self.urls)}
-        if self.username is not None:
-            entry["username"] = self.username
-        if self.credential is not None:
-            entry["credential"] = self.credential
-        return entry
-
-
-def ice_servers_from_json(entries: Iterable[dict[str, object]]) -> tuple[IceServer, ...]:
-    """Read back what :meth:`IceServer.as_json` wrote; entries that make no sense are left out."""
-    servers = []
-    for entry in entries:
-        urls = entry.get("urls")
-        urls = [urls] if isinstance(urls, str) else urls
-        if not isinstance(urls, list) or not all(isinstance(url, str) for url in urls):
-            continue
-        username, credential = entry.get("username"), entry.get("credential")
-        servers.append(
-            IceServer(
-                tuple(urls),
-                username if isinstance(username, str) else None,
-                credential if isinstance(credential, str) else None,
-            )
-        )
-    return tuple(servers)
 
 
 class CandidateMap(Protocol):

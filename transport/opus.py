@@ -64,16 +64,6 @@ def packet_duration_ms(packet: bytes) -> int:
     return packet_samples(packet) * 1000 // SAMPLE_RATE
 
 
-def packet_channels(packet: bytes) -> int:
-    """1 or 2: whether an Opus packet was coded in stereo.
-
-    :raises OpusError: ``opus_bad_packet``.
-    """
-    if not packet:
-        raise OpusError("opus_bad_packet", "an empty Opus packet")
-    return 2 if packet[0] & 4 else 1
-
-
 def is_silence(packet: bytes) -> bool:
     """Whether a packet is what DTX sends in silence: nothing, or no more than a table of contents and a byte."""
     return len(packet) <= 2

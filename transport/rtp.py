@@ -64,16 +64,6 @@ def ssrc_of(data: bytes) -> int:
     return int.from_bytes(data[8:12], "big")
 
 
-def payload_type_of(data: bytes) -> int:
-    """The payload type of an RTP packet, without parsing the rest.
-
-    :raises MalformedPacket: if it is shorter than a header.
-    """
-    if len(data) < HEADER_BYTES:
-        raise MalformedPacket("RTP packet is shorter than its header")
-    return data[1] & 0x7F
-
-
 def parse(data: bytes) -> RtpPacket:
     """Parse one RTP packet.
 

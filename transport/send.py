@@ -322,10 +322,6 @@ class SendStream:
         report = rtcp.SenderReport(self.ssrc, ntp, timestamp & 0xFFFF_FFFF, self.stats.packets, self._payload_bytes)
         return rtcp.build(report, rtcp.SourceDescription(((self.ssrc, self._cname),)))
 
-    def bye(self) -> bytes:
-        """BYE, for the end of the stream."""
-        return rtcp.build(rtcp.ReceiverReport(self.ssrc), rtcp.Bye((self.ssrc,)))
-
 
 def _extension_block(extensions: Mapping[int, bytes], transport_sequence_id: int | None) -> bytes:
     if transport_sequence_id is None:

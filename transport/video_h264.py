@@ -60,33 +60,9 @@ def to_annex_b(units: Iterable[bytes]) -> bytes:
     return b"".join(START_CODE + unit for unit in units)
 
 
-def to_avcc(units: Iterable[bytes]) -> bytes:
-    """NAL units with 4-byte lengths (as in MP4)."""
-    return b"".join(len(unit).to_bytes(4, "big") + unit for unit in units)
-
-
 def parameter_sets(frame: bytes) -> bytes:
     """The SPS and PPS of an access unit, as Annex B (what muxers take as extradata); empty for none."""
     return to_annex_b(unit for unit in split(frame) if unit[0] & 0x1F in (SPS, PPS))
-
-
-def avcc_config(parameters: bytes) -> bytes:
-    """The AVCDecoderConfigurationRecord (ISO 14496-15) for parameter sets in Annex B.
-
-    :raises ValueError: without an SPS and a PPS.
-    """
-    units = split_annex_b(parameters)
-    sps = [unit for unit in units if unit[0] & 0x1F == SPS]
-    pps = [unit for unit in units if unit[0] & 0x1F == PPS]
-    if not sps or not pps or len(sps[0]) < 4:
-        raise ValueError("an avcC record needs an SPS and a PPS")
-    out = bytearray(b"\1" + sps[0][1:4] + bytes((0xFF, 0xE0 | len(sps))))
-    for unit in sps:
-        out += len(unit).to_bytes(2, "big") + unit
-    out.append(len(pps))
-    for unit in pps:
-        out += len(unit).to_bytes(2, "big") + unit
-    return bytes(out)
 
 
 def _aggregated(payload: bytes) -> Iterator[bytes]:

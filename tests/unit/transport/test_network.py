@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from transport.network import IceServer, NetworkConfig, ice_servers_from_json
+from transport.network import IceServer, NetworkConfig
 from transport.whip import parse_link_headers
 
 TURN = IceServer(("turn:turn.example.org:3478?transport=udp", "turns:turn.example.org:5349"), 'us"er', "pass\\word")
@@ -36,12 +36,6 @@ def test_link_headers_there_and_back() -> None:
 )
 def test_link_headers_of_others(header: str, urls: list[str]) -> None:
     assert [server.urls[0] for server in parse_link_headers([header])] == urls
-
-
-def test_json_there_and_back() -> None:
-    assert ice_servers_from_json([TURN.as_json(), STUN.as_json()]) == (TURN, STUN)
-    assert ice_servers_from_json([{"urls": "stun:a"}]) == (IceServer(("stun:a",)),)
-    assert ice_servers_from_json([{"urls": 7}, {}, {"urls": [7]}]) == ()
 
 
 @pytest.mark.parametrize("ports", [(0, 10), (20, 10), (1, 70000)])

@@ -70,7 +70,6 @@ def test_stereo_keeps_its_sides_and_folds_to_mono() -> None:
     packets, heard = round_trip(encoder, Decoder(2), source)
     assert heard.shape[1] == 2
     assert np.abs(heard[9600:, 0].astype(float)).mean() > 20 * np.abs(heard[9600:, 1].astype(float)).mean()
-    assert opus.packet_channels(packets[-1]) == 2
     mono = Decoder(1).decode(packets[-1])
     assert mono.shape == (960, 1)
 

@@ -247,10 +247,6 @@ def test_a_sender_report_follows_the_shift_of_a_switched_source() -> None:
     assert report_packet.rtp_timestamp == 90_000 + 1_001
 
 
-def test_bye() -> None:
-    assert rtcp.parse(plain().bye())[-1] == rtcp.Bye((SSRC,))
-
-
 def test_malformed_feedback_is_refused() -> None:
     with pytest.raises(MalformedPacket):
         plain().handle_rtcp(b"\x81\xcd", 0)
