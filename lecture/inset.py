@@ -11,8 +11,11 @@ SIZES = (1.0, 0.75, 0.55)
 """The inset is tried at these sizes; a smaller one that hides nothing beats a larger one that does."""
 _INK = 32
 """A pixel whose colour differs this much (of 255) from its surroundings' is part of a letter or a figure."""
-_MOST_INK = 0.002
-"""A corner with a larger share of ink is taken: the dot of an i may be hidden, a letter may not."""
+_MOST_INK = 12
+"""A corner with more such pixels is taken: a speck may be hidden, a letter's edge may not."""
+
+_LINE = 0.7
+"""An edge along this share of a column or row is a straight line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ def place_inset(picture: NDArray[np.uint8], width: int, height: int, margin: int
     for size in SIZES:
         wide, high = int(width * size), int(height * size)
         right, bottom = picture.shape[1] - margin - wide, picture.shape[0] - margin - high
-        if wide < 1 or high < 1 or right < margin or bottom < margin:
+        if wide < 3 or high < 3 or right < margin or bottom < margin:
             continue
         for left, top in ((right, bottom), (margin, bottom), (right, margin), (margin, margin)):
             if _ink(picture[top : top + high, left : left + wide]) <= _MOST_INK:
@@ -46,9 +49,14 @@ def place_inset(picture: NDArray[np.uint8], width: int, height: int, margin: int
     return None
 
 
-def _ink(region: NDArray[np.uint8]) -> float:
-    """The share of pixels that stand out from the pixel two to the right or below; smooth shading does not count."""
+def _ink(region: NDArray[np.uint8]) -> int:
+    """How many pixels stand out from the pixel two to the right or below.
+
+    Smooth shading does not count, nor does a straight line from edge to edge: the page's border or a decoration.
+    """
     levels = region.astype(np.int16)
     across = np.abs(levels[:, 2:] - levels[:, :-2]).max(axis=2) > _INK
     down = np.abs(levels[2:] - levels[:-2]).max(axis=2) > _INK
-    return max(float(across.mean()) if across.size else 0.0, float(down.mean()) if down.size else 0.0)
+    across[:, across.mean(axis=0) > _LINE] = False
+    down[down.mean(axis=1) > _LINE] = False
+    return max(int(across.sum()), int(down.sum()))

@@ -1,4 +1,4 @@
-"""Take the pictures of docs/pictures from a running Hallcast: .venv/bin/python scripts/make_pictures.py
+"""Take the pictures of docs/pictures from a running Hallcast: .venv/bin/python -m scripts.make_pictures
 
 Needs Chromium, Xvfb and FFmpeg (`scripts/setup.sh dev`). The hall window is photographed on a screen of its own while
 the sample lecture runs, the studio while Chromium's fake devices publish, the replay from the lecture that has ended.

@@ -45,7 +45,7 @@ class Layout:
         return fit(width, height, self.stage)
 
     def camera(self, width: int, height: int) -> Box:
-        """The camera inset, in the lower right corner of the stage."""
+        """The camera inset at its full size, in the lower right corner of the stage; the page may need it elsewhere."""
         stage, margin = self.stage, self.unit
         limit = Box(0, 0, round(stage.width * 0.2), round(stage.height * 0.28))
         size = fit(width, height, limit)

@@ -10,6 +10,7 @@ from classroom_client.texts import Texts
 from classroom_client.view import Link, Sign, Sound, View, sign_of
 from classroom_client.window.fonts import Fonts
 from classroom_client.window.layout import Box, Layout
+from lecture.inset import Inset, place_inset
 
 BLACK = (0, 0, 0)
 _STRIP = (16, 18, 22)
@@ -40,6 +41,8 @@ class Painter:
         self._fonts = fonts
         self._texts = texts
         self._rendered: dict[tuple[str, int, Colour, bool], pygame.Surface] = {}
+        # Where the camera lies is worked out once for each page and size, not for each picture.
+        self._placed: tuple[tuple[pygame.Surface | None, tuple[int, int], tuple[int, int]], Inset | None] | None = None
 
     def paint(
         self,
@@ -63,7 +66,7 @@ class Painter:
         else:
             self._cover(surface, layout, view)
         if camera is not None and not overlay.camera_off:
-            self._camera(surface, layout, camera)
+            self._camera(surface, layout, camera, page)
         self._strip(surface, layout, view, overlay)
         if sign is not None:
             self._sign(surface, layout, sign)
@@ -82,11 +85,25 @@ class Painter:
             course = _within(self._text(view.course, round(unit * 1.6), _QUIET), round(layout.width * 0.9))
             surface.blit(course, ((layout.width - course.get_width()) // 2, middle + unit // 2))
 
-    def _camera(self, surface: pygame.Surface, layout: Layout, camera: pygame.Surface) -> None:
-        box = layout.camera(*camera.get_size())
-        frame = pygame.Rect(box.x, box.y, camera.get_width(), camera.get_height()).inflate(4, 4)
+    def _camera(
+        self, surface: pygame.Surface, layout: Layout, camera: pygame.Surface, page: pygame.Surface | None
+    ) -> None:
+        """The camera, where it hides no word of the page that has just been drawn, or nowhere."""
+        wanted = layout.camera(*camera.get_size())
+        shown = (page, surface.get_size(), camera.get_size())
+        if self._placed is None or self._placed[0] != shown:
+            stage = layout.stage
+            pixels = pygame.surfarray.array3d(surface.subsurface((stage.x, stage.y, stage.width, stage.height)))
+            inset = place_inset(pixels.transpose(1, 0, 2), wanted.width, wanted.height, layout.unit)
+            self._placed = shown, inset
+        inset = self._placed[1]
+        if inset is None:
+            return
+        if camera.get_size() != (inset.width, inset.height):
+            camera = pygame.transform.smoothscale(camera, (inset.width, inset.height))
+        frame = pygame.Rect(inset.left, inset.top, inset.width, inset.height).inflate(4, 4)
         pygame.draw.rect(surface, (60, 66, 76), frame, border_radius=4)
-        surface.blit(camera, (box.x, box.y))
+        surface.blit(camera, (inset.left, inset.top))
 
     def _strip(self, surface: pygame.Surface, layout: Layout, view: View, overlay: Overlay) -> None:
         box, unit = layout.strip, layout.unit

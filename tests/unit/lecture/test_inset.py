@@ -61,5 +61,17 @@ def test_shading_is_no_word() -> None:
     assert place_inset(page, WIDTH, HEIGHT, MARGIN) is not None
 
 
+def test_not_even_the_end_of_one_word_is_hidden() -> None:
+    page = blank()
+    write(page, 952 - 150, 532 + HEIGHT - 10)  # two strokes of it would lie under the lower right corner's inset
+    assert place_inset(page, WIDTH, HEIGHT, MARGIN) == Inset(8, 532, WIDTH, HEIGHT)
+
+
+def test_the_border_of_the_page_is_no_word() -> None:
+    screen = np.zeros((768, 1400, 3), np.uint8)
+    screen[20:740, 60:1340] = blank()
+    assert place_inset(screen, WIDTH, HEIGHT, MARGIN) == Inset(1400 - 8 - WIDTH, 768 - 8 - HEIGHT, WIDTH, HEIGHT)
+
+
 def test_an_inset_larger_than_the_picture_is_not_placed() -> None:
     assert place_inset(blank()[:100, :100], WIDTH, HEIGHT, MARGIN) is None
