@@ -15,7 +15,7 @@ from classroom_client.meter import LinkMeter
 from classroom_client.reaching import reach
 from lecture.errors import CloseCode, HallcastError, ProtocolError
 from lecture.messages import ErrorMessage, HallHello, Message
-from lecture.session import HallSession, Role
+from lecture.session import HallSession, Side
 from lecture.wire import Frame
 from transport.tasks import until_first
 
@@ -51,7 +51,7 @@ class SocketLink:
     def __init__(
         self, url: str, meter: LinkMeter, *, open_timeout_s: float, ping_interval_s: float, ping_timeout_s: float
     ) -> None:
-        self.session = HallSession(Role.CLIENT)
+        self.session = HallSession(Side.CLIENT)
         self._url = url
         self._meter = meter
         self._tls = url.startswith("wss")

@@ -2,7 +2,7 @@
 
 Both ends of both sockets use the same table of transitions, seen from their side::
 
-    session = HallSession(Role.CLIENT)
+    session = HallSession(Side.CLIENT)
     await socket.send(session.send(HallHello(v=PROTOCOL_VERSION, token=token)))
     for message in session.receive_text(await socket.recv()): ...
 
@@ -22,16 +22,16 @@ from lecture.messages import Message, Unknown
 from lecture.wire import Frame, UnknownFrame, parse_frame
 
 
-class Role(Enum):
+class Side(Enum):
     """Which end of the socket this is."""
 
     CLIENT = "client"
     RELAY = "relay"
 
     @property
-    def other(self) -> Role:
+    def other(self) -> Side:
         """The end that we talk to."""
-        return Role.RELAY if self is Role.CLIENT else Role.CLIENT
+        return Side.RELAY if self is Side.CLIENT else Side.CLIENT
 
 
 class SessionState(Enum):
@@ -46,37 +46,37 @@ class SessionState(Enum):
     """Bye or a fatal error was said; what still arrives is ignored."""
 
 
-Transitions = dict[tuple[SessionState, Role, type[Message]], SessionState]
+Transitions = dict[tuple[SessionState, Side, type[Message]], SessionState]
 
 
-def _open(role: Role, *kinds: type[Message]) -> Transitions:
-    """Messages that ``role`` may send while the session is open, and that leave it open."""
-    return {(SessionState.OPEN, role, kind): SessionState.OPEN for kind in kinds}
+def _open(side: Side, *kinds: type[Message]) -> Transitions:
+    """Messages that ``side`` may send while the session is open, and that leave it open."""
+    return {(SessionState.OPEN, side, kind): SessionState.OPEN for kind in kinds}
 
 
 # Who may say what when, and what follows. What is not here is illegal. A non-fatal error leaves the state as it is.
 HALL_TRANSITIONS: Transitions = {
-    (SessionState.NEW, Role.CLIENT, m.HallHello): SessionState.HELLO,
-    (SessionState.NEW, Role.RELAY, m.ErrorMessage): SessionState.CLOSED,
-    (SessionState.HELLO, Role.RELAY, m.HallWelcome): SessionState.OPEN,
-    (SessionState.HELLO, Role.RELAY, m.ErrorMessage): SessionState.CLOSED,
-    (SessionState.HELLO, Role.CLIENT, m.Bye): SessionState.CLOSED,
-    **_open(Role.CLIENT, m.Offer, m.Candidate, m.Want, m.Ack, m.Report, m.Receipt, m.Question),
-    **_open(Role.RELAY, m.Answer, m.Candidate, m.EntryMessage, m.Clock, m.Filled, m.State, m.Ended),
-    (SessionState.OPEN, Role.CLIENT, m.Bye): SessionState.CLOSED,
-    (SessionState.OPEN, Role.RELAY, m.ErrorMessage): SessionState.CLOSED,
+    (SessionState.NEW, Side.CLIENT, m.HallHello): SessionState.HELLO,
+    (SessionState.NEW, Side.RELAY, m.ErrorMessage): SessionState.CLOSED,
+    (SessionState.HELLO, Side.RELAY, m.HallWelcome): SessionState.OPEN,
+    (SessionState.HELLO, Side.RELAY, m.ErrorMessage): SessionState.CLOSED,
+    (SessionState.HELLO, Side.CLIENT, m.Bye): SessionState.CLOSED,
+    **_open(Side.CLIENT, m.Offer, m.Candidate, m.Want, m.Ack, m.Report, m.Receipt, m.Question),
+    **_open(Side.RELAY, m.Answer, m.Candidate, m.EntryMessage, m.Clock, m.Filled, m.State, m.Ended),
+    (SessionState.OPEN, Side.CLIENT, m.Bye): SessionState.CLOSED,
+    (SessionState.OPEN, Side.RELAY, m.ErrorMessage): SessionState.CLOSED,
 }
 
 LECTURER_TRANSITIONS: Transitions = {
-    (SessionState.NEW, Role.CLIENT, m.LecturerHello): SessionState.HELLO,
-    (SessionState.NEW, Role.RELAY, m.ErrorMessage): SessionState.CLOSED,
-    (SessionState.HELLO, Role.RELAY, m.LecturerWelcome): SessionState.OPEN,
-    (SessionState.HELLO, Role.RELAY, m.ErrorMessage): SessionState.CLOSED,
-    (SessionState.HELLO, Role.CLIENT, m.Bye): SessionState.CLOSED,
-    **_open(Role.CLIENT, m.Turn, m.Pointer, m.Mark, m.Ping, m.End),
-    **_open(Role.RELAY, m.EntryMessage, m.Clock, m.State, m.DeckProgress, m.Halls, m.Pong, m.Ended),
-    (SessionState.OPEN, Role.CLIENT, m.Bye): SessionState.CLOSED,
-    (SessionState.OPEN, Role.RELAY, m.ErrorMessage): SessionState.CLOSED,
+    (SessionState.NEW, Side.CLIENT, m.LecturerHello): SessionState.HELLO,
+    (SessionState.NEW, Side.RELAY, m.ErrorMessage): SessionState.CLOSED,
+    (SessionState.HELLO, Side.RELAY, m.LecturerWelcome): SessionState.OPEN,
+    (SessionState.HELLO, Side.RELAY, m.ErrorMessage): SessionState.CLOSED,
+    (SessionState.HELLO, Side.CLIENT, m.Bye): SessionState.CLOSED,
+    **_open(Side.CLIENT, m.Turn, m.Pointer, m.Mark, m.Ping, m.End),
+    **_open(Side.RELAY, m.EntryMessage, m.Clock, m.State, m.DeckProgress, m.Halls, m.Pong, m.Ended),
+    (SessionState.OPEN, Side.CLIENT, m.Bye): SessionState.CLOSED,
+    (SessionState.OPEN, Side.RELAY, m.ErrorMessage): SessionState.CLOSED,
 }
 
 
@@ -87,8 +87,8 @@ class Session:
     _client_words: Vocabulary
     _relay_words: Vocabulary
 
-    def __init__(self, role: Role) -> None:
-        self.role = role
+    def __init__(self, side: Side) -> None:
+        self.side = side
         self.state = SessionState.NEW
         self.version = m.PROTOCOL_VERSION
         """The version that both sides speak; settled once the hello (relay) or welcome (client) arrived."""
@@ -96,7 +96,7 @@ class Session:
     @property
     def max_receive_bytes(self) -> int:
         """Largest text message that the peer may send, in bytes (give it to the WebSocket as its limit)."""
-        return self._words_of(self.role.other).max_bytes
+        return self._words_of(self.side.other).max_bytes
 
     def receive_text(self, text: str) -> list[Message]:
         """The messages in one text frame: one, or none if it is to be ignored (unknown kind, session closed).
@@ -106,13 +106,13 @@ class Session:
         """
         if self.state is SessionState.CLOSED:
             return []
-        message = codec.decode(text, self._words_of(self.role.other))
+        message = codec.decode(text, self._words_of(self.side.other))
         if isinstance(message, Unknown):
             # Nothing, not even something unknown, comes before hello: a stranger is told so at once.
             if self.state is not SessionState.OPEN:
                 raise _unexpected(message.kind, self.state)
             return []
-        following = self._following(self.role.other, message)
+        following = self._following(self.side.other, message)
         if following is None:
             raise _unexpected(message.KIND, self.state)
         self._received(message)
@@ -133,13 +133,13 @@ class Session:
 
         :raises LocalProtocolError: ``message_unexpected`` if the protocol does not allow it now, ``message_too_large``.
         """
-        following = self._following(self.role, message)
+        following = self._following(self.side, message)
         if following is None:
             raise LocalProtocolError(
                 "message_unexpected", f"We must not send {message.KIND!r} while the session is {self.state.value}."
             )
         text = codec.encode(message)
-        if not self._words_of(self.role).fits(text):
+        if not self._words_of(self.side).fits(text):
             raise LocalProtocolError("message_too_large", f"This {message.KIND!r} is too large to be sent.")
         self._sending(message)
         self.state = following
@@ -148,17 +148,17 @@ class Session:
     def refuse(self, error: HallcastError) -> tuple[str | None, CloseCode]:
         """Give up because of ``error``: the text to send first (None from a client or if closed) and the close code."""
         text = None
-        if self.role is Role.RELAY and self.state is not SessionState.CLOSED:
+        if self.side is Side.RELAY and self.state is not SessionState.CLOSED:
             text = codec.encode(m.ErrorMessage(error.error_id, error.text, fatal=True))
         self.state = SessionState.CLOSED
         return text, close_code(error)
 
-    def _words_of(self, role: Role) -> Vocabulary:
-        return self._client_words if role is Role.CLIENT else self._relay_words
+    def _words_of(self, side: Side) -> Vocabulary:
+        return self._client_words if side is Side.CLIENT else self._relay_words
 
-    def _following(self, sender: Role, message: Message) -> SessionState | None:
+    def _following(self, sender: Side, message: Message) -> SessionState | None:
         if isinstance(message, m.ErrorMessage) and not message.fatal and self.state is SessionState.OPEN:
-            return SessionState.OPEN if sender is Role.RELAY else None
+            return SessionState.OPEN if sender is Side.RELAY else None
         return self._table.get((self.state, sender, type(message)))
 
     def _received(self, message: Message) -> None:
@@ -192,8 +192,8 @@ class HallSession(Session):
     ACK_EVERY_BYTES = 4096
     ACK_EVERY_S = 1.0
 
-    def __init__(self, role: Role) -> None:
-        super().__init__(role)
+    def __init__(self, side: Side) -> None:
+        super().__init__(side)
         self.frame_bytes_sent = 0
         self.frame_bytes_received = 0
         self.frame_bytes_acknowledged = 0
@@ -209,7 +209,7 @@ class HallSession(Session):
 
         :raises LocalProtocolError: ``frame_unexpected`` from a client or outside an open session.
         """
-        if self.role is not Role.RELAY or self.state is not SessionState.OPEN:
+        if self.side is not Side.RELAY or self.state is not SessionState.OPEN:
             raise LocalProtocolError("frame_unexpected", "Only the relay sends frames, in an open session.")
         self.frame_bytes_sent += len(frame)
         return frame
@@ -219,7 +219,7 @@ class HallSession(Session):
 
         :raises ProtocolError: ``frame_unexpected``, ``frame_malformed``, ``frame_too_large``, ``version_unsupported``.
         """
-        if self.role is Role.RELAY or self.state is not SessionState.OPEN:
+        if self.side is Side.RELAY or self.state is not SessionState.OPEN:
             return super().receive_binary(data)
         frame = parse_frame(data)
         self.frame_bytes_received += len(data)

@@ -25,7 +25,7 @@ from lecture.messages import (
     Pong,
     State,
 )
-from lecture.session import LecturerSession, Role, SessionState
+from lecture.session import LecturerSession, SessionState, Side
 from streamer.address import RelayAddress
 from streamer.errors import StreamError
 from streamer.lecture_time import LectureTime
@@ -86,7 +86,7 @@ class LecturerSocket:
         """
         backoff = Backoff()
         while True:
-            session = LecturerSession(Role.CLIENT)
+            session = LecturerSession(Side.CLIENT)
             try:
                 async with connect(
                     self._address.socket,

@@ -10,8 +10,7 @@ from starlette.websockets import WebSocket
 
 from lecture.errors import HallcastError, RefusedError
 from lecture.messages import HallHello, LecturerHello
-from lecture.session import HallSession, LecturerSession
-from lecture.session import Role as End
+from lecture.session import HallSession, LecturerSession, Side
 from relay.access import EVERYONE, PUBLISHERS, publisher_role
 from relay.app import Relay
 from relay.media.channel import ChannelClosed
@@ -42,7 +41,7 @@ class Sockets:
 
     async def hall(self, websocket: WebSocket) -> None:
         """Serve a hall: its hello says code or token."""
-        session = HallSession(End.RELAY)
+        session = HallSession(Side.RELAY)
 
         async def serve(channel: SocketChannel, lecture_id: str) -> None:
             hello: HallHello = await read_hello(channel, session, timeout_s=self._hello_timeout_s)
@@ -54,7 +53,7 @@ class Sockets:
 
     async def lecturer(self, websocket: WebSocket) -> None:
         """Serve a lecturer or interpreter; the token says which of them it is, whatever the hello claims."""
-        session = LecturerSession(End.RELAY)
+        session = LecturerSession(Side.RELAY)
 
         async def serve(channel: SocketChannel, lecture_id: str) -> None:
             hello: LecturerHello = await read_hello(channel, session, timeout_s=self._hello_timeout_s)

@@ -15,8 +15,7 @@ import numpy.typing as npt
 from lecture import messages as m
 from lecture.entries import EncodedFrame, unpack_frames
 from lecture.messages import Message
-from lecture.session import HallSession, LecturerSession
-from lecture.session import Role as End
+from lecture.session import HallSession, LecturerSession, Side
 from lecture.wire import BlobFrame, ChunkFrame
 from relay.media.channel import ChannelClosed
 from relay.media.directory import LectureDirectory
@@ -173,7 +172,7 @@ class ScreenlessHall:
     """A hall's engine as small as can be: real protocol, real peer, no playout."""
 
     channel: MemoryChannel = field(default_factory=MemoryChannel)
-    session: HallSession = field(default_factory=lambda: HallSession(End.CLIENT))
+    session: HallSession = field(default_factory=lambda: HallSession(Side.CLIENT))
     name: str = "Hall"
     reading: bool = True
     reporting: bool = False
@@ -209,7 +208,7 @@ class ScreenlessHall:
             await serving
 
     async def _served_by(self, lecture: LiveLecture) -> None:
-        session = HallSession(End.RELAY)
+        session = HallSession(Side.RELAY)
         hello = await read_hello(self.channel, session)
         await lecture.serve_hall(self.channel, session, hello)
 
@@ -286,7 +285,7 @@ class LecturerClient:
     """The lecturer's socket."""
 
     channel: MemoryChannel = field(default_factory=MemoryChannel)
-    session: LecturerSession = field(default_factory=lambda: LecturerSession(End.CLIENT))
+    session: LecturerSession = field(default_factory=lambda: LecturerSession(Side.CLIENT))
     heard: list[Message] = field(default_factory=list)
 
     @contextlib.asynccontextmanager
@@ -304,7 +303,7 @@ class LecturerClient:
             await serving
 
     async def _served_by(self, lecture: LiveLecture, role: Role) -> None:
-        session = LecturerSession(End.RELAY)
+        session = LecturerSession(Side.RELAY)
         hello = await read_hello(self.channel, session)
         await lecture.serve_lecturer(self.channel, session, hello, role=role)
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from lecture import messages as m
 from lecture.entries import Kind, unpack_event
 from lecture.errors import CloseCode, RefusedError
-from lecture.session import HallSession, Role
+from lecture.session import HallSession, Side
 from relay.media.directory import LectureDirectory
 from relay.media.greeting import read_hello, refuse
 from relay.media.live import LiveLecture
@@ -221,8 +221,8 @@ async def test_two_halls_of_one_name_are_both_served(tmp_path: Path) -> None:
 async def test_a_full_lecture_refuses_more_halls(tmp_path: Path) -> None:
     one = ScreenlessHall()
     async with open_lecture(tmp_path, settings=replace(FAST, max_halls=1)) as lecture, one.joined(lecture):
-        channel, session = MemoryChannel(), HallSession(Role.RELAY)
-        await channel.say(HallSession(Role.CLIENT).send(m.HallHello(v=m.PROTOCOL_VERSION, token="t")))
+        channel, session = MemoryChannel(), HallSession(Side.RELAY)
+        await channel.say(HallSession(Side.CLIENT).send(m.HallHello(v=m.PROTOCOL_VERSION, token="t")))
         hello = await read_hello(channel, session)
         await lecture.serve_hall(channel, session, hello)
         assert channel.close_code == CloseCode.OVERLOADED
@@ -244,7 +244,7 @@ async def test_questions_and_reports_reach_the_lecturer(tmp_path: Path) -> None:
 
 
 async def test_a_client_that_does_not_say_hello_is_refused() -> None:
-    channel, session = MemoryChannel(), HallSession(Role.RELAY)
+    channel, session = MemoryChannel(), HallSession(Side.RELAY)
     with pytest.raises(RefusedError) as caught:
         await read_hello(channel, session, timeout_s=0.05)
     await refuse(channel, session, caught.value)

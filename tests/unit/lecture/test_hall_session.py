@@ -27,9 +27,9 @@ from lecture.session import (
     LECTURER_TRANSITIONS,
     HallSession,
     LecturerSession,
-    Role,
     Session,
     SessionState,
+    Side,
 )
 
 SUMMARY = m.LectureSummary("physics-1")
@@ -72,7 +72,7 @@ DIGEST = hashlib.sha256(PAGE).hexdigest()
 
 def pair(kind: type[Session], state: SessionState = SessionState.NEW) -> tuple[Session, Session]:
     """A client and a relay brought to ``state``."""
-    client, relay = kind(Role.CLIENT), kind(Role.RELAY)
+    client, relay = kind(Side.CLIENT), kind(Side.RELAY)
     hall = kind is HallSession
     if state is not SessionState.NEW:
         relay.receive_text(client.send(SAMPLES[m.HallHello if hall else m.LecturerHello]))
@@ -94,15 +94,15 @@ def hall_pair() -> tuple[HallSession, HallSession]:
 @pytest.mark.parametrize(("kind", "table", "client_words", "relay_words"), KINDS_OF_SESSION)
 def test_every_message_in_every_state_is_taken_or_refused_as_the_table_says(
     kind: type[Session],
-    table: dict[tuple[SessionState, Role, type[Message]], SessionState],
+    table: dict[tuple[SessionState, Side, type[Message]], SessionState],
     client_words: codec.Vocabulary,
     relay_words: codec.Vocabulary,
 ) -> None:
     for state in SessionState:
-        for sender, words in ((Role.CLIENT, client_words), (Role.RELAY, relay_words)):
+        for sender, words in ((Side.CLIENT, client_words), (Side.RELAY, relay_words)):
             for cls in words.kinds.values():
                 client, relay = pair(kind, state)
-                source, target = (client, relay) if sender is Role.CLIENT else (relay, client)
+                source, target = (client, relay) if sender is Side.CLIENT else (relay, client)
                 message = SAMPLES[cls]
                 following = table.get((state, sender, cls))
                 if following is not None:
@@ -124,12 +124,12 @@ def test_every_message_in_every_state_is_taken_or_refused_as_the_table_says(
 @pytest.mark.parametrize(("kind", "table", "client_words", "relay_words"), KINDS_OF_SESSION)
 def test_every_kind_has_its_place_in_the_table(
     kind: type[Session],
-    table: dict[tuple[SessionState, Role, type[Message]], SessionState],
+    table: dict[tuple[SessionState, Side, type[Message]], SessionState],
     client_words: codec.Vocabulary,
     relay_words: codec.Vocabulary,
 ) -> None:
-    assert {cls for _, role, cls in table if role is Role.CLIENT} == set(client_words.kinds.values())
-    assert {cls for _, role, cls in table if role is Role.RELAY} == set(relay_words.kinds.values())
+    assert {cls for _, role, cls in table if role is Side.CLIENT} == set(client_words.kinds.values())
+    assert {cls for _, role, cls in table if role is Side.RELAY} == set(relay_words.kinds.values())
 
 
 @pytest.mark.parametrize("kind", [HallSession, LecturerSession])
@@ -148,18 +148,18 @@ def test_a_message_of_the_future_is_ignored_but_not_before_hello(kind: type[Sess
     assert relay.receive_text('{"kind": "hologram"}') == []
     assert client.receive_text('{"kind": "hologram"}') == []
     with pytest.raises(ProtocolError) as caught:
-        kind(Role.RELAY).receive_text('{"kind": "hologram"}')
+        kind(Side.RELAY).receive_text('{"kind": "hologram"}')
     assert caught.value.error_id == "message_unexpected"
 
 
 @pytest.mark.parametrize("kind", [HallSession, LecturerSession])
 def test_versions(kind: type[Session]) -> None:
     hello = "hello"
-    relay = kind(Role.RELAY)
+    relay = kind(Side.RELAY)
     relay.receive_text(json.dumps({"kind": hello, "v": "1.9", "token": "t"}))
     assert relay.version == PROTOCOL_VERSION
     with pytest.raises(ProtocolError) as caught:
-        kind(Role.RELAY).receive_text(json.dumps({"kind": hello, "v": "2.0", "token": "t"}))
+        kind(Side.RELAY).receive_text(json.dumps({"kind": hello, "v": "2.0", "token": "t"}))
     assert close_code(caught.value) == CloseCode.VERSION
     client, _ = pair(kind, SessionState.HELLO)
     with pytest.raises(ProtocolError) as caught:
@@ -170,7 +170,7 @@ def test_versions(kind: type[Session]) -> None:
 @pytest.mark.parametrize("secrets", [{}, {"code": "ABCD-2345", "token": "t"}])
 def test_a_hall_shows_exactly_one_of_code_and_token(secrets: dict[str, str]) -> None:
     with pytest.raises(ProtocolError) as caught:
-        HallSession(Role.RELAY).receive_text(json.dumps({"kind": "hello", "v": "1.0", **secrets}))
+        HallSession(Side.RELAY).receive_text(json.dumps({"kind": "hello", "v": "1.0", **secrets}))
     assert caught.value.error_id == "message_malformed"
 
 
@@ -210,8 +210,8 @@ def test_close_codes(error: HallcastError, code: int) -> None:
 
 
 def test_limits_of_what_may_be_received() -> None:
-    assert HallSession(Role.RELAY).max_receive_bytes == codec.CLIENT_MESSAGE_BYTES
-    assert HallSession(Role.CLIENT).max_receive_bytes == codec.RELAY_MESSAGE_BYTES
+    assert HallSession(Side.RELAY).max_receive_bytes == codec.CLIENT_MESSAGE_BYTES
+    assert HallSession(Side.CLIENT).max_receive_bytes == codec.RELAY_MESSAGE_BYTES
 
 
 def test_frames_go_from_the_relay_to_an_open_hall_only() -> None:
@@ -292,7 +292,7 @@ def test_nothing_is_acknowledged_after_the_end() -> None:
 
 @given(st.one_of(st.text(max_size=50), st.sampled_from([codec.encode(one) for one in SAMPLES.values()])))
 def test_a_relay_outlives_any_first_message(text: str) -> None:
-    relay = HallSession(Role.RELAY)
+    relay = HallSession(Side.RELAY)
     try:
         relay.receive_text(text)
     except ProtocolError as error:
@@ -306,8 +306,8 @@ class Conversation(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.client = HallSession(Role.CLIENT)
-        self.relay = HallSession(Role.RELAY)
+        self.client = HallSession(Side.CLIENT)
+        self.relay = HallSession(Side.RELAY)
         self.up: list[str] = []
         self.down: list[str | bytes] = []
 
