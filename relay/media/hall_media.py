@@ -11,7 +11,7 @@ from lecture.messages import Answer, Candidate, ErrorMessage, HallHello, Message
 from relay.media.media_session import MediaSession
 from relay.media.stage import Stage
 from relay.media.subscriber import Subscriber
-from relay.media.tasks import guarded
+from relay.media.tasks import start_guarded
 from transport.sdp import parse_offer
 
 logger = logging.getLogger("hallcast.sessions")
@@ -38,7 +38,7 @@ class HallMedia:
     async def offer(self, offer: Offer) -> None:
         """Take an offer; the answer comes by ``reply``, or a non-fatal error (the hall goes on without media)."""
         await self.close()
-        self._task = asyncio.create_task(guarded("media of a hall", self._run(offer)))
+        self._task = start_guarded(asyncio.create_task, "media of a hall", self._run(offer))
 
     async def candidate(self, message: Candidate) -> None:
         """Take a trickled candidate; those that come before the answer are kept for it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,6 +20,17 @@ async def guarded(what: str, coroutine: Coroutine[Any, Any, object]) -> None:
         await coroutine
     except Exception:
         logger.exception("%s failed", what)
+
+
+def start_guarded(
+    create_task: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+    what: str,
+    coroutine: Coroutine[Any, Any, object],
+) -> asyncio.Task[None]:
+    """Start a :func:`guarded` task, which may be cancelled before it has begun."""
+    task = create_task(guarded(what, coroutine))
+    task.add_done_callback(lambda _: coroutine.close())  # else Python complains that nobody ever awaited it
+    return task
 
 
 class Crew:
@@ -46,7 +57,7 @@ class Crew:
 
     def spawn(self, what: str, coroutine: Coroutine[Any, Any, object]) -> asyncio.Task[None]:
         """Run as a task of this crew."""
-        task = self._group.create_task(guarded(what, coroutine))
+        task = start_guarded(self._group.create_task, what, coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
