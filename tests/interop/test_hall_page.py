@@ -15,16 +15,21 @@ from tests.network.test_whole_lecture import stream_words
 
 pytestmark = pytest.mark.timeout(180)
 
-NOTE_TURNS = """() => {
+SECONDS = 24
+"""Length of the lecture that is streamed."""
+
+KEEP_HEARD = """() => {
+  window.heard = () => {
+    const receiver = window.hallcastPeers.at(-1)?.getReceivers().find(({track}) => track.kind === 'audio');
+    const [source] = receiver?.getSynchronizationSources() ?? [];
+    return source ? source.rtpTimestamp / 48 : null;
+  };
   window.turns = [];
   const image = document.querySelector('#page');
-  new MutationObserver(() => {
-    const receiver = window.hallcastPeers.at(-1)?.getReceivers().find(({track}) => track.kind === 'audio');
-    const [heard] = receiver?.getSynchronizationSources() ?? [];
-    window.turns.push([image.alt, heard ? heard.rtpTimestamp / 48 : null]);
-  }).observe(image, {attributeFilter: ['data-digest']});
+  new MutationObserver(() => window.turns.push([image.alt, window.heard()]))
+    .observe(image, {attributeFilter: ['data-digest']});
 }"""
-"""Notes at each new picture what is shown, and the lecture time of the voice that is leaving the speaker just then."""
+"""``heard()`` is the lecture time of the voice now leaving the speaker, ``turns`` what it was at each new picture."""
 
 
 async def open_hall(browser: Browser, url: str) -> Page:
@@ -60,7 +65,7 @@ async def recorded_turns(hall: Page, url: str, lecture: str) -> dict[str, int]:
 
 
 async def test_pages_turn_when_their_moment_is_heard(browser: Browser, tmp_path: Path) -> None:
-    material = parts.short_lecture(tmp_path / "material", seconds=24, pages=4)
+    material = parts.short_lecture(tmp_path / "material", seconds=SECONDS, pages=4)
     data = tmp_path / "data"
     async with parts.relay(data) as (_, url):
         handout = await parts.create_lecture(url, data)
@@ -69,7 +74,7 @@ async def test_pages_turn_when_their_moment_is_heard(browser: Browser, tmp_path:
         hall = await open_hall(browser, url)
         await enter(hall, str(handout["hall_code"]).lower().replace("-", " "))
         await hall.page.wait_for_selector("#projector:not([hidden])")
-        await hall.page.evaluate(NOTE_TURNS)
+        await hall.page.evaluate(KEEP_HEARD)
         async with parts.part(*stream_words(url, handout, material, tmp_path / "lecturer")) as lecturer:
             await lecturer.named("receipt", 120)
 
@@ -77,6 +82,7 @@ async def test_pages_turn_when_their_moment_is_heard(browser: Browser, tmp_path:
             return "has ended" in await hall.text("#sign")
 
         await until(is_over, "the end")
+        last_ms = await hall.page.evaluate("() => window.heard()")
         turned_at_ms = await recorded_turns(hall, url, str(handout["lecture"]))
         seen: dict[str, float] = {}
         for title, heard_ms in await hall.page.evaluate("window.turns"):
@@ -87,6 +93,7 @@ async def test_pages_turn_when_their_moment_is_heard(browser: Browser, tmp_path:
         inner = list(turned_at_ms)[1:3]
         late_ms = [seen[title] - turned_at_ms[title] for title in inner]
         assert all(-100 < late < 400 for late in late_ms), late_ms
+        assert last_ms > SECONDS * 1000 - 300, "the end is told before it was heard"
         assert not hall.problems
 
 

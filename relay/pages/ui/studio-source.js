@@ -84,14 +84,14 @@ export class Source {
     this._stopLevel?.();
     if (this._stream) stop(this._stream);
     this._stream = null;
-    element("devices").hidden = true;
+    element("source-card").hidden = true;
     this.draw();
   }
 
   draw() {
     const state = this._publisher.state;
     element("insecure").hidden = Boolean(navigator.mediaDevices);
-    this._turnOn.hidden = Boolean(this._stream) || this._finished || !navigator.mediaDevices;
+    this._turnOn.hidden = Boolean(this._stream) || !navigator.mediaDevices;
     this._air.hidden = this._finished;
     this._air.disabled = !this._stream;
     this._air.classList.toggle("primary", state === "idle");
