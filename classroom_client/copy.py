@@ -82,7 +82,7 @@ class HallCopy:
                 aside = _free_name(path)
                 log.error("the hall's copy is damaged and set aside as %s: %s", aside.name, error)
                 path.rename(aside)
-        return cls(LectureFile.create(path, {"lecture_id": lecture_id, "title": title, "copy": "hall"}))
+        return cls(LectureFile.create(path, {"lecture": lecture_id, "title": title, "role": "hall"}))
 
     @property
     def path(self) -> Path:

@@ -17,7 +17,7 @@ from classroom_client.receipt import HallReceipt
 from classroom_client.settings import HallSettings
 from classroom_client.telling import Teller
 from classroom_client.texts import DEFAULT_LANGUAGE, Texts
-from classroom_client.view import View
+from classroom_client.view import Sound, View
 from classroom_client.window.fonts import Fonts
 from classroom_client.window.layout import Layout
 from classroom_client.window.painting import Overlay, Painter
@@ -41,7 +41,7 @@ class WindowError(HallcastError):
 class EngineThread(threading.Thread):
     """Runs the hall in an event loop of its own.
 
-    :ivar hall: the hall, once :attr:`started` is set.
+    :ivar hall: the hall, once :attr:`begun` is set.
     :ivar receipt: what it heard, once the thread has ended.
     :ivar error: why it could not go on.
     """
@@ -244,7 +244,8 @@ class Window:
 
     def _draw(self, view: View, now: float) -> None:
         """Draw if anything is different, or half a second has passed (times and rates in the strip)."""
-        overlay = Overlay(not self._camera_on, self._help, self._quit_asked, self._speaker.silent)
+        silent = self._speaker.silent and view.sound is not Sound.FINISHED
+        overlay = Overlay(not self._camera_on, self._help, self._quit_asked, silent)
         page, camera = self._page, self._camera
         drawn = (view, overlay, page[0] if page else None, camera[0] if camera else None)
         before = self._drawn

@@ -16,6 +16,7 @@ from lecture.file import LectureFile
 from lecture.log import Span
 from lecture.messages import Clock, Ended, EntryMessage, Filled, HallWelcome, LectureSummary, State
 from lecture.wire import BlobFrame, ChunkFrame
+from recordings.recording import Recording
 
 SUMMARY = LectureSummary("waves", "Waves", "", ("en",), "live")
 
@@ -110,7 +111,9 @@ def test_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
 def test_name_from_another_machine_stays_in_the_folder(tmp_path: Path, lecture_id: str) -> None:
     copy = HallCopy.open(tmp_path, lecture_id)
     assert copy.path.parent == tmp_path
-    copy.close(finished=False)
+    copy.close(finished=True)
+    with Recording.open(copy.path) as recording:
+        assert recording.lecture_id == (lecture_id or copy.path.stem), "whatever its file is called"
 
 
 def reception(folder: Path) -> Reception:
