@@ -17,6 +17,8 @@ from relay.signalling.server import RelayServer
 
 log = logging.getLogger("hallcast.relay")
 
+MAX_FILES = 65_536
+
 
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT; returns 0.
@@ -32,9 +34,22 @@ def run(args: argparse.Namespace) -> int:
     }
     config = load_config(args.config, overrides)
     _set_up_logging(config)
+    _allow_many_files()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(config, as_json=args.json))
     return 0
+
+
+def _allow_many_files() -> None:
+    """Each hall takes two descriptors; many systems give a process 1,024 unless it asks for what it may have."""
+    try:
+        import resource
+    except ImportError:
+        return  # Windows has no such limit
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_FILES if most == resource.RLIM_INFINITY else min(most, MAX_FILES)
+    if allowed != resource.RLIM_INFINITY and allowed < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 async def _serve(config: RelayConfig, *, as_json: bool) -> None:

@@ -45,8 +45,12 @@ PARSED_BYTES = 2_048
 """Frames are counted after each so many bytes: a network read may hold forty thousand empty ones."""
 
 
-def http_protocol(head_timeout_s: float) -> type[asyncio.Protocol]:
-    """An HTTP/1.1 protocol that closes connections which don't send a whole request head in time."""
+def http_protocol(head_timeout_s: float, max_connections: int) -> type[asyncio.Protocol]:
+    """An HTTP/1.1 protocol that closes connections which don't send a whole request head in time.
+
+    :param max_connections: more, idle ones and sockets included, are cut off at once: they would take the file
+        descriptors that the media of those who are in need.
+    """
 
     class HttpProtocol(H11Protocol):
         _head_timer: asyncio.TimerHandle | None = None
@@ -58,6 +62,9 @@ def http_protocol(head_timeout_s: float) -> type[asyncio.Protocol]:
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
+            if len(self.connections) > max_connections:
+                transport.abort()
+                return
             self._head_timer = self.loop.call_later(head_timeout_s, self._head_is_late)
 
         def connection_lost(self, exc: Exception | None) -> None:

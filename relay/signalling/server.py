@@ -73,7 +73,7 @@ class RelayServer:
         self._server = _Server(
             uvicorn.Config(
                 create_app(self._relay),
-                http=http_protocol(config.limits.request_timeout_s),
+                http=http_protocol(config.limits.request_timeout_s, config.limits.sockets + 2 * config.limits.requests),
                 ws=WebSocketProtocol,
                 ws_max_size=config.limits.message_bytes,
                 ws_ping_interval=PING_INTERVAL_S,

@@ -110,3 +110,22 @@ async def test_a_hall_cannot_write_lines_of_its_own_into_the_log(
         (hall,) = lecture.snapshot()["halls"]
     assert hall["name"] == "Hall 2026 ERROR all is lost [2J 3 \u0645\u06cc\u200c\u062f\u0627\u0646"
     assert f"hall {hall['name']} joins waves" in caplog.messages
+
+
+async def test_idle_connections_do_not_take_all_there_are(tmp_path: Path) -> None:
+    async with served(tmp_path / "data", limits={"sockets": 2, "requests": 4}) as relay:
+        async with relay.socket("/ws/hall/waves") as ws:
+            await ws.send(json.dumps({"kind": "hello", "v": "1.0", "token": relay.hall_token}))
+            assert json.loads(await ws.recv())["kind"] == "welcome"
+            lines = [await asyncio.open_connection("127.0.0.1", relay.server.port) for _ in range(30)]
+            ends = [asyncio.create_task(reader.read()) for reader, _ in lines]
+            await until(lambda: sum(end.done() for end in ends) >= 20)
+            assert relay.server.connections <= 10
+            await ws.send(json.dumps({"kind": "want", "language": "xx", "start_ms": 0, "end_ms": 1}))
+            while json.loads(await ws.recv()).get("id") != "language_unknown":
+                pass
+            for _, writer in lines:
+                writer.close()
+            await asyncio.gather(*ends, return_exceptions=True)
+        await until(lambda: relay.server.connections == 0)
+        assert (await relay.http.get("/healthz")).status_code == 200
