@@ -19,7 +19,7 @@ from classroom_client.screen import PageDump
 from classroom_client.settings import HallSettings
 from classroom_client.sinks import ClockSink, Sink
 from classroom_client.view import View
-from lecture.errors import LectureFileError
+from lecture.errors import HallcastError, LectureFileError
 from lecture.messages import LectureSummary
 from transport.tasks import until_first
 
@@ -100,8 +100,8 @@ class Hall:
         """The code was exchanged; the first time this opens the lecture's copy."""
         if self._reception is not None:
             return self._reception
+        language = _language(self._settings.language, grant.languages)
         copy = HallCopy.open(self._settings.keep, grant.lecture_id, grant.title)
-        language = self._settings.language or (grant.languages[0] if grant.languages else "")
         summary = LectureSummary(grant.lecture_id, grant.title, languages=grant.languages)
         reception = self._reception = Reception(copy, summary, language, self._settings)
         heard = reception.progress.heard_coverage()
@@ -235,6 +235,13 @@ class Hall:
                 await asyncio.to_thread(self._reception.copy.close, finished=finished)
             except LectureFileError as error:
                 log.error("the hall's copy could not be closed well: %s", error)
+
+
+def _language(wanted: str, there_are: tuple[str, ...]) -> str:
+    if wanted and there_are and wanted not in there_are:
+        text = f"The lecture has no voice in {wanted!r}; there is {', '.join(there_are)}."
+        raise HallcastError("language_unknown", text)
+    return wanted or (there_are[0] if there_are else "")
 
 
 def _now() -> float:
