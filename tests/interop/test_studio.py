@@ -112,6 +112,12 @@ async def test_studio_publishes_and_a_hall_page_hears_sees_and_turns(
         assert stats["outbound video"]["frameWidth"] <= 640
         await until(lambda: voice_is_thin(studio), "voice at about 32 kbit/s")
 
+        await studio.page.click("#air")
+        await until(lambda: says(hall, "not sending just now"), "the hall says that the lecturer has stopped sending")
+        await studio.page.click("#air")
+        await until(lambda: is_on_air(studio), "on air again")
+        await hall.page.wait_for_selector("#sign", state="hidden")
+
         await studio.page.click("#end")
         await studio.page.click("#end-dialog button[value=end]")
         assert await until(lambda: has_ended(hall), "the hall says that it is over")
@@ -232,6 +238,8 @@ async def test_studio_says_what_is_wrong(browser: Browser, tmp_path: Path) -> No
         await stranger.page.click("#air")
         await until(lambda: is_refused(stranger), "a second publisher is told")
         assert await is_on_air(studio)
+        await studio.page.close()
+        await until(lambda: is_on_air(stranger), "the place is free when the first has closed the page")
 
 
 async def is_refused(studio: Page) -> bool:

@@ -4,6 +4,9 @@
 
 export const PROTOCOL_VERSION = "1.0";
 
+/** Version of these pages, for the relay's log. */
+export const CLIENT_VERSION = "0.1.0";
+
 /** Entry kinds of the log (numbers are part of the wire). */
 export const EntryKind = Object.freeze({
   DECK: 3,

@@ -81,10 +81,16 @@ export class Publisher {
 
   /** Stop for good and tell the relay. */
   async stop() {
+    const peer = this._peer;
     this._stream = null;
+    this._peer = null;
     this._drop();
     this._setState("idle", null);
+    // Nothing is sent from now on; but the connection stays until the relay has heard why: one that just closes
+    // is a line that is down, and the halls would be told so.
+    for (const sender of peer?.getSenders() ?? []) void sender.replaceTrack(null);
     await this._endFormerSession();
+    peer?.close();
   }
 
   /** @returns {Promise<SendingStats | null>} rates since the last call; null while nothing is sent */

@@ -7,6 +7,10 @@ import { RequestError, parseErrorBody } from "./protocol.js";
 const SDP = "application/sdp";
 const SDP_FRAGMENT = "application/trickle-ice-sdpfrag";
 
+/** A relay that has not answered by then is treated as one that cannot be reached. */
+const ANSWER_DEADLINE_MS = 15_000;
+const GOODBYE_DEADLINE_MS = 3000;
+
 /**
  * @typedef {{candidate: string, mid: string}} TrickledCandidate
  */
@@ -72,7 +76,8 @@ export async function publish({ url, token, offer }) {
 export async function deleteSession(url, token) {
   try {
     // keepalive: the request outlives the page that is being closed.
-    await request(url, { method: "DELETE", headers: { Authorization: `Bearer ${token}` }, keepalive: true });
+    const headers = { Authorization: `Bearer ${token}` };
+    await request(url, { method: "DELETE", headers, keepalive: true }, GOODBYE_DEADLINE_MS);
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
   }
@@ -81,11 +86,13 @@ export async function deleteSession(url, token) {
 /**
  * @param {string} url
  * @param {RequestInit} init
+ * @param {number} [deadline_ms]
  */
-async function request(url, init) {
+async function request(url, init, deadline_ms = ANSWER_DEADLINE_MS) {
   let response;
   try {
-    response = await fetch(url, { cache: "no-store", credentials: "omit", ...init });
+    const signal = AbortSignal.timeout(deadline_ms);
+    response = await fetch(url, { cache: "no-store", credentials: "omit", signal, ...init });
   } catch {
     throw new RequestError(0, { id: "unreachable", text: "" });
   }

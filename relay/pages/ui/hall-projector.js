@@ -4,12 +4,12 @@
 
 import { HallMedia } from "../lib/hall-media.js";
 import { HallSession } from "../lib/hall-session.js";
+import { CLIENT_VERSION } from "../lib/protocol.js";
 import { element, make, say } from "./dom.js";
 import { Controls, heads } from "./hall-controls.js";
 import { PageScreen } from "./page-screen.js";
 import { clockTime, errorText, languageName, number, text } from "./texts.js";
 
-const VERSION = "0.1";
 const PLAYOUT_DELAY_MS = 2000;
 /** What the network, the decoder and the sound device add to it; used only while nothing is heard. */
 const PATH_DELAY_MS = 300;
@@ -32,7 +32,7 @@ export class Projector {
       base: location.href,
       invitation,
       hall,
-      version: VERSION,
+      version: CLIENT_VERSION,
       playout_delay_ms: PLAYOUT_DELAY_MS + PATH_DELAY_MS,
       onChange: (change, detail) => this._changed(change, detail),
       onSignal: (message) => this._media.signal(message),
@@ -180,6 +180,7 @@ export class Projector {
     if (lecture.state === "ended") return this._playing ? "" : text("hall_ended");
     if (socketState === "connecting" || lecture.state !== "live") return "";
     if (publisher === "down") return text("hall_lecturer_lost");
+    if (publisher === "none") return text("hall_lecturer_away");
     if (publisher === "live" && !this._media.connected) return text("hall_media_connecting");
     return "";
   }

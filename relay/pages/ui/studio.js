@@ -3,13 +3,12 @@
  */
 
 import { LecturerSession } from "../lib/lecturer-session.js";
+import { CLIENT_VERSION } from "../lib/protocol.js";
 import { element, say } from "./dom.js";
 import { Pages } from "./studio-pages.js";
 import { Deck, Halls, LectureEnd } from "./studio-side.js";
 import { Source } from "./studio-source.js";
 import { clockTime, errorText, keep, read, startTexts, text } from "./texts.js";
-
-const VERSION = "0.1";
 
 /** How long the relay may not know of our publishing before a new session is made: it takes a moment to notice one. */
 const PUBLISHER_UNKNOWN_MS = 4000;
@@ -29,13 +28,14 @@ class Studio {
    * @param {string} role
    */
   constructor(token, role) {
+    this._role = role;
     const lecturer = role !== "interpreter";
     this.session = new LecturerSession({
       base: location.href,
       lecture,
       token,
       role,
-      version: VERSION,
+      version: CLIENT_VERSION,
       onChange: (change, detail) => this._changed(change, detail),
     });
     this._source = new Source({
@@ -122,9 +122,13 @@ class Studio {
     }
   }
 
-  /** Publish anew when the relay does not know (any longer) what this page believes to send. */
+  /**
+   * Publish anew when the relay does not know (any longer) what this page believes to send. It tells so of the
+   * lecturer only; an interpreter's lost line is noticed by the browser, some seconds later.
+   */
   _watchPublisher() {
     clearTimeout(this._unknown);
+    if (this._role === "interpreter") return;
     if (!this._source.live || !this.session.connected || this.session.publisher === "live") return;
     this._unknown = setTimeout(() => this._source.restart(), PUBLISHER_UNKNOWN_MS);
   }
