@@ -143,9 +143,13 @@ class LiveLecture:
         self._check_open()
         return await self._still_open(await self._players.play(offer_sdp, language))
 
-    def endpoint(self, session_id: str) -> Endpoint | None:
-        """The WHIP or WHEP session of this id (PATCH, DELETE), None once it has ended."""
-        return self._desk.session(session_id) or self._players.session(session_id)
+    def publication(self, session_id: str) -> Endpoint | None:
+        """The publisher's session of this id (WHIP PATCH, DELETE), None once it has ended."""
+        return self._desk.session(session_id)
+
+    def playing(self, session_id: str) -> Endpoint | None:
+        """The player's session of this id (WHEP PATCH, DELETE), None once it has ended."""
+        return self._players.session(session_id)
 
     # Sockets
 

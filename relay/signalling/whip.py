@@ -29,6 +29,7 @@ SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"
 
 Answer = Callable[[LiveLecture, str, Role, str | None], Awaitable[Endpoint]]
+Find = Callable[[LiveLecture, str], Endpoint | None]
 
 
 async def _publish(lecture: LiveLecture, offer: str, role: Role, language: str | None) -> Endpoint:
@@ -42,14 +43,16 @@ async def _play(lecture: LiveLecture, offer: str, role: Role, language: str | No
 def routes(relay: Relay) -> list[PathRoute]:
     """The routes of both protocols."""
     return [
-        *_protocol_routes(relay, "/whip", PUBLISHERS, _publish),
-        *_protocol_routes(relay, "/whep", EVERYONE, _play),
+        *_protocol_routes(relay, "/whip", PUBLISHERS, _publish, LiveLecture.publication),
+        *_protocol_routes(relay, "/whep", EVERYONE, _play, LiveLecture.playing),
     ]
 
 
-def _protocol_routes(relay: Relay, prefix: str, allowed: Collection[Role], answer: Answer) -> list[PathRoute]:
+def _protocol_routes(
+    relay: Relay, prefix: str, allowed: Collection[Role], answer: Answer, find: Find
+) -> list[PathRoute]:
     origins = relay.config.server.cors_origins
-    handlers = _Handlers(relay, prefix, allowed, answer)
+    handlers = _Handlers(relay, prefix, allowed, answer, find)
     # Section 4.1: GET, HEAD and PUT on an endpoint are reserved and get 405; likewise on a session, and POST.
     endpoint = Resource({"POST": handlers.post, "OPTIONS": handlers.options}, origins)
     session = Resource({"PATCH": handlers.patch, "DELETE": handlers.delete}, origins)
@@ -60,11 +63,12 @@ def _protocol_routes(relay: Relay, prefix: str, allowed: Collection[Role], answe
 
 
 class _Handlers:
-    def __init__(self, relay: Relay, prefix: str, allowed: Collection[Role], answer: Answer) -> None:
+    def __init__(self, relay: Relay, prefix: str, allowed: Collection[Role], answer: Answer, find: Find) -> None:
         self._relay = relay
         self._prefix = prefix
         self._allowed = allowed
         self._answer = answer
+        self._session = find
         self._links = [link for server in relay.config.network.ice_servers for link in server.link_headers()]
 
     async def post(self, request: Request) -> Response:
@@ -113,7 +117,7 @@ class _Handlers:
     def _find(self, request: Request) -> Endpoint:
         self._require(request)
         lecture = self._relay.directory.get(request.path_params["lecture"])
-        endpoint = lecture.endpoint(request.path_params["session"]) if lecture else None
+        endpoint = self._session(lecture, request.path_params["session"]) if lecture else None
         if endpoint is None or endpoint.closed:
             raise RefusedError("session_unknown", "There is no such session; it may have ended.", 404)
         return endpoint

@@ -116,6 +116,15 @@ async def test_players_play_by_whep_with_any_token_of_the_lecture(relay: Served,
     assert (await relay.http.delete(session, headers=headers)).status_code == 200
 
 
+async def test_a_player_cannot_end_a_publisher(relay: Served) -> None:
+    async with publisher_offer() as offer:
+        made = await relay.http.post("/whip/waves", content=offer, headers={**SDP, **relay.lecturer})
+    session = made.headers["location"].rsplit("/", 1)[1]
+    refused = await relay.http.delete(f"/whep/waves/{session}", headers=bearer(relay.hall_token))
+    assert (refused.status_code, refused.json()["error"]["id"]) == (404, "session_unknown")
+    assert (await relay.http.delete(made.headers["location"], headers=relay.lecturer)).status_code == 200
+
+
 async def test_the_location_is_absolute_where_the_operator_has_told_the_address(tmp_path: Path) -> None:
     async with served(tmp_path / "data", server={"public_url": "https://relay.example.org/"}) as relay:
         async with publisher_offer() as offer:

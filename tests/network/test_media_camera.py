@@ -75,7 +75,7 @@ async def test_a_standard_player_gets_voice_and_camera(tmp_path: Path) -> None:
         await until(lambda: viewer.decoded >= 10 and len(samples) >= 15, "voice and camera")
         assert set(samples) == {2880}, "60 ms in each packet"
         assert len(lecture.snapshot()["players"]) == 1
-        assert lecture.endpoint(endpoint.session_id) is endpoint
+        assert lecture.playing(endpoint.session_id) is endpoint
         await endpoint.close()
         await until(lambda: not lecture.snapshot()["players"], "the player has gone")
-        assert lecture.endpoint(endpoint.session_id) is None
+        assert lecture.playing(endpoint.session_id) is None
