@@ -8,6 +8,7 @@ and is halved as Reno does.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -95,7 +96,9 @@ class TcpPipe:
             if data:
                 self._writer.write(data)
             elif self._writer.can_write_eof():
-                self._writer.write_eof()
+                # A peer that has aborted its end leaves a socket that can no longer be shut down.
+                with contextlib.suppress(OSError):
+                    self._writer.write_eof()
         self._acknowledge(segment)
 
     def _acknowledge(self, segment: _Segment) -> None:
