@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests import recorded
 from tests.interop.browser import Browser, Page, until
 from tests.network import parts
 
 
-@pytest.fixture
-async def library_url(tmp_path: Path) -> AsyncIterator[str]:
-    """A relay whose library holds the small recorded lecture."""
-    lectures = tmp_path / "data" / "lectures"
-    lectures.mkdir(parents=True)
-    recorded.write(lectures)
-    async with parts.relay(tmp_path / "data") as (_, url):
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def library_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """A relay whose library holds the small recorded lecture; tests only read from it."""
+    data = tmp_path_factory.mktemp("data")
+    (data / "lectures").mkdir()
+    recorded.write(data / "lectures")
+    async with parts.relay(data) as (_, url):
         yield url
 
 

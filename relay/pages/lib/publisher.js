@@ -222,7 +222,11 @@ async function limitCamera(peer) {
     for (const encoding of parameters.encodings) Object.assign(encoding, { maxBitrate: CAMERA_BPS, maxFramerate: CAMERA_FPS });
     // Words on a blackboard rather than smooth movement.
     parameters.degradationPreference = "maintain-resolution";
-    await sender.setParameters(parameters);
+    try {
+      await sender.setParameters(parameters);
+    } catch {
+      // A browser that cannot be limited sends what it sees fit; the relay thins it out for the halls.
+    }
   }
 }
 
