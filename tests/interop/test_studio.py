@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pystoi import stoi
 
+from recordings.recording import Recording
 from tests import sound
 from tests.interop.browser import Browser, Page, until
 from tests.network import parts
@@ -65,22 +65,6 @@ async def plays_at_full_speed(hall: Page) -> bool:
     return stretched > 0 and stretched == await hall.stat("inbound audio", "insertedSamplesForDeceleration")
 
 
-def mean_likeness(source: sound.Samples, heard: sound.Samples, window_s: float = 2.0) -> float:
-    """STOI of each stretch of ``heard`` with the best-fitting one of ``source``, averaged: the fake microphone begins
-    its file anew, and skips when the machine is busy."""
-    size = int(window_s * sound.RATE)
-    scores = []
-    for at in range(0, len(heard) - size + 1, size):
-        stretch = heard[at : at + size]
-        if np.abs(stretch).max() < 0.01:
-            continue  # the speaker's pause
-        start = max(0, round(-sound.delay_s(source, stretch) * sound.RATE))
-        fitting = source[start : start + size]
-        scores.append(float(stoi(fitting, stretch[: len(fitting)], sound.RATE)))
-    assert scores, "nothing but silence"
-    return float(np.mean(scores))
-
-
 async def test_studio_publishes_and_a_hall_page_hears_sees_and_turns(
     browser: Browser, spoken: Path, tmp_path: Path
 ) -> None:
@@ -97,7 +81,7 @@ async def test_studio_publishes_and_a_hall_page_hears_sees_and_turns(
         await until(lambda: plays_voice(hall), "the hall plays the voice")
         await until(lambda: plays_at_full_speed(hall), "the hall's buffer is full")
         heard = await hall.listen(8)
-        assert mean_likeness(np.tile(sound.load(spoken), 2), heard) > 0.85
+        assert sound.mean_likeness(np.tile(sound.load(spoken), 2), heard) > 0.85
         await until(lambda: hall.stat("inbound video", "framesDecoded"), "the camera in the hall")
         await hall.page.wait_for_selector("#camera:not([hidden])")
 
@@ -127,6 +111,25 @@ async def test_studio_publishes_and_a_hall_page_hears_sees_and_turns(
         await until(lambda: replay_runs(studio), "the replay plays")
         assert not studio.problems
         assert not hall.problems
+
+
+async def test_studio_opened_in_mid_lecture_turns_no_page(browser: Browser, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    async with parts.relay(data) as (_, url):
+        handout = await parts.create_lecture(url, data, title=TITLE)
+        first = await open_studio(browser, url, handout)
+        await upload(first, parts.SAMPLES / "deck.pdf")
+        await first.page.keyboard.press("PageDown")
+        second = await open_studio(browser, url, handout)
+        await until(lambda: is_on_page(second, 2), "the second studio shows what the first one shows")
+        await second.page.keyboard.press("PageDown")
+        await until(lambda: is_on_page(first, 3), "the first studio follows the second")
+    with Recording.open(data / "lectures" / f"{handout['lecture']}.lecture") as recording:
+        assert [turn.page for turn in recording.turns()] == [1, 2, 3]
+
+
+async def is_on_page(studio: Page, page: int) -> bool:
+    return f"Page {page} of 10" in await studio.text("#page-number")
 
 
 async def lists_hall(studio: Page) -> bool:
@@ -181,7 +184,7 @@ async def test_studio_is_heard_and_seen_in_a_hall_without_a_browser(
     # Playing begins with the first packet that reaches the hall, one or two into the lecture; nothing is missing after.
     assert receipt["voice_heard_ms"] >= receipt["voice_sent_ms"] - 480
     assert receipt["voice_kept_ms"] == receipt["voice_sent_ms"]
-    assert mean_likeness(np.tile(sound.load(spoken), 2), sound.load(kept / "heard.wav")) > 0.8
+    assert sound.mean_likeness(np.tile(sound.load(spoken), 2), sound.load(kept / "heard.wav")) > 0.8
     assert not studio.problems
 
 

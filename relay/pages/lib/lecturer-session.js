@@ -98,7 +98,10 @@ export class LecturerSession {
         this.lecture = { ...this.lecture, ...message.lecture };
         this.clock.run(this.lecture.state === "live", now_ms);
         this.clock.told(message.t_ms, now_ms);
+        // The history that follows begins with the deck. Where a page is shown already, it is known before that:
+        // a page opened in mid-lecture must not turn the halls back to the deck's beginning.
         if (this._unsent) this.turn(this._unsent.deck, this._unsent.page);
+        else if (message.deck && message.page > 0) this.shown = { deck: message.deck, page: message.page };
         this._onChange("lecture");
         break;
       case "entry":
