@@ -38,6 +38,22 @@ def likeness(source: Samples, heard: Samples) -> float:
     return float(stoi(source[:length], aligned[:length], RATE))
 
 
+def mean_likeness(source: Samples, heard: Samples, window_s: float = 2.0) -> float:
+    """STOI of each stretch of ``heard`` with the best-fitting one of ``source``, averaged: the fake microphone begins
+    its file anew, and skips when the machine is busy."""
+    size = int(window_s * RATE)
+    scores = []
+    for at in range(0, len(heard) - size + 1, size):
+        stretch = heard[at : at + size]
+        if np.abs(stretch).max() < 0.01:
+            continue  # the speaker's pause
+        start = max(0, round(-delay_s(source, stretch) * RATE))
+        fitting = source[start : start + size]
+        scores.append(float(stoi(fitting, stretch[: len(fitting)], RATE)))
+    assert scores, "nothing but silence"
+    return float(np.mean(scores))
+
+
 def cut(source: Path, start_s: float, length_s: float, out: Path) -> Path:
     """Write a piece of a sound file as 48 kHz mono WAV; returns ``out``."""
     with av.open(str(source)) as container, av.open(str(out), "w") as made:

@@ -8,7 +8,6 @@ import pytest
 
 from tests import sound
 from tests.interop.browser import Browser, until
-from tests.interop.test_studio import mean_likeness
 from tests.network import parts
 from tests.network.test_whole_lecture import stream_words
 
@@ -58,7 +57,7 @@ async def test_a_standard_player_hears_and_sees_our_streamer(browser: Browser, t
     async with parts.relay(data) as (_, url):
         handout = await parts.create_lecture(url, data)
         async with parts.part(*stream_words(url, handout, material, tmp_path / "lecturer")) as lecturer:
-            await lecturer.named("progress", 60)
+            await lecturer.named("page", 60)
             player = await browser.open(f"{url}/hall")
             session = await player.page.evaluate(PLAY, [handout["urls"]["whep"], handout["lecturer_token"]])
             assert session
@@ -68,7 +67,7 @@ async def test_a_standard_player_hears_and_sees_our_streamer(browser: Browser, t
 
             await until(plays, "pictures decoded", 40)
             heard = await player.listen(8)
-            assert mean_likeness(sound.load(material.voice), heard) > 0.8
+            assert sound.mean_likeness(sound.load(material.voice), heard) > 0.8
             assert await player.stat("inbound audio", "totalSamplesReceived") > 5 * 48_000
             # The drawn lecturer stands before a light wall; alpha alone would give 64.
             assert await player.page.evaluate(PICTURE) > 100
