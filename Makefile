@@ -4,11 +4,12 @@ PY := .venv/bin/python
 PACKAGES := lecture transport streamer relay classroom_client recordings hallcast
 CODE := $(PACKAGES) tests benchmarks scripts
 
-# make run SLIDES=deck.pdf VOICE=talk.wav [CAMERA=clip.mp4] [TURNS=turns.json]
+# make run SLIDES=deck.pdf VOICE=talk.wav [CAMERA=clip.mp4] [TURNS=turns.json] [PORT=8400]
 SLIDES ?=
 VOICE ?=
 CAMERA ?=
 TURNS ?=
+PORT ?=
 # make test ARGS="tests/unit -k coverage"
 ARGS ?=
 
@@ -17,10 +18,11 @@ ARGS ?=
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-run:  ## start a relay, stream a lecture to it, join a hall; stays up for replay until Ctrl-C
+run:  ## start a relay, stream a lecture to it, join a hall; own files: SLIDES=deck.pdf VOICE=talk.wav; Ctrl-C ends it
 	@scripts/setup.sh run
 	@$(PY) -m hallcast demo $(if $(SLIDES),--slides "$(SLIDES)") $(if $(VOICE),--voice "$(VOICE)") \
-		$(if $(CAMERA),--camera "$(CAMERA)") $(if $(TURNS),--turns "$(TURNS)")
+		$(if $(CAMERA),--camera "$(CAMERA)") $(if $(TURNS),--turns "$(TURNS)") \
+		$(if $(PORT),--port "$(PORT)")
 
 test:  ## run every test (unit, network, real browser)
 	@scripts/setup.sh dev

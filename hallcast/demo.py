@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,9 @@ from hallcast.processes import events, running
 from lecture.errors import HallcastError
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
+_MIN_PAGE_MS = 2000
+"""Pages of own slides are shown at least so long: nobody could read them faster, and they must be rendered first."""
+_LEFT_EARLY = 1  # the hall's exit status when somebody closed its window
 _COLOURS = {"relay": "cyan", "lecturer": "green", "hall": "magenta", "hallcast": "bold"}
 
 
@@ -32,8 +37,9 @@ class DemoError(HallcastError):
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What is streamed; None for ``camera`` where there is none."""
+    """What is streamed, under which title; None for ``camera`` where there is none."""
 
+    title: str
     slides: Path
     voice: Path
     turns: Path
@@ -58,12 +64,23 @@ def run(args: argparse.Namespace) -> int:
     """Run the demonstration; returns the exit status."""
     try:
         return asyncio.run(_demo(args))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         _Teller().say("hallcast", "Everything is stopped. Recordings are kept in " + str(args.data))
         return 0
 
 
-def _material(args: argparse.Namespace) -> Material:
+def _stop_by_signal() -> None:
+    """Let SIGTERM and a closed terminal end the parts as Ctrl-C does: they are in sessions of their own."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            with contextlib.suppress(NotImplementedError):  # Windows
+                loop.add_signal_handler(number, task.cancel)
+
+
+def _material(args: argparse.Namespace, teller: _Teller) -> Material:
     """What the user gave, else the sample lecture.
 
     :raises DemoError: ``file_missing``, ``voice_unreadable``, ``deck_not_pdf``.
@@ -73,8 +90,11 @@ def _material(args: argparse.Namespace) -> Material:
             raise DemoError("file_missing", f"There is no file {path}. Give the path of one that exists.")
     own = args.slides is not None or args.voice is not None
     slides, voice = args.slides or SAMPLES / "deck.pdf", args.voice or SAMPLES / "voice.opus"
-    turns = args.turns or (_even_turns(slides, voice, args.data / "turns.json") if own else SAMPLES / "turns.json")
-    return Material(slides, voice, turns, args.camera or (None if own else SAMPLES / "camera.webm"))
+    turns = args.turns or (
+        _even_turns(slides, voice, args.data / "turns.json", teller) if own else SAMPLES / "turns.json"
+    )
+    title = args.slides.stem if args.slides else "Sample lecture"
+    return Material(title, slides, voice, turns, args.camera or (None if own else SAMPLES / "camera.webm"))
 
 
 def _has_display() -> bool:
@@ -104,9 +124,12 @@ class _Teller:
                 self.say(part, text)
 
 
-async def _follow(part: str, process: asyncio.subprocess.Process, teller: _Teller) -> dict[str, Any]:
+async def _follow(
+    part: str, process: asyncio.subprocess.Process, teller: _Teller, *, may_leave: bool = False
+) -> dict[str, Any]:
     """Tell what a part does until it ends; returns its receipt.
 
+    :param may_leave: somebody may close it before the end.
     :raises DemoError: ``part_failed``.
     """
     receipt: dict[str, Any] | None = None
@@ -115,13 +138,17 @@ async def _follow(part: str, process: asyncio.subprocess.Process, teller: _Telle
         if event.get("event") == "receipt":
             receipt = event
     status = await process.wait()
-    if status or receipt is None:
+    if may_leave and status == _LEFT_EARLY and receipt is not None:
+        teller.say(part, "The hall was left before it had everything. The lecture goes on.")
+    elif status or receipt is None:
         raise DemoError("part_failed", f"The {part} stopped early (exit status {status}).")
     return receipt
 
 
 async def _demo(args: argparse.Namespace) -> int:
-    teller, material = _Teller(), _material(args)
+    _stop_by_signal()
+    teller = _Teller()
+    material = _material(args, teller)
     log = args.data / "log.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as diagnostics:
@@ -145,11 +172,11 @@ async def _relay_and_lecture(
     async with running(*relay_words, log=diagnostics) as relay:
         ready = await anext(events(relay), None)
         if ready is None or ready.get("event") != "ready":
-            raise DemoError("part_failed", f"The relay did not start. Is port {args.port} in use? Try --port 0.")
+            raise _not_started(ready or {}, args.port)
         url = str(ready["url"])
         async with asyncio.TaskGroup() as group:
             told = group.create_task(_tell_rest(relay, teller))
-            handout = await _create_lecture(url, _read_token(ready))
+            handout = await _create_lecture(url, _read_token(ready), material.title)
             _tell_addresses(teller, url, handout)
             await _lecture(args, teller, material, url, handout, diagnostics)
             _tell_replay(teller, handout, data)
@@ -157,6 +184,16 @@ async def _relay_and_lecture(
                 teller.say("hallcast", "Staying up for replay. Ctrl-C ends everything.")
                 await relay.wait()
             told.cancel()
+
+
+def _not_started(said: dict[str, Any], port: int) -> DemoError:
+    error = said.get("error") or {}
+    advice = {
+        "data_folder_in_use": "Is another `make run` still up? Stop it there with Ctrl-C.",
+        "address_unusable": f"Try another port: make run PORT={port + 1}",
+    }
+    words = ("The relay did not start.", error.get("text", ""), advice.get(error.get("id", ""), ""))
+    return DemoError("part_failed", " ".join(filter(None, words)))
 
 
 async def _tell_rest(relay: asyncio.subprocess.Process, teller: _Teller) -> None:
@@ -168,8 +205,8 @@ def _read_token(ready: dict[str, Any]) -> str:
     return Path(str(ready["staff_token_file"])).read_text().strip()
 
 
-async def _create_lecture(url: str, token: str) -> dict[str, Any]:
-    lecture = {"title": "Sample lecture", "course": "Hallcast", "languages": ["en"]}
+async def _create_lecture(url: str, token: str, title: str) -> dict[str, Any]:
+    lecture = {"title": title, "course": "Hallcast", "languages": ["en"]}
     async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}, trust_env=False) as http:
         answer = await http.post("/api/lectures", json=lecture)
         if answer.status_code != 201:
@@ -204,10 +241,14 @@ async def _lecture(
         "--json",
     ]
     hall_words += ["--keep", args.data / "hall"]
-    if args.headless or not _has_display():
-        teller.say("hall", "There is no display here, so the hall runs without a window.")
+    headless = args.headless or not _has_display()
+    if headless:
+        why = "" if args.headless else "There is no display here, so "
+        teller.say("hall", f"{why}the hall runs without a window.")
         hall_words += ["--headless", "--dump-voice", args.data / "hall" / "heard.wav"]
         hall_words += ["--dump-pages", args.data / "hall" / "pages"]
+    else:
+        hall_words.append("--windowed")  # the addresses in the terminal are to be seen too
     stream_words: list[str | Path] = ["stream", "--relay", url, "--lecture", handout["lecture"]]
     stream_words += ["--token", handout["lecturer_token"], "--slides", material.slides, "--voice", material.voice]
     stream_words += ["--camera", material.camera or "none", "--keep", args.data / "lecturer", "--end", "--json"]
@@ -218,7 +259,7 @@ async def _lecture(
         running(*stream_words, log=diagnostics) as lecturer,
         asyncio.TaskGroup() as group,
     ):
-        heard = group.create_task(_follow("hall", hall, teller))
+        heard = group.create_task(_follow("hall", hall, teller, may_leave=not headless))
         sent = group.create_task(_follow("lecturer", lecturer, teller))
     receipt, given = heard.result(), sent.result()
     teller.say("hallcast", "The lecture has ended. Receipt:")
@@ -226,11 +267,13 @@ async def _lecture(
         "hallcast",
         f"  voice   {receipt['voice_heard_ms'] / 1000:.1f} s heard of {receipt['voice_sent_ms'] / 1000:.1f} s sent",
     )
-    teller.say("hallcast", f"  pages   {receipt['pages_shown']} shown of {given['pages_turned']} turned to")
+    # The lecturer's own count, or the hall's, where the studio page turned pages too.
+    turned = max(given["pages_turned"], receipt["pages_turned"])
+    teller.say("hallcast", f"  pages   {receipt['pages_shown']} shown of {turned} turned to")
     teller.say("hallcast", f"  link    {receipt['link_kbps_mean']:.1f} kbit/s used on the hall's link (mean)")
 
 
-def _even_turns(slides: Path, voice: Path, path: Path) -> Path:
+def _even_turns(slides: Path, voice: Path, path: Path, teller: _Teller) -> Path:
     """Write a timing file that spreads the deck's pages evenly over the voice; returns its path."""
     try:
         with av.open(str(voice)) as container:
@@ -238,9 +281,12 @@ def _even_turns(slides: Path, voice: Path, path: Path) -> Path:
     except av.FFmpegError as error:
         raise DemoError("voice_unreadable", f"{voice} is not a sound file that can be read: {error}") from error
     try:
-        pages = len(pypdfium2.PdfDocument(slides))
+        count = len(pypdfium2.PdfDocument(slides))
     except pypdfium2.PdfiumError as error:
         raise DemoError("deck_not_pdf", f"{slides} is not a PDF that can be read: {error}") from error
+    pages = max(1, min(count, duration_ms // _MIN_PAGE_MS))
+    if pages < count:
+        teller.say("hallcast", f"The voice lasts {duration_ms // 1000} s: the first {pages} of {count} pages are shown")
     turns = [{"at_ms": number * duration_ms // pages, "page": number + 1} for number in range(pages)]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(turns))
