@@ -241,6 +241,8 @@ class Connection:
         if link.state is not Link.DOWN and self._reception is not None:
             link.state = Link.DOWN
             link.down_since = _now()
+        elif self._reception is None:
+            link.join_error = reason
         log.info("the link is down: %s", reason)
 
 

@@ -19,6 +19,7 @@ class LinkFacts:
 
     :ivar down_since: when the socket went down, None while it is up.
     :ivar retry_at: when the next try begins.
+    :ivar join_error: id of why the hall could not join yet, empty before the first try has failed.
     :ivar connected_s: how long a socket stood, in all.
     """
 
@@ -26,6 +27,7 @@ class LinkFacts:
         self.state = Link.JOINING
         self.down_since: float | None = None
         self.retry_at = 0.0
+        self.join_error = ""
         self.reconnects = 0
         self.fraction_lost = 0.0
         self.rtt_s: float | None = None
@@ -41,6 +43,7 @@ def make_view(
     common = {
         "link": link.state,
         "retry_in_s": max(0.0, link.retry_at - now) if link.state is Link.DOWN else 0.0,
+        "join_error": link.join_error,
         "link_down_s": now - link.down_since if link.down_since is not None else 0.0,
         "in_kbps": round(usage.in_kbps, 1),
         "out_kbps": round(usage.out_kbps, 1),

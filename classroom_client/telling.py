@@ -82,10 +82,11 @@ class Teller:
             f"Voice: {receipt.voice_heard_ms / 1000:.1f} s heard of {receipt.voice_sent_ms / 1000:.1f} s sent. "
             f"Pages: {receipt.pages_shown} shown of {receipt.pages_turned} turned.\n"
             f"Link: {receipt.link_kbps_mean:.1f} kbit/s mean, {receipt.reconnects} reconnects. "
-            f"Longest silence: {receipt.longest_silence_ms / 1000:.1f} s.\n"
-            f"Kept in {receipt.file}",
+            f"Longest silence: {receipt.longest_silence_ms / 1000:.1f} s.",
             markup=False,
         )
+        if receipt.file:
+            self._console.print(f"Kept in {receipt.file}", markup=False)
 
     def _page_shown(self, page: int, view: View) -> None:
         title = view.page_title if view.page == page else ""

@@ -32,6 +32,7 @@ class View:
     """A hall at one moment; never changes, so any thread may read it.
 
     :param retry_in_s: seconds until the next try while the link is down.
+    :param join_error: id of why the hall could not join yet, empty for nothing.
     :param link_down_s: seconds since the link went down, 0 while it is up.
     :param carrier: ``rtp``, ``socket`` or empty: what brings the voice.
     :param lecture_state: ``planned``, ``live`` or ``ended``.
@@ -70,6 +71,7 @@ class View:
     picture: PageImage | None = None
     reconnects: int = 0
     disk_error: str = ""
+    join_error: str = ""
 
     def facts(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -98,7 +100,7 @@ def sign_of(view: View) -> Sign | None:
     if view.sound is Sound.FINISHED:
         return Sign("ended")
     if view.link is Link.JOINING:
-        return Sign("joining")
+        return Sign("unreachable", urgent=True) if view.join_error == "relay_unreachable" else Sign("joining")
     if view.link is Link.DOWN:
         text_id = "link_down_playing" if view.sound in (Sound.PLAYING, Sound.CATCHING_UP) else "link_down"
         return Sign(text_id, {"seconds": max(1, round(view.retry_in_s))}, urgent=True)

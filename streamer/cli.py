@@ -144,7 +144,7 @@ def _summary(receipt: StreamReceipt) -> list[str]:
     lines = [
         f"Voice: {minutes(receipt.voice_sent_ms)} sent of {minutes(receipt.voice_given_ms)} given,"
         f" {receipt.voice_kbps} kbit/s.",
-        f"Pages: {receipt.pages_turned} turns in a deck of {receipt.pages}.",
+        f"Pages: turned to {receipt.pages_turned}, of {receipt.pages} in the deck.",
         f"Line: {receipt.link_kbps} kbit/s with all headers, {receipt.resent_packets} packets sent again.",
         f"Your own copy: {receipt.own_copy}",
     ]

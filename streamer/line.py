@@ -49,7 +49,7 @@ class Line:
             return ""
         self._told_up = False
         if not self._was_up:
-            return f"The relay cannot be reached: {why} Trying again until it can."
+            return f"No connection to the relay yet: {why} Trying again until there is one."
         self._down_since_s = now
         self.outages += 1
         return (

@@ -65,7 +65,7 @@ class DeckUpload:
 
         :raises StreamError: the relay refuses this deck for good.
         """
-        backoff = Backoff()
+        backoff, told = Backoff(), ""
         while True:
             self.sent_bytes = 0
             at_least_s: float | None = None
@@ -74,10 +74,13 @@ class DeckUpload:
                 self.accepted.set()
                 return
             except httpx.HTTPError:
-                say("The slides could not be sent yet; trying again.")
+                trouble = "The slides could not be sent yet; trying again."
             except _TryLater as later:
                 at_least_s = later.after_s
-                say(f"The relay cannot take the slides yet: {later.text}")
+                trouble = f"The relay cannot take the slides yet: {later.text}"
+            if trouble != told:
+                told = trouble
+                say(trouble)
             await asyncio.sleep(backoff.next_s(random.random(), at_least_s))
 
     async def _put(self) -> str:

@@ -60,7 +60,11 @@ class AvVoice:
         try:
             self._container: Any = av.open(source.file, format=source.format or None, options=source.options)
         except (OSError, ValueError) as error:
-            raise StreamError("voice_unreadable", f"The voice {text} cannot be opened: {_reason(error)}.") from error
+            what = "microphone" if source.live else "voice"
+            hint = " Is one plugged in? --voice names another." if source.live else ""
+            raise StreamError(
+                "voice_unreadable", f"The {what} {text} cannot be opened: {_reason(error)}.{hint}"
+            ) from error
         if not self._container.streams.audio:
             self._container.close()
             raise StreamError("voice_unreadable", f"There is no sound in {text}.")

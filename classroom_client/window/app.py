@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import threading
 import time
@@ -32,6 +33,7 @@ _REDRAW_EVERY_S = 0.5
 _CAMERA_STALE_S = 4.0
 _STAY_AFTER_END_S = 20.0
 _POINTER_SHOWN_S = 2.0
+_UNSEEN = ("offscreen", "dummy")
 
 
 class WindowError(HallcastError):
@@ -91,6 +93,9 @@ def run_window(
     """
     try:
         pygame.display.init()
+        # Without a display SDL draws into nothing: a hall nobody sees, unless it was asked for so.
+        if pygame.display.get_driver() in _UNSEEN and not os.environ.get("SDL_VIDEODRIVER"):
+            raise pygame.error("no display")
         pygame.font.init()
         speaker = Loudspeaker()
         engine = EngineThread(lambda: Hall(settings, sink=speaker, dump_pages=dump_pages), teller)

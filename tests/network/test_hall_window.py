@@ -62,8 +62,8 @@ async def test_hall_that_is_stopped_says_goodbye_and_tells_so_by_its_status(tmp_
 
 @pytest.mark.skipif(os.name == "nt", reason="there is always a display on Windows")
 async def test_without_a_display_the_window_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SDL_VIDEODRIVER", "x11")
-    monkeypatch.delenv("DISPLAY", raising=False)
+    for name in ("SDL_VIDEODRIVER", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
     async with parts.part("join", "--relay", "http://127.0.0.1:9", "--code", "A", "--keep", tmp_path, "--json") as hall:
         refused = await hall.event(lambda event: "error" in event)
         assert refused["error"]["id"] == "no_display"

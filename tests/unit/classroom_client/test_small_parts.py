@@ -143,6 +143,7 @@ WELL = View(link=Link.UP, sound=Sound.PLAYING, lecture_state="live", publisher="
     [
         (WELL, None),
         (View(), "joining"),
+        (View(join_error="relay_unreachable"), "unreachable"),
         (replace(WELL, link=Link.DOWN, sound=Sound.STALLED, retry_in_s=2.6), "link_down"),
         (replace(WELL, link=Link.DOWN, retry_in_s=2.6), "link_down_playing"),
         (replace(WELL, lecture_state="planned", sound=Sound.WAITING), "not_begun"),

@@ -34,7 +34,7 @@ def test_an_outage_is_said_once_and_measured() -> None:
 
 def test_a_relay_that_was_never_reached_is_no_outage() -> None:
     line = Line()
-    assert "cannot be reached" in line.set_down("media", "no route.", 0.0)
+    assert "No connection to the relay yet: no route." in line.set_down("media", "no route.", 0.0)
     assert line.set_down("control", "no route.", 1.0) == ""
     line.set_up("media", 2.0)
     assert line.set_up("control", 3.0) == "Connected to the relay."
