@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column, Table
 
 from recordings.errors import RecordingError
 from recordings.export import export_mp4
@@ -69,7 +69,7 @@ def _list(args: argparse.Namespace) -> int:
         print(json.dumps({"recordings": found, "problems": problems}, ensure_ascii=False))
         return 0
     console = Console()
-    table = Table("id", "title", "state", "length", "languages", "pages", "camera")
+    table = Table(Column("id", overflow="fold"), "title", "state", "length", "languages", "pages", "camera")
     for facts in found:
         table.add_row(
             facts["id"],
@@ -115,7 +115,7 @@ def _verify(args: argparse.Namespace) -> int:
     console = Console()
     console.print(
         f"{facts['recording']}: {report.entries} entries, {report.blobs} blobs, {clock(report.duration_ms)}, "
-        + ("[green]sound[/]" if report.ok else "[red]damaged[/]")
+        + ("[green]undamaged[/]" if report.ok else "[red]damaged[/]")
     )
     for language, gaps in report.gaps.items():
         missing_ms = sum(gap.end_ms - gap.start_ms for gap in gaps)

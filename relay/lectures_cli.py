@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import httpx
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from lecture.errors import HallcastError
 from transport.address import is_loopback, relay_url
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     """Run one of ``create``, ``list``, ``show``, ``end``; returns 0.
 
     :raises HallcastError: the relay's own error, ``relay_unreachable``, ``staff_token_missing``, ``time_malformed``,
-        ``deck_unreadable``.
+        ``deck_unreadable``, ``deck_not_pdf``.
     """
     with StaffClient(_relay_url(args), _staff_token(args)) as client:
         facts = _ACTIONS[args.action](client, args)
@@ -80,6 +80,9 @@ class StaffClient:
 def _create(client: StaffClient, args: argparse.Namespace) -> dict[str, Any]:
     if args.deck is not None and not args.deck.is_file():
         raise HallcastError("deck_unreadable", f"There is no file {args.deck}.")
+    if args.deck is not None and b"%PDF-" not in next(_pieces(args.deck), b"")[:1024]:
+        # Found out here, it leaves no lecture behind that nobody wanted.
+        raise HallcastError("deck_not_pdf", f"{args.deck} is not a PDF. Export the slides as PDF and try again.")
     wanted = {
         "title": args.title,
         "lecture": args.id,
@@ -147,7 +150,10 @@ def _pieces(path: Path) -> Iterator[bytes]:
 
 
 def _print_list(lectures: list[dict[str, Any]]) -> None:
-    table = Table("lecture", "title", "state", "planned", "hall code")
+    if not lectures:
+        print("No lectures.")
+        return
+    table = Table(Column("lecture", overflow="fold"), "title", "state", "planned", "hall code")
     for facts in lectures:
         table.add_row(facts["lecture"], facts["title"], facts["state"], _local(facts["planned_at"]), facts["hall_code"])
     Console().print(table)

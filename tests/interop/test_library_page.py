@@ -143,4 +143,4 @@ async def test_texts_are_in_korean_for_korean_readers_and_can_be_changed(browser
 async def test_a_recording_that_is_not_there_is_told(browser: Browser, library_url: str) -> None:
     replay = await browser.open(f"{library_url}/library/nothing")
     await until(lambda: replay.text("#no-page-title"), "it says so")
-    assert "could not be opened" in await replay.text("#no-page-title")
+    assert "as soon as it has ended" in await replay.text("#no-page-title")

@@ -109,6 +109,7 @@ async def test_lectures_are_planned_shown_listed_and_ended_from_the_command_line
         assert facts["languages"] == ["en", "ko"]
         code, out, _ = await run("lectures", "list", *where, "--state", "planned", COLUMNS="200")
         assert "waves-1" in out
+        assert (await run("lectures", "list", *where, "--state", "live"))[1] == "No lectures.\n"
         assert facts["hall_code"] in out
         assert json.loads((await run("lectures", "end", "waves-1", *where, "--json"))[1])["state"] == "ended"
         assert json.loads((await run("lectures", "list", "--state", "live", *where, "--json"))[1]) == {"lectures": []}
@@ -128,6 +129,7 @@ async def test_lectures_are_planned_shown_listed_and_ended_from_the_command_line
         (("lectures", "list", "--data", "/nonexistent"), "staff_token_missing"),
         (("lectures", "create", "x", "--planned", "soon", "--staff-token", "x"), "time_malformed"),
         (("lectures", "create", "x", "--deck", "/nonexistent.pdf", "--staff-token", "x"), "deck_unreadable"),
+        (("lectures", "create", "x", "--deck", __file__, "--staff-token", "x"), "deck_not_pdf"),
         (("relay", "--config", "/nonexistent.toml"), "config_unreadable"),
         (("relay", "--data", "/proc/nowhere"), "data_folder_unusable"),
         (("relay", "--host", "no such host", "--data", "{tmp}"), "address_unusable"),

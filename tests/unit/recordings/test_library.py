@@ -147,7 +147,7 @@ def test_command_line_lists_and_verifies(
     assert main(["recordings", "list", "--data", str(data), "--json"]) == 0
     assert [facts["id"] for facts in json.loads(capsys.readouterr().out)["recordings"]] == [LECTURE]
     assert main(["recordings", "verify", LECTURE, "--data", str(data)]) == 0
-    assert "sound" in capsys.readouterr().out
+    assert "undamaged" in capsys.readouterr().out
 
     damaged = tmp_path / "damaged.lecture"
     damaged.write_bytes(lecture_path.read_bytes())
