@@ -12,6 +12,7 @@ import httpx
 from lecture.errors import HallcastError
 from transport.address import is_loopback, relay_url
 from transport.refusal import read_refusal
+from transport.trust import trusted, untrusted
 
 log = logging.getLogger("hallcast.hall")
 
@@ -21,7 +22,8 @@ _TIMEOUT_S = 10.0
 class JoinError(HallcastError):
     """The hall could not join.
 
-    Ids: those of the relay's answer, else ``relay_unreachable``, ``relay_strange`` (no Hallcast relay answers there).
+    Ids: those of the relay's answer, else ``relay_unreachable``, ``relay_strange`` (no Hallcast relay answers there),
+    ``certificate_untrusted``.
 
     :param retryable: whether trying again can help.
     """
@@ -58,11 +60,13 @@ async def join(relay: str, code: str) -> Grant:
     base = relay_url(relay) + "/"
     try:
         async with httpx.AsyncClient(
-            timeout=_TIMEOUT_S, follow_redirects=True, trust_env=not is_loopback(base)
+            timeout=_TIMEOUT_S, follow_redirects=True, trust_env=not is_loopback(base), verify=trusted()
         ) as client:
             answer = await client.post(urljoin(base, "join"), json={"code": _tidy(code)})
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         log.info("joining failed: %s", type(error).__name__)
+        if reason := untrusted(error):
+            raise JoinError("certificate_untrusted", reason, retryable=False) from error
         raise JoinError("relay_unreachable", "The relay cannot be reached.", retryable=True) from error
     if answer.status_code != 200:
         raise _refusal(answer)

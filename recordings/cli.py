@@ -69,7 +69,7 @@ def _list(args: argparse.Namespace) -> int:
         print(json.dumps({"recordings": found, "problems": problems}, ensure_ascii=False))
         return 0
     console = Console()
-    table = Table(Column("id", overflow="fold"), "title", "state", "length", "languages", "pages", "camera")
+    table = Table(Column("id", no_wrap=True), "title", "state", "length", "languages", "pages", "camera")
     for facts in found:
         table.add_row(
             facts["id"],

@@ -19,6 +19,7 @@ from rich.table import Column, Table
 from lecture.errors import HallcastError
 from transport.address import is_loopback, relay_url
 from transport.refusal import read_refusal
+from transport.trust import trusted, untrusted
 
 DEFAULT_RELAY = "http://127.0.0.1:8080"
 TIMEOUT_S = 30.0
@@ -47,7 +48,10 @@ class StaffClient:
 
     def __init__(self, url: str, token: str) -> None:
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_S, trust_env=not is_loopback(url))
+        trust_env = not is_loopback(url)
+        self._http = httpx.Client(
+            base_url=url, headers=headers, timeout=TIMEOUT_S, trust_env=trust_env, verify=trusted()
+        )
 
     def __enter__(self) -> StaffClient:
         return self
@@ -58,11 +62,13 @@ class StaffClient:
     def call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         """Ask, and return the answer's JSON object.
 
-        :raises HallcastError: the relay's own error, or ``relay_unreachable``.
+        :raises HallcastError: the relay's own error, ``relay_unreachable``, ``certificate_untrusted``.
         """
         try:
             response = self._http.request(method, path, **options)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
+            if reason := untrusted(error):
+                raise HallcastError("certificate_untrusted", reason) from error
             text = f"No answer from the relay at {self._http.base_url}: {error or type(error).__name__}."
             raise HallcastError("relay_unreachable", text) from error
         if not response.is_success:
@@ -153,7 +159,7 @@ def _print_list(lectures: list[dict[str, Any]]) -> None:
     if not lectures:
         print("No lectures.")
         return
-    table = Table(Column("lecture", overflow="fold"), "title", "state", "planned", "hall code")
+    table = Table(Column("lecture", no_wrap=True), "title", "state", "planned", "hall code")
     for facts in lectures:
         table.add_row(facts["lecture"], facts["title"], facts["state"], _local(facts["planned_at"]), facts["hall_code"])
     Console().print(table)

@@ -27,6 +27,7 @@ from streamer.turns import TurnSchedule
 from streamer.upload import DeckUpload, read_pdf
 from streamer.voice_pump import VoicePacket
 from transport.network import NetworkConfig
+from transport.trust import trusted
 
 __all__ = ["StreamOptions", "Streamer"]
 
@@ -159,7 +160,8 @@ class Streamer:
             raise
         self._copy = OwnCopy(file, options.language or "und")
         try:
-            async with httpx.AsyncClient(trust_env=not self.address.is_loopback, timeout=30.0) as http:
+            trust_env = not self.address.is_loopback
+            async with httpx.AsyncClient(trust_env=trust_env, verify=trusted(), timeout=30.0) as http:
                 self._publisher = self._make_publisher(http)
                 self._control = Control(
                     self.address,

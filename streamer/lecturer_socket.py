@@ -32,6 +32,7 @@ from streamer.lecture_time import LectureTime
 from streamer.outbox import Outbox
 from streamer.publisher import LineListener
 from transport.backoff import Backoff
+from transport.trust import untrusted
 
 log = logging.getLogger("hallcast.streamer")
 
@@ -99,7 +100,7 @@ class LecturerSocket:
                     await self._serve(socket, session, backoff)
                 why = "the relay closed the connection."
             except (OSError, TimeoutError, InvalidHandshake, InvalidURI, ConnectionClosed) as error:
-                why = _reason(error)
+                why = untrusted(error) or _reason(error)
             except HallcastError as error:
                 if error.error_id in _FINAL and not self.welcomed.is_set():
                     raise StreamError(error.error_id, error.text) from error

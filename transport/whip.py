@@ -15,6 +15,7 @@ from transport.refusal import read_refusal
 from transport.sdp_fragment import build_fragment
 from transport.sdp_parse import MAX_SDP_BYTES
 from transport.sdp_types import Fragment
+from transport.trust import trusted, untrusted
 
 MAX_REDIRECTS: Final = 5
 
@@ -151,7 +152,7 @@ class _Requests:
     async def _send_once(self, method: str, url: str, headers: dict[str, str], body: str | None) -> httpx.Response:
         client = self._http
         if client is None:
-            client = self._own = self._own or httpx.AsyncClient(timeout=_TIMEOUT)
+            client = self._own = self._own or httpx.AsyncClient(timeout=_TIMEOUT, verify=trusted())
         if self._token and httpx.URL(url).host == self._host:
             headers = headers | {"authorization": f"Bearer {self._token}"}
         content = None if body is None else body.encode()
@@ -160,8 +161,8 @@ class _Requests:
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise WhipError("whip_bad_url", f"The address {url} cannot be used: {error}.") from error
         except httpx.HTTPError as error:
-            reason = str(error) or type(error).__name__
-            raise WhipError("whip_unreachable", f"{url} cannot be reached: {reason}.", retryable=True) from error
+            reason = untrusted(error) or f"{url} cannot be reached: {str(error) or type(error).__name__}."
+            raise WhipError("whip_unreachable", reason, retryable=True) from error
 
     async def close(self) -> None:
         own, self._own = self._own, None

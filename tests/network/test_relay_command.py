@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ import httpx
 import pypdfium2
 import pytest
 
+from tests.network.parts import SAMPLES
 from tests.network.relays import SDP, bearer, publisher_offer, self_signed
 
 WAIT_S = 30
@@ -184,3 +186,41 @@ async def test_the_greeting_tells_a_person_where_to_go(tmp_path: Path) -> None:
     assert "50000-59999" in text
     assert "hallcast lectures create" in text
     assert (tmp_path / "data" / "staff.token").read_text().strip() not in text
+
+
+async def test_a_certificate_of_your_own_is_trusted_when_named_and_asked_for_when_not(tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    config = tmp_path / "relay.toml"
+    config.write_text(f'[server]\ntls_certificate = "{certificate}"\ntls_key = "{key}"\n')
+    async with relay(tmp_path / "data", "--config", config) as (_, ready):
+        create = ("lectures", "create", "Waves", "--relay", ready["url"], "--data", tmp_path / "data", "--json")
+        code, _, err = await run(*create, SSL_CERT_FILE="")
+        assert (code, "(certificate_untrusted)" in err, "SSL_CERT_FILE=" in err) == (2, True, True)
+        code, out, err = await run(*create, SSL_CERT_FILE=str(certificate))
+        assert code == 0, err
+        handout = json.loads(out)
+
+        join = ("join", "--relay", ready["url"], "--code", handout["hall_code"], "--headless", "--json")
+        code, _, err = await run(*join, "--keep", tmp_path / "hall", SSL_CERT_FILE="")
+        assert (code, "(certificate_untrusted)" in err) == (2, True)
+        async with hallcast(*join, "--keep", tmp_path / "hall", SSL_CERT_FILE=str(certificate)) as process:
+            await said(process, "Connected.")
+
+        stream = ("stream", "--relay", ready["url"], "--lecture", handout["lecture"], "--keep", tmp_path / "own")
+        words = (*stream, "--token", handout["lecturer_token"], "--voice", SAMPLES / "voice.opus", "--json")
+        async with hallcast(*words, SSL_CERT_FILE="") as process:
+            await said(process, "certificate is not trusted here")
+        async with hallcast(*words, SSL_CERT_FILE=str(certificate)) as process:
+            await said(process, "Connected to the relay.")
+
+
+async def said(process: asyncio.subprocess.Process, words: str) -> None:
+    assert process.stdout is not None
+    lines: list[str] = []
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(WAIT_S):
+            async for line in process.stdout:
+                lines.append(line.decode())
+                if words in lines[-1]:
+                    return
+    raise AssertionError(f"{words!r} is not in {lines[-8:]}")
