@@ -26,7 +26,12 @@ run:  ## start a relay, stream a lecture to it, join a hall; own files: SLIDES=d
 
 test:  ## run every test (unit, network, real browser)
 	@scripts/setup.sh dev
+ifeq ($(ARGS),)
+	$(PY) -m pytest -n 2 --dist loadfile -m "not realtime"
+	$(PY) -m pytest -m realtime
+else
 	$(PY) -m pytest $(ARGS)
+endif
 
 lint:  ## style, unused code, import rules
 	@scripts/setup.sh dev

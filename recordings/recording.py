@@ -83,7 +83,7 @@ class Recording:
     @property
     def state(self) -> str:
         """``planned``, ``live`` or ``ended``."""
-        return self._file.get_meta("state") or "ended"
+        return self._file.get_meta("state") or ("ended" if self.duration_ms else "planned")
 
     @property
     def started_at(self) -> str | None:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 
 # No deadline: a slow moment of a shared machine is no bug. To search deeper: pytest --hypothesis-profile=deep
 settings.register_profile("quick", max_examples=40, deadline=None)
 settings.register_profile("deep", max_examples=2000, deadline=None)
 settings.load_profile("quick")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test with a browser listens or looks in real time."""
+    for item in items:
+        if "interop" in item.path.parts:
+            item.add_marker(pytest.mark.realtime)

@@ -16,7 +16,7 @@ import pytest
 
 from tests.network import parts
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.realtime, pytest.mark.timeout(120)]
 
 
 @asynccontextmanager

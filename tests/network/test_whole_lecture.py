@@ -17,7 +17,7 @@ from recordings.recording import Recording
 from tests import sound
 from tests.network import parts
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.realtime, pytest.mark.timeout(180)]
 
 
 def join_words(url: str, code: str, folder: Path) -> list[str | Path]:
