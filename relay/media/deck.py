@@ -256,7 +256,24 @@ class _Rendering:
 
     async def _start(self) -> Facts:
         limits = {"memory_bytes": self._limits.memory_bytes, "cpu_s": int(self._limits.deck_timeout_s) + 60}
-        self._process = await asyncio.create_subprocess_exec(
+        # Cancelled in mid-spawn, asyncio forgets a child that already runs: wait for it, so that close() can end it.
+        spawning = asyncio.ensure_future(self._spawn(limits))
+        try:
+            self._process = await asyncio.shield(spawning)
+        except asyncio.CancelledError:
+            self._process = await spawning
+            raise
+        try:
+            facts, _ = await self._ask(b"", extra_s=_START_S)
+        except _WorkerLost as lost:
+            raise deck_error(lost.error_id) from None
+        if "error" in facts:
+            await self.close()
+            raise deck_error(str(facts["error"]))
+        return facts
+
+    async def _spawn(self, limits: dict[str, int]) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "relay.media.deck_worker",
@@ -270,14 +287,6 @@ class _Rendering:
             limit=MAX_FACTS_BYTES,
             start_new_session=True,
         )
-        try:
-            facts, _ = await self._ask(b"", extra_s=_START_S)
-        except _WorkerLost as lost:
-            raise deck_error(lost.error_id) from None
-        if "error" in facts:
-            await self.close()
-            raise deck_error(str(facts["error"]))
-        return facts
 
     async def _ask(self, line: bytes, extra_s: float = 0.0) -> tuple[Facts, bytes]:
         """Write a job and read the one frame that answers it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import re
 from pathlib import Path
@@ -213,3 +214,23 @@ def workers_of(file: Path) -> list[str]:
         if str(file) in line and "deck_worker" in line:
             found.append(line)
     return found
+
+
+@pytest.mark.parametrize("steps", range(1, 14, 2))
+async def test_rendering_given_up_at_any_moment_leaves_no_child(tmp_path: Path, steps: int) -> None:
+    file = tmp_path / "deck.pdf"
+    file.write_bytes(pdf([words("x")]))
+    before = children()
+    rendering = asyncio.create_task(render_deck(file, limits=DeckLimits(), on_page=lambda page: None))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    rendering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await rendering
+    gc.collect()
+    assert children() <= before
+
+
+def children() -> set[str]:
+    """Process ids of this process's children."""
+    return {pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
