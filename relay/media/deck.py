@@ -322,4 +322,9 @@ class _Rendering:
             return
         with contextlib.suppress(ProcessLookupError):
             process.kill()
-        await asyncio.shield(process.wait())
+        gone = asyncio.ensure_future(process.wait())
+        try:
+            await asyncio.shield(gone)
+        except asyncio.CancelledError:
+            await gone  # a killed child is gone in a moment; left behind, it would outlive the loop that reaps it
+            raise
