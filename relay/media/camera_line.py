@@ -9,8 +9,8 @@ from lecture.chunks import Chunker
 from lecture.entries import EncodedFrame, Entry, Kind
 from lecture.log import LectureLog
 from lecture.tracks import SOURCE_RUNG, Track
+from relay.media.camera_sender import CameraSender
 from relay.media.ingest import Source
-from relay.media.subscriber import CameraSender
 from transport.media_clock import MediaClock
 from transport.receive import InOrder, ReceivedPacket
 from transport.rtcp import SenderReport

@@ -5,113 +5,18 @@ A subscriber is cheap: payloads are made once for all, each packet costs its hea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from lecture.tracks import VOICE_FRAME_MS
 from relay.adaptation.rungs import LinkReport, RungChooser
+from relay.media.camera_sender import CameraSender
+from relay.media.voice_sender import VoiceSender
 from transport import rtcp
 from transport.peer import Peer
-from transport.receive import ReceivedPacket
 from transport.rtp import MalformedPacket
-from transport.sdp import HALLCAST_VOICE, NegotiatedMedia
-from transport.send import SendStream
-from transport.video import Vp8Continuity
+from transport.sdp import NegotiatedMedia
 
-PAUSE_MS = 300
-VOICE_RESEND_BYTES_PER_S = 6_000
-CAMERA_RESEND_BYTES_PER_S = 20_000
-"""What retransmission may cost beside the media itself: a hall that asks for everything again must not double what its
-thin link carries. What is not sent again is a gap, which the hall fetches from the log."""
 SENDER_REPORT_EVERY_S = 2.0
 MIN_RECEIVER_REPORT_S = 0.9
-
-
-class VoiceSender:
-    """One subscriber's voice.
-
-    :ivar packed: it takes several frames in one packet (our hall), else standard Opus packets.
-    :ivar wanted_kbps: rung it should get; :attr:`sent_kbps` is the one it got last.
-    """
-
-    def __init__(self, peer: Peer, media: NegotiatedMedia) -> None:
-        self.packed = media.codec.is_named(HALLCAST_VOICE)
-        self.stream = SendStream.negotiated(media, mid=True, resend_bytes_per_s=VOICE_RESEND_BYTES_PER_S)
-        self.wanted_kbps = 16
-        self.sent_kbps = 0
-        self.end_ms = 0
-        self._peer = peer
-
-    def send_frame(self, t_ms: int, rungs: Mapping[int, bytes], now: float) -> None:
-        """Send one 60-ms frame in the rung wanted."""
-        self._send(t_ms, VOICE_FRAME_MS, rungs, now)
-
-    def send_pack(self, t_ms: int, frames: int, payloads: Mapping[int, bytes], now: float) -> None:
-        """Send one pack in the rung wanted."""
-        self._send(t_ms, frames * VOICE_FRAME_MS, payloads, now)
-
-    def _send(self, t_ms: int, duration_ms: int, payloads: Mapping[int, bytes], now: float) -> None:
-        # A rung just taken up may not be there yet: the former one goes on, else the best there is.
-        for kbps in (self.wanted_kbps, self.sent_kbps):
-            if kbps in payloads:
-                break
-        else:
-            kbps = max(payloads)
-        marker = t_ms - self.end_ms > PAUSE_MS or not self.end_ms
-        self._peer.send_rtp(self.stream.send(payloads[kbps], t_ms * 48, marker, now))
-        self.sent_kbps = kbps
-        self.end_ms = t_ms + duration_ms
-
-
-class CameraSender:
-    """One subscriber's camera: off, waiting for a keyframe to begin with, or on.
-
-    :ivar codec: negotiated codec in lower case; a camera of another cannot be sent.
-    """
-
-    def __init__(self, peer: Peer, media: NegotiatedMedia) -> None:
-        self.codec = media.codec.name.lower()
-        self.stream = SendStream.negotiated(media, mid=True, resend_bytes_per_s=CAMERA_RESEND_BYTES_PER_S)
-        self.on = False
-        self.started = False
-        self.lost_picture = False
-        self._continuity = Vp8Continuity() if self.codec == "vp8" else None
-        self._peer = peer
-
-    @property
-    def waits_for_keyframe(self) -> bool:
-        return self.on and (self.lost_picture or not self.started)
-
-    def turn(self, on: bool) -> None:
-        """Switch the camera on (from the next keyframe) or off (at once)."""
-        if on != self.on:
-            self.on = on
-            self.restart()
-
-    def restart(self) -> None:
-        """The source changes: go on from its next keyframe."""
-        if self.started:
-            self.stream.switch_source()
-            if self._continuity is not None:
-                self._continuity.switch_source()
-        self.started = False
-
-    def send(self, packet: ReceivedPacket, timestamp: int, starts_keyframe: bool, now: float) -> None:
-        """Forward one packet of the camera."""
-        if not self.on or not (self.started or starts_keyframe):
-            return
-        self.started = True
-        if starts_keyframe:
-            self.lost_picture = False
-        payload = packet.payload
-        if self._continuity is not None and payload:
-            try:
-                payload = self._continuity.rewrite(payload)
-            except MalformedPacket:
-                return
-        data = self.stream.forward(packet, timestamp, now, payload)
-        if data is not None:
-            self._peer.send_rtp(data)
 
 
 class Subscriber:

@@ -12,11 +12,11 @@ from lecture.chunks import Chunker
 from lecture.entries import EncodedFrame, Entry, Flag, Kind
 from lecture.log import LectureLog
 from lecture.tracks import RECORDED_KBPS, SOURCE_RUNG, VOICE_FRAME_MS, Track
-from relay.media.subscriber import VoiceSender
 from relay.media.voice_decode import VoiceDecoder
 from relay.media.voice_grid import GridFrame, VoiceGrid
 from relay.media.voice_packs import Pack, PackBuilder
 from relay.media.voice_rungs import MadeFrame, VoiceRungs
+from relay.media.voice_sender import VoiceSender
 from transport import voice_payload
 from transport.media_clock import MediaClock
 from transport.opus import OpusError, is_silence, packet_duration_ms
