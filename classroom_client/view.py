@@ -38,6 +38,10 @@ class View:
     :param lecture_state: ``planned``, ``live`` or ``ended``.
     :param publisher: ``none``, ``live`` or ``down``.
     :param behind_ms: how far what is heard is behind the live edge.
+    :param delay_ms: the playout delay that is aimed at.
+    :param in_kbps: what of the link is used now; ``budget_kbps``: what the relay says it carries, 0 for unknown.
+    :param rung: kbit/s of the live voice as it comes, empty before the first frame.
+    :param text_rung: the link is too thin for live voice: pages come now, the voice later.
     :param gaps: holes in the voice still to be filled; ``gap_ms`` is their length.
     :param page_waiting: the page that belongs on the screen is on its way.
     :param heard_ms: lecture time that is heard now, None before the first.
@@ -60,6 +64,9 @@ class View:
     delay_ms: int = 0
     in_kbps: float = 0.0
     out_kbps: float = 0.0
+    budget_kbps: float = 0.0
+    rung: str = ""
+    text_rung: bool = False
     fraction_lost: float = 0.0
     rtt_ms: int = 0
     gaps: int = 0
