@@ -1,4 +1,4 @@
-"""The lecture file when things go wrong: not ours, too new, damaged, full, busy, read while written."""
+"""The lecture file when things go wrong: not ours, too new, damaged, busy, read while written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from lecture.entries import EncodedFrame, Entry, Kind, pack_event, pack_frames
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
 from lecture.log import Span
-from lecture.pending import Pending
 from lecture.tracks import Track
 
 VOICE = Track("voice", "opus", 48000, "en", "24", 1)
@@ -211,114 +210,6 @@ def test_a_damaged_entry_or_page_is_left_out_and_said_once(path: Path, caplog: p
         file.put_blob(PAGE, "image/avif")
         file.commit()
         assert file.get_blob(digest) is not None
-
-
-# A full disk
-
-
-def test_a_full_disk_harms_nothing_and_ends(tmp_path: Path) -> None:
-    path = tmp_path / "a.lecture"
-    with LectureFile.create(path, limit_bytes=200_000) as file:
-        file.add_track(VOICE)
-        good, error_id = 0, ""
-        while not error_id:
-            file.append(voice(good * 1000, 4000))
-            file.append(turn(good * 1000))
-            try:
-                file.commit()
-                good += 1
-            except LectureFileError as error:
-                error_id = error.error_id
-        assert error_id == "disk_full"
-        assert 10 < good < 60
-        # Live goes on: what does not fit is read from memory, ...
-        for n in range(good + 1, good + 5):
-            file.append(voice(n * 1000, 4000))
-            file.set_meta("latest", str(n))
-            with pytest.raises(LectureFileError, match="disk_full"):
-                file.commit()
-        assert file.gaps([1], Span(0, (good + 5) * 1000)) == []
-        assert file.get_meta("latest") == str(good + 4)
-        assert path.stat().st_size <= 200_000
-        # ... what was written is sound, ...
-        with LectureFile.open(path, readonly=True) as reader:
-            assert reader.verify().ok
-            assert reader.gaps([1], Span(0, good * 1000)) == []
-            assert reader.read_span(1, Span(good * 1000, 10**6)) == []
-        # ... and with room again nothing is missing.
-        file.set_limit_bytes(None)
-        file.commit()
-        assert file.pending_bytes == 0
-        assert file.dropped_entries == 0
-    with LectureFile.open(path, readonly=True) as reader:
-        assert reader.verify().ok
-        assert reader.gaps([1], Span(0, (good + 5) * 1000)) == []
-
-
-def test_memory_is_bounded_on_a_full_disk_and_camera_goes_before_voice_before_events(tmp_path: Path) -> None:
-    with LectureFile.create(tmp_path / "a.lecture", pending_limit_bytes=100_000) as file:
-        file.set_limit_bytes(1)
-        file.add_track(VOICE)
-        file.add_track(Track("camera", "vp8", 90000))
-        kinds = []
-        for n in range(300):
-            file.append(turn(n))
-            file.append(voice(n * 1000, 100))
-            file.append(Entry(Kind.CAMERA, n * 1000, pack_frames(0, [EncodedFrame(0, 0, b"x" * 500)]), 2))
-            assert file.pending_bytes <= 100_000
-            kinds.append({Kind(entry.kind) for entry in file.read(limit=5000)})
-        assert kinds[0] == {Kind.TURN, Kind.VOICE, Kind.CAMERA}
-        kept = file.read(limit=5000)
-        assert file.dropped_entries == 900 - len(kept)
-        turns = [entry for entry in kept if entry.kind == Kind.TURN]
-        voices = [entry.t_ms for entry in kept if entry.kind == Kind.VOICE]
-        assert len(turns) == 300
-        # The oldest voice went first, the newest is there.
-        assert voices == list(range(voices[0], 300_000, 1000))
-        with pytest.raises(LectureFileError) as caught:
-            file.put_blob(b"x" * 100_000, "image/avif")
-        assert caught.value.error_id == "disk_full"
-        file.set_limit_bytes(None)
-        file.commit()
-        assert file.read(limit=5000) == kept
-
-
-def test_events_go_last() -> None:
-    pending = Pending(limit_bytes=10_000)
-    for n in range(100):
-        pending.add_entry(Entry(Kind.TURN, n, b"{}", seq=n + 1), None)
-    assert pending.bytes <= 10_000
-    assert pending.dropped_entries > 0
-    assert [entry.seq for entry in pending.entries] == list(range(pending.dropped_entries + 1, 101))
-
-
-def test_an_entry_dropped_from_memory_may_come_again(tmp_path: Path) -> None:
-    with LectureFile.create(tmp_path / "a.lecture", pending_limit_bytes=10_000) as file:
-        file.add_track(VOICE)
-        for n in range(20):
-            assert file.append(voice(n * 1000, 1000), origin_seq=n + 1) is not None
-        assert file.append(voice(19_000, 1000), origin_seq=20) is None
-        assert file.append(voice(0, 1000), origin_seq=1) is not None
-
-
-def test_opening_on_a_full_disk_goes_on_in_memory(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    edit(
-        path,
-        "CREATE TABLE ballast (x)",
-        "CREATE TRIGGER needs_room BEFORE INSERT ON meta BEGIN INSERT INTO ballast VALUES (zeroblob(20000)); END",
-    )
-    with caplog.at_level(logging.WARNING, "hallcast.lecture"):
-        file = LectureFile.open(path, limit_bytes=1)
-    try:
-        assert "no room" in caplog.text
-        entry = file.append(turn(200_000))
-        with pytest.raises(LectureFileError, match="disk_full"):
-            file.commit()
-        assert file.read(entry.seq - 1) == [entry]
-        file.set_limit_bytes(None)
-        file.commit()
-    finally:
-        file.close()
 
 
 # Reading while it is written
