@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from hypothesis import settings
 
@@ -9,6 +11,15 @@ from hypothesis import settings
 settings.register_profile("quick", max_examples=40, deadline=None)
 settings.register_profile("deep", max_examples=2000, deadline=None)
 settings.load_profile("quick")
+
+
+def pytest_configure() -> None:
+    """What runs in the background (``nohup``, ``&``, CI) inherits ignored signals, and so would the parts that tests stop
+    by signals."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
