@@ -12,6 +12,8 @@ PublisherState = Literal["none", "live", "down"]
 PageNumber = Annotated[int, Limit(0, 100_000)]
 """Pages count from 1; 0 means none."""
 Secret = Annotated[str, Limit(0, 512)]
+ManyDigests = Annotated[str, Limit(0, 40_000)]
+"""Base64url without padding, 8 characters for each digest."""
 Sdp = Annotated[str, Limit(0, 48_000)]
 SignedMs = Annotated[int, Limit(-(1 << 53), 1 << 53)]
 
@@ -26,10 +28,20 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Have:
-    """What a hall already keeps: the highest relay seq of an event it has, and blobs (digest, bytes from the start)."""
+    """What a hall already keeps.
+
+    :param after_seq: the highest relay seq of an event it has.
+    :param blobs: those it holds in part or whole (digest, bytes from the start).
+    :param complete: those it holds whole, in short: the first 6 bytes of each digest, all in one base64url text.
+    :param voice_end_ms: it has the voice it will play up to here and wants what follows at once, without a ``want``.
+    :param language: of that voice, empty for the lecture's first.
+    """
 
     after_seq: int = 0
     blobs: tuple[tuple[Digest, int], ...] = ()
+    complete: ManyDigests = ""
+    voice_end_ms: Ms | None = None
+    language: Language = ""
 
 
 @dataclass(frozen=True, slots=True)

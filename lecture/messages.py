@@ -50,6 +50,7 @@ class HallHello(Message):
     """First message of a hall: exactly one of ``code`` and ``token``; ``hall`` is the name that the lecturer sees.
 
     :param voice: payload names it can take, best first: ``hallcast-voice``, ``opus``.
+    :param frames: kinds of binary frames it takes beside chunks and blobs (:mod:`lecture.wire`).
     """
 
     KIND: ClassVar[str] = "hello"
@@ -60,6 +61,7 @@ class HallHello(Message):
     client: Client = field(default_factory=Client)
     voice: Annotated[tuple[str, ...], Limit(0, 16)] = ("opus",)
     camera: bool = False
+    frames: Annotated[tuple[int, ...], Limit(0, 16)] = ()
     have: Have = field(default_factory=Have)
 
 
@@ -91,12 +93,16 @@ class Candidate(Message):
 
 @dataclass(frozen=True, slots=True)
 class Want(Message):
-    """Asks for the voice of a span from the log, as chunk frames on this socket."""
+    """Asks for the voice of a span from the log.
+
+    :param rung: which recorded rung, in kbit/s as text; empty: the relay chooses by what the link carries.
+    """
 
     KIND: ClassVar[str] = "want"
     language: Language
     start_ms: Ms
     end_ms: Ms
+    rung: str = ""
 
 
 @dataclass(frozen=True, slots=True)

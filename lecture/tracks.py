@@ -12,7 +12,10 @@ VOICE_RUNGS_KBPS = (8, 12, 16, 24)
 """The made rungs of a voice, in kbit/s of Opus."""
 
 RECORDED_KBPS = 24
-"""The rung that the relay always makes and records: catch-up and replay read it."""
+"""The rung that the relay always makes and records: replay reads it, and catch-up where the link is wide."""
+
+LIGHT_KBPS = 12
+"""The rung recorded beside it: thin links catch up with it."""
 
 SOURCE_RUNG = "source"
 """Rung name of media kept exactly as the publisher sent it."""

@@ -7,11 +7,13 @@ version does not know parses to :class:`UnknownFrame` and is to be ignored.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lecture.checksum import entry_crc32c
-from lecture.entries import Entry
+from lecture.entries import EncodedFrame, Entry, Flag
 from lecture.errors import ProtocolError
+from lecture.tracks import VOICE_FRAME_MS
 
 FRAME_VERSION = 1
 MAX_FRAME_BYTES = 256 * 1024
@@ -20,10 +22,24 @@ BLOB_DATA_BYTES = 4096 - 40 - 16
 """How much of a blob one frame carries at most on a thin link (frame, header and WebSocket header within 4 KiB)."""
 MAX_BLOB_BYTES = 16 * 1024 * 1024
 
+PART_DATA_BYTES = 1000
+"""How much of a blob a part frame carries at most, so that it fits one packet."""
+SHORT_DIGEST_BYTES = 8
+"""How much of a digest names a blob in a part frame: enough among the pages of one lecture, by accident. The whole
+digest is checked once the blob is complete."""
+MAX_VOICE_FRAMES = 8
+MAX_OPUS_BYTES = 1275
+SILENCE_BYTES = 2
+"""An Opus packet no longer than this is silence (DTX)."""
+
 _CHUNK = 1
 _BLOB = 2
+_BLOB_PART = 3
+_VOICE = 4
 _CHUNK_HEAD = struct.Struct("!BBBBHQQII")  # version, frame kind, entry kind, flags, track, seq, t_ms, duration_ms, crc
 _BLOB_HEAD = struct.Struct("!BB32sBII")  # version, frame kind, digest, media type, offset, total
+_PART_HEAD = struct.Struct("!BB8sI")  # version, frame kind, first bytes of the digest, offset
+_VOICE_HEAD = struct.Struct("!BBHQB")  # version, frame kind, track, t_ms of slot 0, which slots are there
 
 MEDIA_TYPES = {1: "image/avif", 2: "image/png", 3: "image/webp", 4: "image/jpeg"}
 """Media types of blobs and their numbers in a frame; never reuse a number."""
@@ -54,13 +70,38 @@ class BlobFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class BlobPartFrame:
+    """A piece of a blob that a PAGE entry has told of, with a small header for thin links.
+
+    :param short_digest: the first :data:`SHORT_DIGEST_BYTES` of the blob's SHA-256, in lower-case hex.
+    :param offset: where in the blob ``data`` begins, in bytes.
+    """
+
+    short_digest: str
+    offset: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceFrame:
+    """A few 60-ms frames of a made voice rung from the relay's log, with a small header for thin links.
+
+    :param track_id: of the relay's tracks (it tells language and rung).
+    :param frames: in order of time, each on the 60-ms grid.
+    """
+
+    track_id: int
+    frames: tuple[EncodedFrame, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownFrame:
     """A frame of a kind that this version does not know."""
 
     frame_kind: int
 
 
-Frame = ChunkFrame | BlobFrame | UnknownFrame
+Frame = ChunkFrame | BlobFrame | BlobPartFrame | VoiceFrame | UnknownFrame
 
 
 def pack_chunk(entry: Entry) -> bytes:
@@ -99,6 +140,37 @@ def pack_blob(digest: str, media_type: str, offset: int, total: int, data: bytes
         raise ValueError("digest is not a SHA-256")
     number = _MEDIA_TYPE_NUMBERS[media_type]
     return _limited(_BLOB_HEAD.pack(FRAME_VERSION, _BLOB, raw, number, offset, total) + data)
+
+
+def pack_blob_part(digest: str, offset: int, data: bytes) -> bytes:
+    """Encode a piece of a blob whose PAGE entry the hall has, or gets before it.
+
+    :param digest: of the whole blob, in hex.
+    :raises ValueError: for a piece outside any blob, or what is no digest.
+    """
+    if offset < 0 or offset + len(data) > MAX_BLOB_BYTES:
+        raise ValueError(f"{len(data)} bytes at {offset} do not fit a blob")
+    raw = bytes.fromhex(digest)
+    if len(raw) != 32:
+        raise ValueError("digest is not a SHA-256")
+    return _limited(_PART_HEAD.pack(FRAME_VERSION, _BLOB_PART, raw[:SHORT_DIGEST_BYTES], offset) + data)
+
+
+def pack_voice(track_id: int, t_ms: int, slots: Sequence[bytes]) -> bytes:
+    """Encode one to :data:`MAX_VOICE_FRAMES` consecutive 60-ms frames; an empty one marks a slot without a frame.
+
+    :param t_ms: lecture time of the first slot.
+    :raises ValueError: for no frame at all, too many, one that is too long, or a number that does not fit.
+    """
+    there = [slot for slot in slots if slot]
+    if len(slots) > MAX_VOICE_FRAMES or not there or any(len(slot) > MAX_OPUS_BYTES for slot in there):
+        raise ValueError(f"a voice frame holds 1 to {MAX_VOICE_FRAMES} Opus packets of at most {MAX_OPUS_BYTES} bytes")
+    present = sum(0x80 >> at for at, slot in enumerate(slots) if slot)
+    try:
+        head = _VOICE_HEAD.pack(FRAME_VERSION, _VOICE, track_id, t_ms, present)
+    except struct.error as error:
+        raise ValueError(f"voice does not fit a frame: {error}") from error
+    return b"".join((head, *(_length(len(slot)) for slot in there[:-1]), *there))
 
 
 def parse_frame(data: bytes) -> Frame:
@@ -141,7 +213,56 @@ def _parse_blob(data: bytes) -> BlobFrame | UnknownFrame:
     return BlobFrame(raw.hex(), MEDIA_TYPES[number], offset, total, piece)
 
 
-_PARSERS = {_CHUNK: _parse_chunk, _BLOB: _parse_blob}
+def _parse_blob_part(data: bytes) -> BlobPartFrame:
+    if len(data) < _PART_HEAD.size:
+        raise _malformed("shorter than its header")
+    _, _, short, offset = _PART_HEAD.unpack_from(data)
+    piece = data[_PART_HEAD.size :]
+    if offset + len(piece) > MAX_BLOB_BYTES:
+        raise _malformed("piece lies outside any blob")
+    return BlobPartFrame(short.hex(), offset, piece)
+
+
+def _parse_voice(data: bytes) -> VoiceFrame:
+    if len(data) < _VOICE_HEAD.size:
+        raise _malformed("shorter than its header")
+    _, _, track_id, t_ms, present = _VOICE_HEAD.unpack_from(data)
+    if t_ms >= 1 << 53:
+        raise _malformed("a number is out of range")
+    at = _VOICE_HEAD.size
+    lengths: list[int] = []
+    for _ in range(present.bit_count() - 1):
+        length, at = _parse_length(data, at)
+        lengths.append(length)
+    lengths.append(len(data) - at - sum(lengths))
+    if not present or any(not 1 <= length <= MAX_OPUS_BYTES for length in lengths):
+        raise _malformed("a voice frame has an impossible length")
+    frames = []
+    slots = (slot for slot in range(MAX_VOICE_FRAMES) if present & 0x80 >> slot)
+    for slot, length in zip(slots, lengths, strict=True):
+        flags = Flag.SILENCE if length <= SILENCE_BYTES else Flag.NONE
+        frames.append(EncodedFrame(t_ms + slot * VOICE_FRAME_MS, VOICE_FRAME_MS, data[at : at + length], int(flags)))
+        at += length
+    return VoiceFrame(track_id, tuple(frames))
+
+
+def _length(length: int) -> bytes:
+    """A frame's length as in RFC 6716, section 3.2.1."""
+    if length < 252:
+        return bytes((length,))
+    low = 252 + (length & 3)
+    return bytes((low, (length - low) >> 2))
+
+
+def _parse_length(data: bytes, at: int) -> tuple[int, int]:
+    """The length at this place, and the place behind it."""
+    used = 1 if at < len(data) and data[at] < 252 else 2
+    if at + used > len(data):
+        raise _malformed("it ends within its lengths")
+    return (data[at], at + 1) if used == 1 else (data[at] + 4 * data[at + 1], at + 2)
+
+
+_PARSERS = {_CHUNK: _parse_chunk, _BLOB: _parse_blob, _BLOB_PART: _parse_blob_part, _VOICE: _parse_voice}
 
 
 def _malformed(reason: str) -> ProtocolError:

@@ -10,9 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lecture import wire
-from lecture.entries import Entry, Kind
+from lecture.entries import EncodedFrame, Entry, Flag, Kind
 from lecture.errors import ProtocolError
-from lecture.wire import BlobFrame, ChunkFrame, UnknownFrame, pack_blob, pack_chunk, parse_frame
+from lecture.wire import (
+    BlobFrame,
+    BlobPartFrame,
+    ChunkFrame,
+    UnknownFrame,
+    VoiceFrame,
+    pack_blob,
+    pack_blob_part,
+    pack_chunk,
+    pack_voice,
+    parse_frame,
+)
 
 DIGEST = hashlib.sha256(b"page").hexdigest()
 entries = st.builds(
@@ -50,6 +61,35 @@ def test_the_layout_is_the_documented_one() -> None:
     assert blob == b"\x01\x02" + bytes.fromhex(DIGEST) + b"\x01" + struct.pack("!II", 4, 9) + b"abc"
 
 
+@given(st.binary(min_size=32, max_size=32), st.integers(0, wire.MAX_BLOB_BYTES - 99), st.binary(max_size=99))
+def test_a_part_of_a_blob_survives_the_wire(digest: bytes, offset: int, data: bytes) -> None:
+    assert parse_frame(pack_blob_part(digest.hex(), offset, data)) == BlobPartFrame(digest[:8].hex(), offset, data)
+
+
+@given(
+    st.integers(0, 0xFFFF),
+    st.integers(0, 2**53 - 1),
+    st.lists(st.binary(max_size=wire.MAX_OPUS_BYTES), min_size=1, max_size=wire.MAX_VOICE_FRAMES).filter(any),
+)
+def test_voice_survives_the_wire(track_id: int, t_ms: int, slots: list[bytes]) -> None:
+    there = tuple(
+        EncodedFrame(t_ms + 60 * at, 60, data, int(Flag.SILENCE if len(data) <= 2 else Flag.NONE))
+        for at, data in enumerate(slots)
+        if data
+    )
+    assert parse_frame(pack_voice(track_id, t_ms, slots)) == VoiceFrame(track_id, there)
+
+
+def test_the_layouts_for_thin_links_are_the_documented_ones() -> None:
+    part = pack_blob_part(DIGEST, 4, b"abc")
+    assert part == b"\x01\x03" + bytes.fromhex(DIGEST)[:8] + struct.pack("!I", 4) + b"abc"
+    voice = pack_voice(3, 0x0102, [b"a", b"", b"b" * 255, b"c"])
+    # Slots 0, 2 and 3; two lengths, the second of 255 as 252 + (255 & 3) = 255 and (255 - 255) / 4 = 0.
+    assert (
+        voice == b"\x01\x04" + struct.pack("!HQB", 3, 0x0102, 0b10110000) + b"\x01\xff\x00" + b"a" + b"b" * 255 + b"c"
+    )
+
+
 @given(entries, st.data())
 def test_no_flipped_bit_of_a_chunk_goes_unseen(entry: Entry, data: st.DataObject) -> None:
     frame = bytearray(pack_chunk(entry))
@@ -63,12 +103,22 @@ def test_no_flipped_bit_of_a_chunk_goes_unseen(entry: Entry, data: st.DataObject
 
 @given(st.binary(max_size=200))
 def test_garbage_is_a_protocol_error_or_unknown(data: bytes) -> None:
-    outcome: object
+    outcome = None
     try:
-        outcome = parse_frame(data)
+        parse_frame(data)
     except ProtocolError as error:
         outcome = error.error_id
-    assert outcome in {"frame_malformed", "version_unsupported"} or isinstance(outcome, UnknownFrame | BlobFrame)
+    assert outcome in {None, "frame_malformed", "version_unsupported"}
+
+
+@given(st.integers(1, 4), st.binary(max_size=200))
+def test_garbage_behind_a_good_beginning_is_a_protocol_error_or_a_frame(kind: int, data: bytes) -> None:
+    outcome = None
+    try:
+        parse_frame(bytes((1, kind)) + data)
+    except ProtocolError as error:
+        outcome = error.error_id
+    assert outcome in {None, "frame_malformed"}
 
 
 MALFORMED = {
@@ -78,6 +128,14 @@ MALFORMED = {
     "cut chunk": pack_chunk(Entry(Kind.VOICE, 0, b"abc"))[:-1],
     "cut blob head": pack_blob(DIGEST, "image/png", 0, 1, b"")[:-1],
     "blob piece beyond its end": pack_blob(DIGEST, "image/png", 0, 1, b"a") + b"b",
+    "cut part head": pack_blob_part(DIGEST, 0, b"")[:-1],
+    "part beyond any blob": pack_blob_part(DIGEST, wire.MAX_BLOB_BYTES - 1, b"a") + b"b",
+    "cut voice head": pack_voice(1, 0, [b"a"])[:12],
+    "voice without a frame": b"\x01\x04" + bytes(11) + b"a",
+    "voice that ends within its lengths": pack_voice(1, 0, [b"a", b"b"])[:13],
+    "voice with an empty frame": pack_voice(1, 0, [b"a", b"b"])[:15],
+    "voice with a frame that is too long": pack_voice(1, 0, [bytes(wire.MAX_OPUS_BYTES)]) + b"a",
+    "voice at a time JSON could not carry": b"\x01\x04" + struct.pack("!HQB", 1, 2**53, 0x80) + b"a",
     "blob larger than allowed": b"\x01\x02" + bytes(32) + b"\x01" + struct.pack("!II", 0, wire.MAX_BLOB_BYTES + 1),
 }
 
@@ -133,7 +191,21 @@ def test_a_piece_that_is_wrong_is_not_packed(
         pack_blob(digest, media_type, offset, total, data)
 
 
+@pytest.mark.parametrize(("digest", "offset"), [(DIGEST, -1), (DIGEST, wire.MAX_BLOB_BYTES), ("00", 0), ("zz", 0)])
+def test_a_part_that_is_wrong_is_not_packed(digest: str, offset: int) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        pack_blob_part(digest, offset, b"a")
+
+
+@pytest.mark.parametrize("slots", [[], [b""], [b"a"] * 9, [bytes(1276)]])
+def test_voice_that_is_wrong_is_not_packed(slots: list[bytes]) -> None:
+    with pytest.raises(ValueError, match="holds 1 to 8"):
+        pack_voice(1, 0, slots)
+
+
 def test_an_entry_that_does_not_fit_is_not_packed() -> None:
+    with pytest.raises(ValueError, match="does not fit"):
+        pack_voice(1 << 16, 0, [b"a"])
     with pytest.raises(ValueError, match="does not fit"):
         pack_chunk(Entry(Kind.VOICE, 0, b"", track_id=0x10000))
 
