@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Mapping
 
 from transport import rtcp, rtp
 from transport.nack import NackSchedule
@@ -46,6 +47,7 @@ class ReceiveStream:
     :param ring_s: how long packets are kept for readers.
     :param max_ring_packets: bound of the ring whatever the rate; the oldest are dropped first.
     :param report_interval_s: between receiver reports.
+    :param also: further payload types that the source may change to, with those of their RTX.
     """
 
     def __init__(
@@ -63,11 +65,15 @@ class ReceiveStream:
         ring_s: float = RING_S,
         max_ring_packets: int = 8192,
         report_interval_s: float = 1.0,
+        also: Mapping[int, int | None] | None = None,
     ) -> None:
         self.ssrc = ssrc
         self.clock_rate = clock_rate
         self.payload_type = payload_type
         self.rtx_payload_type = rtx_payload_type
+        formats = {payload_type: rtx_payload_type, **(also or {})}
+        self._payload_types = frozenset(formats)
+        self._originals = {rtx: number for number, rtx in formats.items() if rtx is not None}  # RTX to original
         self.rtx_ssrc = rtx_ssrc
         self.local_ssrc = local_ssrc
         self._stats = ReceiveStats()
@@ -110,6 +116,7 @@ class ReceiveStream:
             nack="nack" in media.feedback,
             deadline_s=deadline_s,
             ring_s=ring_s,
+            also={item.codec.payload_type: item.rtx_payload_type for item in media.also},
         )
 
     @property
@@ -146,9 +153,9 @@ class ReceiveStream:
         :raises MalformedPacket: if the bytes are not RTP.
         """
         parsed = packet if isinstance(packet, RtpPacket) else rtp.parse(packet)
-        if parsed.payload_type == self.payload_type:
+        if parsed.payload_type in self._payload_types:
             return self._take(parsed, now)
-        if parsed.payload_type == self.rtx_payload_type:
+        if parsed.payload_type in self._originals:
             return self._take_rtx(parsed, now)
         self._stats.foreign += 1
         return []
@@ -198,6 +205,7 @@ class ReceiveStream:
         if newest is None or seq - newest > MAX_DROPOUT:
             return []
         packet.payload = packet.payload[2:]
+        packet.payload_type = self._originals[packet.payload_type]
         return self._store(packet, seq, now, by_rtx=True)
 
     def _store(self, packet: RtpPacket, seq: int, now: float, *, by_rtx: bool) -> list[ReceivedPacket]:
@@ -217,6 +225,7 @@ class ReceiveStream:
             by_rtx or asked,
             now,
             packet.extensions,
+            packet.payload_type,
         )
         stats.packets += 1
         stats.bytes += rtp.HEADER_BYTES + len(packet.payload)

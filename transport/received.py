@@ -18,6 +18,7 @@ class ReceivedPacket:
     :param payload: without padding; empty for a packet that was padding only.
     :param retransmitted: it came on request (by RTX, or after we had asked for it).
     :param arrival_s: ``now`` of its arrival.
+    :param payload_type: its format (the original's, for what came by RTX).
     """
 
     extended_seq: int
@@ -27,6 +28,7 @@ class ReceivedPacket:
     retransmitted: bool = False
     arrival_s: float = 0.0
     extensions: Mapping[int, bytes] = field(default_factory=lambda: rtp.NO_EXTENSIONS)
+    payload_type: int = 0
 
 
 @dataclass(slots=True)

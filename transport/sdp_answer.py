@@ -12,6 +12,7 @@ from transport.sdp_types import (
     AnswerPolicy,
     Codec,
     LocalTransport,
+    MediaFormat,
     NegotiatedMedia,
     Offer,
     OfferedMedia,
@@ -87,9 +88,10 @@ def _suits(offered: OfferedMedia, policy: AnswerPolicy) -> bool:
 
 
 def _negotiate(offered: OfferedMedia, policy: AnswerPolicy) -> NegotiatedMedia | None:
-    codec = _choose_codec(offered, policy)
-    if codec is None:
+    codecs = _choose_codecs(offered, policy)
+    if not codecs:
         return None
+    codec, *others = codecs
     feedback = offered.feedback[codec.payload_type] & known_feedback(offered.kind, transport_cc=policy.transport_cc)
     if offered.kind == "audio":
         codec = _with_opus_parameters(codec, policy)
@@ -99,14 +101,7 @@ def _negotiate(offered: OfferedMedia, policy: AnswerPolicy) -> NegotiatedMedia |
         offered.rids_send if policy.simulcast and policy.direction == "recvonly" and RID in offered.extensions else ()
     )
     wanted = known if rids else known - {RID, REPAIRED_RID}
-    rtx = next(
-        (
-            entry.payload_type
-            for entry in offered.codecs
-            if entry.is_named("rtx") and entry.parameters.get("apt") == str(codec.payload_type)
-        ),
-        None,
-    )
+    rtx = _rtx_of(offered, codec)
     sends = policy.direction == "sendonly"
     return NegotiatedMedia(
         mid=offered.mid or str(offered.index),
@@ -121,11 +116,22 @@ def _negotiate(offered: OfferedMedia, policy: AnswerPolicy) -> NegotiatedMedia |
         feedback=frozenset(feedback),
         ssrc=random_ssrc(),
         rtx_ssrc=random_ssrc() if sends and rtx is not None else None,
+        also=tuple(MediaFormat(other, _rtx_of(offered, other)) for other in others),
     )
 
 
-def _choose_codec(offered: OfferedMedia, policy: AnswerPolicy) -> Codec | None:
+def _rtx_of(offered: OfferedMedia, codec: Codec) -> int | None:
+    """Payload type of a codec's retransmissions (RFC 4588 section 8.1)."""
+    for entry in offered.codecs:
+        if entry.is_named("rtx") and entry.parameters.get("apt") == str(codec.payload_type):
+            return entry.payload_type
+    return None
+
+
+def _choose_codecs(offered: OfferedMedia, policy: AnswerPolicy) -> list[Codec]:
     """Our order of codecs decides, then the offerer's order of formats."""
+    chosen: list[Codec] = []
+    most = 1 if offered.kind == "audio" else policy.max_video_codecs
     for name in policy.audio_codecs if offered.kind == "audio" else policy.video_codecs:
         formats = [codec for codec in offered.codecs if codec.is_named(name)]
         if not formats:
@@ -136,8 +142,10 @@ def _choose_codec(offered: OfferedMedia, policy: AnswerPolicy) -> Codec | None:
             if policy.h264_profile is not None:
                 wanted = policy.h264_profile[:4].lower()
                 formats.sort(key=lambda codec: codec.parameters.get("profile-level-id", "")[:4].lower() != wanted)
-        return formats[0]
-    return None
+        chosen.append(formats[0])
+        if len(chosen) == most:
+            break
+    return chosen
 
 
 def _with_opus_parameters(codec: Codec, policy: AnswerPolicy) -> Codec:
@@ -149,7 +157,8 @@ def _with_opus_parameters(codec: Codec, policy: AnswerPolicy) -> Codec:
 
 
 def _section(offered: OfferedMedia, media: NegotiatedMedia, cname: str) -> Iterator[str]:
-    formats = [media.codec.payload_type, *([] if media.rtx_payload_type is None else [media.rtx_payload_type])]
+    types = ((entry.codec.payload_type, entry.rtx_payload_type) for entry in media.formats)
+    formats = [number for pair in types for number in pair if number is not None]
     yield f"m={offered.kind} 9 {offered.protocol} {' '.join(map(str, formats))}"
     yield "c=IN IP4 0.0.0.0"
     if offered.mid:
@@ -159,7 +168,8 @@ def _section(offered: OfferedMedia, media: NegotiatedMedia, cname: str) -> Itera
     if offered.rtcp_rsize:
         yield "a=rtcp-rsize"
     yield from extension_lines(media)
-    yield from codec_lines(media.codec, media.feedback, media.rtx_payload_type)
+    for entry in media.formats:
+        yield from codec_lines(entry.codec, media.feedback, entry.rtx_payload_type)
     if media.rids:
         yield from (f"a=rid:{rid} recv" for rid in media.rids)
         yield f"a=simulcast:recv {';'.join(media.rids)}"

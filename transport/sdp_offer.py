@@ -15,6 +15,7 @@ from transport.sdp_types import (
     TRANSPORT_CC,
     Codec,
     LocalTransport,
+    MediaFormat,
     NegotiatedMedia,
     OfferedMedia,
     OfferMedia,
@@ -151,28 +152,38 @@ def parse_answer(spec: OfferSpec, text: str) -> tuple[RemoteTransport, list[Nego
 
 
 def _agreed(spec: OfferSpec, index: int, media: OfferMedia, answered: OfferedMedia) -> NegotiatedMedia:
+    formats = _formats(media, answered)
+    if not formats:
+        raise _mismatch(f"media section {index} has no codec that was offered")
+    first, *others = formats
+    offered = _offered(spec, index, media, first.codec)
+    return NegotiatedMedia(
+        mid=offered.mid,
+        kind=offered.kind,
+        direction=offered.direction,
+        codec=first.codec,
+        rtx_payload_type=first.rtx_payload_type,
+        extensions={uri: n for uri, n in offered.extensions.items() if answered.extensions.get(uri) == n},
+        remote_ssrcs=answered.ssrcs if media.direction == "recvonly" else (),
+        remote_rtx_ssrcs=dict(answered.fid_ssrcs) if media.direction == "recvonly" else {},
+        feedback=offered.feedback & answered.feedback[first.codec.payload_type],
+        ssrc=offered.ssrc,
+        rtx_ssrc=None if first.rtx_payload_type is None else offered.rtx_ssrc,
+        also=tuple(others),
+    )
+
+
+def _formats(media: OfferMedia, answered: OfferedMedia) -> list[MediaFormat]:
+    """What was offered and taken, in the answer's order."""
+    taken = {codec.payload_type for codec in answered.codecs if codec.is_named("rtx")}
+    formats = []
     for theirs in answered.codecs:
         ours = next((codec for codec in media.codecs if codec.payload_type == theirs.payload_type), None)
         if ours is None or not ours.is_named(theirs.name) or ours.clock_rate != theirs.clock_rate:
             continue
-        offered = _offered(spec, index, media, theirs)
-        has_rtx = any(
-            codec.is_named("rtx") and codec.payload_type == offered.rtx_payload_type for codec in answered.codecs
-        )
-        return NegotiatedMedia(
-            mid=offered.mid,
-            kind=offered.kind,
-            direction=offered.direction,
-            codec=theirs,
-            rtx_payload_type=offered.rtx_payload_type if has_rtx else None,
-            extensions={uri: n for uri, n in offered.extensions.items() if answered.extensions.get(uri) == n},
-            remote_ssrcs=answered.ssrcs if media.direction == "recvonly" else (),
-            remote_rtx_ssrcs=dict(answered.fid_ssrcs) if media.direction == "recvonly" else {},
-            feedback=offered.feedback & answered.feedback[theirs.payload_type],
-            ssrc=offered.ssrc,
-            rtx_ssrc=offered.rtx_ssrc if has_rtx else None,
-        )
-    raise _mismatch(f"media section {index} has no codec that was offered")
+        rtx = theirs.payload_type + 1 if media.rtx and theirs.payload_type + 1 in taken else None
+        formats.append(MediaFormat(theirs, rtx))
+    return formats
 
 
 def _mismatch(text: str) -> SdpError:

@@ -139,12 +139,21 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class MediaFormat:
+    """A payload format that was agreed on, with the payload type of its retransmissions."""
+
+    codec: Codec
+    rtx_payload_type: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NegotiatedMedia:
     """What both sides agreed on for one media section.
 
     :param kind: ``audio`` or ``video``.
     :param direction: ours.
-    :param codec: the one codec in use, with the payload type for both ways.
+    :param codec: the codec in use, with the payload type for both ways.
+    :param also: further codecs that the one source may change to, from any packet on.
     :param feedback: RTCP feedback in use: ``nack``, ``nack pli``, ``ccm fir``, ``goog-remb``, ``transport-cc``.
     :param extensions: header extension URI to its id.
     :param remote_ssrcs: primary SSRCs that the other side announced (often none with simulcast).
@@ -166,6 +175,12 @@ class NegotiatedMedia:
     feedback: frozenset[str] = frozenset()
     ssrc: int = 0
     rtx_ssrc: int | None = None
+    also: tuple[MediaFormat, ...] = ()
+
+    @property
+    def formats(self) -> tuple[MediaFormat, ...]:
+        """All formats that were agreed on, the first one first."""
+        return (MediaFormat(self.codec, self.rtx_payload_type), *self.also)
 
     @property
     def sends(self) -> bool:
@@ -187,6 +202,7 @@ class AnswerPolicy:
     :param video_codecs: acceptable video codecs, best first; empty refuses video.
     :param max_audio: sections of audio that are accepted, the first ones; the rest is refused with port 0.
     :param max_video: likewise of video.
+    :param max_video_codecs: codecs taken in one section of video, the best ones.
     :param require_audio: without an audio section for us the offer is refused (``offer_without_audio``).
     :param audio_nack: ask for and answer retransmission of audio even where it was not offered.
     :param transport_cc: take transport-wide feedback where offered (Chromium then sends no REMB).
@@ -200,6 +216,7 @@ class AnswerPolicy:
     video_codecs: tuple[str, ...] = ("VP8", "H264", "VP9", "AV1")
     max_audio: int = 1
     max_video: int = 1
+    max_video_codecs: int = 1
     require_audio: bool = True
     audio_nack: bool = True
     transport_cc: bool = False

@@ -113,6 +113,7 @@ class SendStream:
         self._rtx_header: bytearray | None = None
         if rtx_payload_type is not None and rtx_ssrc is not None:
             self._rtx_header = _template(rtx_payload_type, rtx_ssrc, block)
+        self._rtx_types = {payload_type: rtx_payload_type} if rtx_payload_type is not None else {}
         self._rtx_sequence = random.getrandbits(15)
         self._cname = cname
         first = random.getrandbits(15) if first_sequence is None else first_sequence & 0xFFFF
@@ -151,6 +152,15 @@ class SendStream:
             resend_bytes_per_s=resend_bytes_per_s,
             extensions={mid_id: media.mid.encode()} if mid_id else rtp.NO_EXTENSIONS,
         )
+
+    def switch_format(self, payload_type: int, rtx_payload_type: int | None) -> None:
+        """What is sent next is in another of the formats agreed on. Retransmissions keep the format they had.
+
+        :param rtx_payload_type: the format's RTX; without one its packets go again as they were.
+        """
+        self.payload_type = payload_type
+        if rtx_payload_type is not None:
+            self._rtx_types[payload_type] = rtx_payload_type
 
     @property
     def rtt_s(self) -> float | None:
@@ -276,12 +286,13 @@ class SendStream:
 
     def _again(self, seq: int, kept: tuple[int, int, bytes, float]) -> bytearray:
         head, timestamp, payload, _ = kept
-        if self._rtx_header is None:
+        rtx_type = self._rtx_types.get(head & 0x7F)
+        if self._rtx_header is None or rtx_type is None:
             _PATCH.pack_into(self._header, 1, head, seq & 0xFFFF, timestamp)
             return self._header + payload
         # RFC 4588 section 4: own number, the original's timestamp and marker, its number before the payload.
         header = self._rtx_header
-        _PATCH.pack_into(header, 1, header[1] & 0x7F | head & 0x80, self._rtx_sequence, timestamp)
+        _PATCH.pack_into(header, 1, rtx_type | head & 0x80, self._rtx_sequence, timestamp)
         self._rtx_sequence = (self._rtx_sequence + 1) & 0xFFFF
         return header + _SEQUENCE.pack(seq & 0xFFFF) + payload
 
