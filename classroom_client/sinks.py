@@ -9,6 +9,9 @@ from typing import Any, Protocol
 
 from classroom_client.player import SAMPLE_RATE, Piece
 
+_STARVED_S = 0.01
+"""A lasting sound that comes so much later than the sound before it had to wait: the machine was too slow."""
+
 
 class Sink(Protocol):
     """Takes pieces of sound and plays them at its own pace.
@@ -58,8 +61,8 @@ class ClockSink:
 class WavSink(ClockSink):
     """Also writes what would have been heard: 48 kHz, mono, 16 bit, from the first sound on.
 
-    Beside it goes ``<name>.json``: which stretch of the file is which lecture time at which speed, so that stretching
-    and waiting can be undone for judging.
+    Beside it goes ``<name>.json``: which stretch of the file is which lecture time at which speed, heard when
+    (``at_s``, the monotonic clock), so that stretching and waiting can be undone for judging.
     """
 
     def __init__(self, path: Path) -> None:
@@ -79,10 +82,11 @@ class WavSink(ClockSink):
         return self._samples * 1000 // SAMPLE_RATE
 
     def write(self, piece: Piece) -> None:
+        at_s = (self._began or 0.0) + self._written / SAMPLE_RATE
         super().write(piece)
         if not self._segments and piece.what not in ("voice", "concealed"):
             return
-        self._note(piece)
+        self._note(piece, at_s)
         # writeframes() keeps the header right after every piece, so that a killed hall leaves a readable file.
         self._wave.writeframes(piece.pcm.tobytes())
         self._samples += len(piece.pcm)
@@ -93,15 +97,20 @@ class WavSink(ClockSink):
         text = json.dumps({"sample_rate": SAMPLE_RATE, "segments": self._segments}, indent=1)
         self._path.with_name(self._path.name + ".json").write_text(text + "\n", encoding="utf-8")
 
-    def _note(self, piece: Piece) -> None:
+    def _note(self, piece: Piece, at_s: float) -> None:
         last = self._segments[-1] if self._segments else None
-        follows = last is not None and last["t_ms"] + last["lecture_ms"] == piece.t_ms
+        follows = (
+            last is not None
+            and last["t_ms"] + last["lecture_ms"] == piece.t_ms
+            and abs(last["at_s"] + last["samples"] / SAMPLE_RATE - at_s) < _STARVED_S
+        )
         if last is not None and follows and last["what"] == piece.what and last["speed"] == round(piece.speed, 3):
             last["samples"] += len(piece.pcm)
             last["lecture_ms"] += piece.lecture_ms
             return
         self._segments.append(
             {
+                "at_s": round(at_s, 4),
                 "sample": self._samples,
                 "samples": len(piece.pcm),
                 "what": str(piece.what),
