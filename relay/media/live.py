@@ -267,6 +267,7 @@ class LiveLecture:
         if entry.kind not in MEDIA_KINDS:
             self._stage.tail.push(entry)
             self._stage.book.apply(entry)
+            self._stage.overview.apply(entry)
         self._people.appended(entry)
 
     def _check_open(self) -> None:

@@ -33,7 +33,7 @@ class HallRoster:
 
     def __init__(self) -> None:
         self._halls: dict[str, ConnectedHall] = {}
-        self._gone: OrderedDict[str, HallStatus] = OrderedDict()
+        self._gone: OrderedDict[str, tuple[HallStatus, float]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._halls)
@@ -60,11 +60,15 @@ class HallRoster:
         if self._halls.get(hall.name) is not hall:
             return  # another connection has its name by now
         del self._halls[hall.name]
-        self._gone[hall.name] = replace(hall.status(), connected=False)
+        self._gone[hall.name] = replace(hall.status(), connected=False), hall.last_heard_s
         self._gone.move_to_end(hall.name)
         if len(self._gone) > REMEMBERED:
             self._gone.popitem(last=False)
 
     def statuses(self) -> tuple[HallStatus, ...]:
         """All halls, connected ones first."""
-        return (*(hall.status() for hall in self._halls.values()), *self._gone.values())
+        return tuple(status for status, _ in self.heard())
+
+    def heard(self) -> tuple[tuple[HallStatus, float], ...]:
+        """All halls, connected ones first, each with the loop time at which it was last heard."""
+        return (*((hall.status(), hall.last_heard_s) for hall in self._halls.values()), *self._gone.values())

@@ -3,8 +3,9 @@
 ``lecture`` (id, title, course, languages, state, publisher, t_ms); ``publishers`` (role, language, connected, remote,
 silent_s, rtt_ms, sources: kind, codec, rid, kbps, fraction_lost, jitter_ms, packets, repaired, given_up; malformed);
 ``voices`` by language (recorded_end_ms, concealed_ms, made_kbps, listeners); ``camera`` (codec, viewers);
-``halls`` (fields of :class:`lecture.messages.HallStatus`, and of those connected ``link``: see
-:meth:`relay.media.subscriber.Subscriber.facts`);
+``halls`` (fields of :class:`lecture.messages.HallStatus`; ``silent_s`` since it was last heard; ``page_due``, the page
+that belongs to what it hears now, of a hall that has gone the lecturer's page; of those connected ``link``: see
+:meth:`relay.media.hall.HallConnection.link`); ``questions`` (the newest, oldest first: t_ms, hall, text);
 ``players`` (links of standard players); ``recorder`` (committed_ms, pending_bytes, dropped_entries, trouble);
 ``deck`` (deck, page, page_count, decks, troubles). Rates in kbit/s of UDP payload.
 """
@@ -45,6 +46,7 @@ def snapshot(
         },
         "camera": {"codec": stage.camera.codec, "viewers": sum(sender.on for sender in stage.camera.senders)},
         "halls": _halls(stage),
+        "questions": stage.overview.questions,
         "players": [player.facts() for player in players],
         "recorder": {
             "committed_ms": stage.recorder.committed_ms,
@@ -64,10 +66,19 @@ def snapshot(
 
 def _halls(stage: Stage) -> list[dict[str, Any]]:
     connected = {hall.name: hall for hall in stage.roster}
+    now, now_ms = stage.now, stage.now_ms()
     halls = []
-    for status in stage.roster.statuses():
+    for status, heard_s in stage.roster.heard():
         hall = connected.get(status.name) if status.connected else None
-        halls.append({**asdict(status), "link": None if hall is None else hall.link()})
+        heard_ms = now_ms - status.behind_ms if hall is not None else now_ms
+        halls.append(
+            {
+                **asdict(status),
+                "silent_s": round(now - heard_s, 1),
+                "page_due": stage.overview.page_at(heard_ms),
+                "link": None if hall is None else hall.link(),
+            }
+        )
     return halls
 
 

@@ -32,6 +32,9 @@ ever, and a few hundred such clients all places."""
 UNLIMITED_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
 """Must answer while the relay is overloaded: that is what they are for."""
 
+POLLED_ROUTES = frozenset({"/api/live"})
+"""Asked for every two seconds by each open console: what was refused is logged, what went well would fill the log."""
+
 
 class Gate:
     """ASGI middleware around the whole application.
@@ -67,7 +70,7 @@ class Gate:
                 raise
         finally:
             self._active -= 1
-            if self._config.log.access:
+            if self._config.log.access and not (reply.status == 200 and scope["path"] in POLLED_ROUTES):
                 self._note(scope, reply.status, time.monotonic() - started)
 
     def _body_limit(self, scope: Scope) -> int:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime
@@ -10,6 +11,7 @@ import pytest_asyncio
 
 from lecture.entries import Entry, Kind, pack_event
 from recordings.catalogue import Catalogue
+from tests.network.peers import until
 from tests.network.relays import SDP, Served, bearer, publisher_offer, served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -157,3 +159,31 @@ async def test_the_end_of_a_lecture_is_in_the_catalogue_at_once_and_after_a_rest
         assert settled["state"] == "ended"
         refused = await again.http.post("/whip/waves", headers={**SDP, **bearer(token)}, content=b"v=0")
         assert (refused.status_code, refused.json()["error"]["id"]) == (410, "lecture_ended")
+
+
+async def test_the_console_is_told_of_lectures_halls_links_and_questions(relay: Served) -> None:
+    assert (await relay.http.get("/api/live")).status_code == 401
+    assert (await relay.http.get("/api/live", headers=relay.lecturer)).status_code == 401
+    assert (await relay.http.get("/api/live", headers=relay.staff)).json() == {"poll_s": 2.0, "lectures": []}
+    lecture = await relay.relay.open_lecture("waves")
+    for t_ms, page in ((0, 1), (0, 2)):
+        lecture.log.append(Entry(Kind.TURN, t_ms, pack_event({"deck": "d", "page": page})))
+    async with relay.socket("/ws/hall/waves") as ws:
+        await ws.send(json.dumps({"kind": "hello", "v": "1.0", "token": relay.hall_token, "hall": "Busan"}))
+        await ws.recv()
+        await ws.send(json.dumps({"kind": "report", "behind_ms": 1500, "page": 1, "heads": 40}))
+        await ws.send(json.dumps({"kind": "question", "text": "Why?"}))
+        await until(lambda: lecture.snapshot()["questions"])
+        answer = await relay.http.get("/api/live", headers=relay.staff)
+        (shown,) = answer.json()["lectures"]
+        (hall,) = shown["halls"]
+    assert answer.headers["content-encoding"] == "gzip"
+    assert shown["lecture"]["title"] == "Waves"
+    assert shown["players"] == 0
+    assert [(asked["hall"], asked["text"]) for asked in shown["questions"]] == [("Busan", "Why?")]
+    assert (hall["name"], hall["connected"], hall["behind_ms"], hall["page"]) == ("Busan", True, 1500, 1)
+    assert hall["silent_s"] < 5
+    assert hall["link"]["connected"] is False
+    await until(lambda: not lecture.snapshot()["halls"][0]["connected"])
+    (gone,) = (await relay.http.get("/api/live", headers=relay.staff)).json()["lectures"][0]["halls"]
+    assert (gone["name"], gone["page_due"], gone["link"]) == ("Busan", 2, None)

@@ -1,0 +1,50 @@
+"""What staff look back at in a lecture: which page was due when, and what halls asked. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+from typing import Any
+
+from lecture.decks import PageTurn, read_deck_event
+from lecture.entries import Entry, Kind, unpack_event
+
+KEPT_TURNS = 512
+KEPT_QUESTIONS = 30
+
+
+class Overview:
+    """Follows a log's TURN and QUESTION entries; the newest few are kept."""
+
+    def __init__(self) -> None:
+        # Oldest first by lecture time; beyond the bound the oldest are dropped, which no hall still shows.
+        self._turns: list[tuple[int, int]] = []
+        self._questions: deque[dict[str, Any]] = deque(maxlen=KEPT_QUESTIONS)
+
+    def apply(self, entry: Entry) -> None:
+        """Take an entry; other kinds and malformed ones change nothing."""
+        if entry.kind not in (Kind.TURN, Kind.QUESTION):
+            return
+        try:
+            fields = unpack_event(entry)
+            turn = read_deck_event(entry.kind, fields) if entry.kind is Kind.TURN else None
+        except ValueError:
+            return
+        if isinstance(turn, PageTurn):
+            at = bisect_right(self._turns, entry.t_ms, key=lambda known: known[0])
+            self._turns.insert(at, (entry.t_ms, turn.page))
+            del self._turns[:-KEPT_TURNS]
+        elif entry.kind is Kind.QUESTION:
+            self._questions.append(
+                {"t_ms": entry.t_ms, "hall": str(fields.get("hall", "")), "text": str(fields.get("text", ""))}
+            )
+
+    @property
+    def questions(self) -> list[dict[str, Any]]:
+        """The newest questions, oldest first: ``t_ms``, ``hall``, ``text``."""
+        return list(self._questions)
+
+    def page_at(self, t_ms: int) -> int:
+        """The page that belongs on a projector which is at this lecture time; 0 before the first turn."""
+        at = bisect_right(self._turns, t_ms, key=lambda known: known[0])
+        return self._turns[at - 1][1] if at else 0
