@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from relay.adaptation.rungs import RungChooser
+from relay.adaptation.report_rungs import ReportChooser
 from relay.media.camera_line import CameraLine
 from relay.media.media_session import MediaSession
 from relay.media.subscriber import Subscriber
@@ -43,7 +43,7 @@ class Fanout:
             session.peer,
             session.media,
             language,
-            RungChooser(camera=_has_camera(session.media), start_with_camera=start_with_camera),
+            ReportChooser(camera=_has_camera(session.media), start_with_camera=start_with_camera),
         )
         session.on_rtcp = subscriber.push_rtcp
         self._subscribers.add(subscriber)

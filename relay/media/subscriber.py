@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from relay.adaptation.rungs import LinkReport, RungChooser
+from relay.adaptation.report_rungs import LinkReport, ReportChooser
 from relay.media.camera_sender import CameraSender
 from relay.media.voice_sender import VoiceSender
 from transport import rtcp
@@ -30,7 +30,7 @@ class Subscriber:
         peer: Peer,
         media: list[NegotiatedMedia],
         language: str,
-        chooser: RungChooser,
+        chooser: ReportChooser,
     ) -> None:
         voices = [item for item in media if item.kind == "audio" and item.sends]
         cameras = [item for item in media if item.kind == "video" and item.sends]
