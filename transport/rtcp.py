@@ -1,4 +1,5 @@
-"""RTCP packets (RFC 3550 section 6, feedback RFC 4585, FIR RFC 5104, REMB draft-alvestrand-rmcat-remb).
+"""RTCP packets (RFC 3550 section 6, feedback RFC 4585, FIR RFC 5104, REMB draft-alvestrand-rmcat-remb,
+transport-wide feedback draft-holmer-rmcat-transport-wide-cc-extensions-01).
 
 Everything here is pure. Bytes that are not RTCP raise :class:`transport.rtp.MalformedPacket`, never anything else;
 packet types this version does not know come out as :class:`UnknownRtcp` and are for the caller to ignore.
@@ -9,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 
+from transport.rtcp_feedback import build_feedback, parse_feedback
 from transport.rtcp_types import Bye as Bye
 from transport.rtcp_types import Fir as Fir
 from transport.rtcp_types import Nack as Nack
@@ -19,12 +21,14 @@ from transport.rtcp_types import ReportBlock as ReportBlock
 from transport.rtcp_types import RtcpPacket as RtcpPacket
 from transport.rtcp_types import SenderReport as SenderReport
 from transport.rtcp_types import SourceDescription as SourceDescription
+from transport.rtcp_types import TransportFeedback as TransportFeedback
 from transport.rtcp_types import UnknownRtcp as UnknownRtcp
 from transport.rtp import MalformedPacket
 
 SENDER_REPORT, RECEIVER_REPORT, SOURCE_DESCRIPTION, BYE = 200, 201, 202, 203
 TRANSPORT_FEEDBACK, PAYLOAD_FEEDBACK = 205, 206
 FMT_NACK, FMT_PLI, FMT_FIR, FMT_APPLICATION = 1, 1, 4, 15
+FMT_TRANSPORT_WIDE = 15
 CNAME_ITEM = 1
 
 NTP_EPOCH_S = 2_208_988_800
@@ -85,6 +89,8 @@ def _parse_one(packet_type: int, count: int, body: bytes) -> RtcpPacket:
         return Bye(ssrcs, rest[1 : 1 + rest[0]].decode(errors="replace") if rest else "")
     if packet_type == TRANSPORT_FEEDBACK and count == FMT_NACK:
         return _parse_nack(body)
+    if packet_type == TRANSPORT_FEEDBACK and count == FMT_TRANSPORT_WIDE:
+        return parse_feedback(body)
     if packet_type == PAYLOAD_FEEDBACK and count == FMT_PLI:
         return Pli(*_FEEDBACK.unpack_from(body))
     if packet_type == PAYLOAD_FEEDBACK and count == FMT_FIR:
@@ -195,6 +201,8 @@ def _build_one(packet: RtcpPacket) -> tuple[int, int, bytes]:
             packed = len(ssrcs) << 24 | exponent << 18 | bitrate_bps >> exponent
             tail = struct.pack(f"!I{len(ssrcs)}I", packed, *ssrcs)
             return PAYLOAD_FEEDBACK, FMT_APPLICATION, _FEEDBACK.pack(sender_ssrc, 0) + b"REMB" + tail
+        case TransportFeedback():
+            return TRANSPORT_FEEDBACK, FMT_TRANSPORT_WIDE, build_feedback(packet)
         case UnknownRtcp(packet_type, count, body):
             return packet_type, count, body
 

@@ -101,6 +101,25 @@ class Remb:
 
 
 @dataclass(frozen=True, slots=True)
+class TransportFeedback:
+    """Transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01 section 3.1).
+
+    :param base_sequence: transport-wide sequence number (16 bits) of the first packet it speaks of.
+    :param feedback_count: counts the sender's feedback packets (8 bits).
+    :param reference: 24 bits of the receiver's clock in units of 64 ms.
+    :param arrivals: for each packet from ``base_sequence`` on: when it arrived, in ticks of 250 µs after the reference
+        (may be negative), or ``None`` if it has not.
+    """
+
+    sender_ssrc: int
+    media_ssrc: int
+    base_sequence: int
+    feedback_count: int
+    reference: int
+    arrivals: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownRtcp:
     """A packet of a type (or feedback format, in ``count``) not known here; ``body`` is all after its header."""
 
@@ -109,4 +128,6 @@ class UnknownRtcp:
     body: bytes
 
 
-RtcpPacket = SenderReport | ReceiverReport | SourceDescription | Bye | Nack | Pli | Fir | Remb | UnknownRtcp
+RtcpPacket = (
+    SenderReport | ReceiverReport | SourceDescription | Bye | Nack | Pli | Fir | Remb | TransportFeedback | UnknownRtcp
+)

@@ -13,6 +13,7 @@ from transport.sdp_parse import MAX_SDP_BYTES, parse_offer
 from transport.sdp_types import (
     ABS_SEND_TIME,
     AUDIO_LEVEL,
+    HALLCAST_DATA,
     HALLCAST_VOICE,
     MID,
     REPAIRED_RID,
@@ -38,6 +39,7 @@ from transport.sdp_types import (
 __all__ = [
     "ABS_SEND_TIME",
     "AUDIO_LEVEL",
+    "HALLCAST_DATA",
     "HALLCAST_VOICE",
     "MAX_SDP_BYTES",
     "MID",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from transport.errors import SdpError
 from transport.sdp_types import (
+    HALLCAST_DATA,
     REPAIRED_RID,
     RID,
     AnswerPolicy,
@@ -25,6 +26,7 @@ from transport.sdp_write import (
     join,
     known_extensions,
     known_feedback,
+    red_lines,
     session_lines,
     source_lines,
     transport_lines,
@@ -61,7 +63,7 @@ def make_answer(offer: Offer, policy: AnswerPolicy, local: LocalTransport) -> tu
 
 def _accept(offer: Offer, policy: AnswerPolicy) -> dict[int, NegotiatedMedia]:
     """Sections that we take, in the order of the answer's bundle."""
-    room = {"audio": policy.max_audio, "video": policy.max_video}
+    room = {"audio": policy.max_audio, "video": policy.max_video, "application": int(policy.data)}
     accepted: dict[int, NegotiatedMedia] = {}
     audio_offered = False
     for index in offer.bundled:
@@ -83,7 +85,8 @@ def _accept(offer: Offer, policy: AnswerPolicy) -> dict[int, NegotiatedMedia]:
 
 def _suits(offered: OfferedMedia, policy: AnswerPolicy) -> bool:
     theirs = ("sendonly", "sendrecv") if policy.direction == "recvonly" else ("recvonly", "sendrecv")
-    is_rtp = offered.kind in ("audio", "video") and "RTP" in offered.protocol.upper()
+    # Data channels are of kind application too, over SCTP: not for us.
+    is_rtp = offered.kind in ("audio", "video", "application") and "RTP" in offered.protocol.upper()
     return is_rtp and offered.rtcp_mux and offered.direction in theirs
 
 
@@ -117,6 +120,7 @@ def _negotiate(offered: OfferedMedia, policy: AnswerPolicy) -> NegotiatedMedia |
         ssrc=random_ssrc(),
         rtx_ssrc=random_ssrc() if sends and rtx is not None else None,
         also=tuple(MediaFormat(other, _rtx_of(offered, other)) for other in others),
+        red_payload_type=_red_of(offered, codec) if policy.red else None,
     )
 
 
@@ -128,11 +132,23 @@ def _rtx_of(offered: OfferedMedia, codec: Codec) -> int | None:
     return None
 
 
+def _red_of(offered: OfferedMedia, codec: Codec) -> int | None:
+    """Payload type of redundancy of this codec with itself (RFC 2198 section 5)."""
+    for entry in offered.codecs:
+        same_clock = (entry.clock_rate, entry.channels) == (codec.clock_rate, codec.channels)
+        if offered.kind == "audio" and entry.is_named("red") and same_clock:
+            blocks = entry.fmtp.split("/")
+            if len(blocks) > 1 and {block.strip() for block in blocks} == {str(codec.payload_type)}:
+                return entry.payload_type
+    return None
+
+
 def _choose_codecs(offered: OfferedMedia, policy: AnswerPolicy) -> list[Codec]:
     """Our order of codecs decides, then the offerer's order of formats."""
     chosen: list[Codec] = []
-    most = 1 if offered.kind == "audio" else policy.max_video_codecs
-    for name in policy.audio_codecs if offered.kind == "audio" else policy.video_codecs:
+    most = policy.max_video_codecs if offered.kind == "video" else 1
+    names = {"audio": policy.audio_codecs, "video": policy.video_codecs, "application": (HALLCAST_DATA,)}
+    for name in names[offered.kind]:
         formats = [codec for codec in offered.codecs if codec.is_named(name)]
         if not formats:
             continue
@@ -159,6 +175,8 @@ def _with_opus_parameters(codec: Codec, policy: AnswerPolicy) -> Codec:
 def _section(offered: OfferedMedia, media: NegotiatedMedia, cname: str) -> Iterator[str]:
     types = ((entry.codec.payload_type, entry.rtx_payload_type) for entry in media.formats)
     formats = [number for pair in types for number in pair if number is not None]
+    if media.red_payload_type is not None:
+        formats.append(media.red_payload_type)
     yield f"m={offered.kind} 9 {offered.protocol} {' '.join(map(str, formats))}"
     yield "c=IN IP4 0.0.0.0"
     if offered.mid:
@@ -170,6 +188,8 @@ def _section(offered: OfferedMedia, media: NegotiatedMedia, cname: str) -> Itera
     yield from extension_lines(media)
     for entry in media.formats:
         yield from codec_lines(entry.codec, media.feedback, entry.rtx_payload_type)
+    if media.red_payload_type is not None:
+        yield from red_lines(media.codec, media.red_payload_type)
     if media.rids:
         yield from (f"a=rid:{rid} recv" for rid in media.rids)
         yield f"a=simulcast:recv {';'.join(media.rids)}"

@@ -10,6 +10,7 @@ from transport.sdp_parse import parse_offer
 from transport.sdp_types import (
     ABS_SEND_TIME,
     AUDIO_LEVEL,
+    HALLCAST_DATA,
     HALLCAST_VOICE,
     MID,
     TRANSPORT_CC,
@@ -39,6 +40,8 @@ _VOICE = {
     HALLCAST_VOICE: Codec(112, HALLCAST_VOICE, 48000),
     "opus": Codec(111, "opus", 48000, 2, "minptime=10;useinbandfec=1"),
 }
+
+_DATA = Codec(120, HALLCAST_DATA, 1000)
 
 # Video formats have even payload types, their retransmissions the next odd one.
 _VIDEO = {
@@ -70,16 +73,23 @@ def hall_media(
     camera: bool = True,
     voice: tuple[str, ...] = (HALLCAST_VOICE, "opus"),
     camera_codecs: tuple[str, ...] = ("VP8", "H264", "VP9", "AV1"),
+    data: bool = False,
+    transport_cc: bool = False,
 ) -> OfferSpec:
-    """What a hall offers: voice in the payloads it can take, best first, and the camera; all recvonly.
+    """What a hall offers: voice in the payloads it can take, best first, the camera, and data; all recvonly.
 
     :param voice: of ``hallcast-voice`` and ``opus``.
     :param camera_codecs: of ``VP8``, ``H264``, ``VP9`` and ``AV1``.
+    :param data: ``hallcast-data``, the carrier of events and pages; its sender learns of losses by transport-wide
+        feedback alone, so that is offered as well.
+    :param transport_cc: offer transport-wide feedback on every section.
     """
     media = [OfferMedia("audio", "recvonly", tuple(_VOICE[name] for name in voice), rtx=False)]
     if camera:
         media.append(OfferMedia("video", "recvonly", tuple(_VIDEO[name] for name in camera_codecs)))
-    return OfferSpec(tuple(media))
+    if data:
+        media.append(OfferMedia("application", "recvonly", (_DATA,), rtx=False))
+    return OfferSpec(tuple(media), transport_cc=transport_cc or data)
 
 
 def make_offer(spec: OfferSpec, local: LocalTransport) -> str:

@@ -20,6 +20,9 @@ TRANSPORT_CC = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-exte
 HALLCAST_VOICE = "hallcast-voice"
 """Encoding name of the voice payload between relay and our hall (``docs/protocol.md``)."""
 
+HALLCAST_DATA = "hallcast-data"
+"""Encoding name of the data payload between relay and our hall (``docs/protocol.md``)."""
+
 
 def random_ssrc() -> int:
     """A fresh SSRC (RFC 3550 section 8); never 0, which some feedback messages use for *none*."""
@@ -150,7 +153,7 @@ class MediaFormat:
 class NegotiatedMedia:
     """What both sides agreed on for one media section.
 
-    :param kind: ``audio`` or ``video``.
+    :param kind: ``audio``, ``video`` or ``application`` (``hallcast-data``).
     :param direction: ours.
     :param codec: the codec in use, with the payload type for both ways.
     :param also: further codecs that the one source may change to, from any packet on.
@@ -161,6 +164,8 @@ class NegotiatedMedia:
     :param rids: simulcast streams we receive, in the sender's order; empty without simulcast.
     :param ssrc: the SSRC we send media with, or report with where we only receive.
     :param rtx_ssrc: the SSRC of our retransmissions, ``None`` where we do not send any that way.
+    :param red_payload_type: payload type of redundant audio (RFC 2198, :mod:`transport.red`) whose blocks are all of
+        ``codec``; ``None`` where it was not agreed on.
     """
 
     mid: str
@@ -176,6 +181,7 @@ class NegotiatedMedia:
     ssrc: int = 0
     rtx_ssrc: int | None = None
     also: tuple[MediaFormat, ...] = ()
+    red_payload_type: int | None = None
 
     @property
     def formats(self) -> tuple[MediaFormat, ...]:
@@ -206,6 +212,8 @@ class AnswerPolicy:
     :param require_audio: without an audio section for us the offer is refused (``offer_without_audio``).
     :param audio_nack: ask for and answer retransmission of audio even where it was not offered.
     :param transport_cc: take transport-wide feedback where offered (Chromium then sends no REMB).
+    :param red: take redundant audio (RFC 2198) where it is offered for the codec in use.
+    :param data: take one section of ``hallcast-data``.
     :param simulcast: receive the rids that a publisher offers; else its first one alone.
     :param opus_parameters: set in the answer's Opus ``fmtp`` over what was offered.
     :param h264_profile: ``profile-level-id`` to prefer among several H264 formats (its first four digits count).
@@ -220,6 +228,8 @@ class AnswerPolicy:
     require_audio: bool = True
     audio_nack: bool = True
     transport_cc: bool = False
+    red: bool = False
+    data: bool = False
     simulcast: bool = True
     opus_parameters: Mapping[str, str] = field(default_factory=dict)
     h264_profile: str | None = None
@@ -234,7 +244,7 @@ class OfferMedia:
     :param rtx: offer retransmission by RFC 4588 for the video codecs (audio repeats the packet itself).
     """
 
-    kind: Literal["audio", "video"]
+    kind: Literal["audio", "video", "application"]
     direction: Literal["sendonly", "recvonly"]
     codecs: tuple[Codec, ...]
     rtx: bool = True

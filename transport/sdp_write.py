@@ -21,19 +21,24 @@ STREAM_ID = "hallcast"
 
 AUDIO_EXTENSIONS = frozenset({MID, AUDIO_LEVEL, ABS_SEND_TIME})
 VIDEO_EXTENSIONS = frozenset({MID, RID, REPAIRED_RID, ABS_SEND_TIME})
+DATA_EXTENSIONS = frozenset({MID})
 AUDIO_FEEDBACK = frozenset({"nack"})
 VIDEO_FEEDBACK = frozenset({"nack", "nack pli", "ccm fir", "goog-remb"})
+DATA_FEEDBACK: frozenset[str] = frozenset()
+
+_EXTENSIONS = {"audio": AUDIO_EXTENSIONS, "video": VIDEO_EXTENSIONS, "application": DATA_EXTENSIONS}
+_FEEDBACK = {"audio": AUDIO_FEEDBACK, "video": VIDEO_FEEDBACK, "application": DATA_FEEDBACK}
 
 
 def known_extensions(kind: str, *, transport_cc: bool) -> frozenset[str]:
     """Header extensions that our RTP understands."""
-    known = AUDIO_EXTENSIONS if kind == "audio" else VIDEO_EXTENSIONS
+    known = _EXTENSIONS[kind]
     return known | {TRANSPORT_CC} if transport_cc else known
 
 
 def known_feedback(kind: str, *, transport_cc: bool) -> frozenset[str]:
     """RTCP feedback that our RTP understands."""
-    known = AUDIO_FEEDBACK if kind == "audio" else VIDEO_FEEDBACK
+    known = _FEEDBACK[kind]
     return known | {"transport-cc"} if transport_cc else known
 
 
@@ -73,6 +78,12 @@ def codec_lines(codec: Codec, feedback: Iterable[str], rtx_payload_type: int | N
     if rtx_payload_type is not None:
         yield f"a=rtpmap:{rtx_payload_type} rtx/{codec.clock_rate}"
         yield f"a=fmtp:{rtx_payload_type} apt={codec.payload_type}"
+
+
+def red_lines(codec: Codec, red_payload_type: int) -> Iterator[str]:
+    """Lines of the redundant form (RFC 2198 section 5) of a payload format, with one copy or more."""
+    yield f"a=rtpmap:{red_payload_type} red/{codec.clock_rate}/{codec.channels}"
+    yield f"a=fmtp:{red_payload_type} {codec.payload_type}/{codec.payload_type}"
 
 
 def source_lines(kind: str, ssrc: int, rtx_ssrc: int | None, cname: str) -> Iterator[str]:

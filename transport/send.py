@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from transport import rtcp, rtp
 from transport.received import ReceivedPacket
 from transport.rtcp import RtcpPacket
-from transport.sdp_types import MID, NegotiatedMedia
+from transport.sdp_types import MID, TRANSPORT_CC, NegotiatedMedia
 
 HOLD_OFF_ROUND_TRIPS = 0.85
 """A packet is not sent again sooner than this after it was sent: until then no request can know that it is lost.
@@ -136,11 +136,18 @@ class SendStream:
 
     @classmethod
     def negotiated(
-        cls, media: NegotiatedMedia, *, mid: bool = False, resend_bytes_per_s: float = RESEND_BYTES_PER_S
+        cls,
+        media: NegotiatedMedia,
+        *,
+        mid: bool = False,
+        transport_cc: bool = False,
+        resend_bytes_per_s: float = RESEND_BYTES_PER_S,
     ) -> SendStream:
         """The source that was agreed on.
 
         :param mid: each packet names its media section (RFC 8843 section 15), which a few receivers need.
+        :param transport_cc: leave room for the transport-wide sequence number where that was agreed on. The one who
+            sends then has to fill it in, in every packet (:func:`transport.twcc.stamp`).
         """
         mid_id = media.extensions.get(MID) if mid else None
         return cls(
@@ -151,6 +158,7 @@ class SendStream:
             rtx_ssrc=media.rtx_ssrc,
             resend_bytes_per_s=resend_bytes_per_s,
             extensions={mid_id: media.mid.encode()} if mid_id else rtp.NO_EXTENSIONS,
+            transport_sequence_id=media.extensions.get(TRANSPORT_CC) if transport_cc else None,
         )
 
     def switch_format(self, payload_type: int, rtx_payload_type: int | None) -> None:
@@ -167,12 +175,15 @@ class SendStream:
         """Round-trip time from receiver reports, else as told by :meth:`set_rtt`, else ``None``."""
         return self.stats.rtt_s if self.stats.rtt_s is not None else self._told_rtt_s
 
-    def send(self, payload: bytes, timestamp: int, marker: bool, now: float) -> bytearray:
+    def send(
+        self, payload: bytes, timestamp: int, marker: bool, now: float, payload_type: int | None = None
+    ) -> bytearray:
         """The next packet of our own.
 
         :param timestamp: of any width; its low 32 bits go on the wire.
+        :param payload_type: another one of the same section than usual (redundant audio).
         """
-        return self._emit(self._newest + 1, payload, timestamp & 0xFFFF_FFFF, marker, now)
+        return self._emit(self._newest + 1, payload, timestamp & 0xFFFF_FFFF, marker, now, payload_type)
 
     def forward(
         self, packet: ReceivedPacket, timestamp: int, now: float, payload: bytes | None = None
@@ -211,8 +222,12 @@ class SendStream:
         (where they would, all of this source's are moved up by as much as it takes)."""
         self._offset = None
 
-    def _emit(self, seq: int, payload: bytes, timestamp: int, marker: bool, now: float) -> bytearray:
-        head = self.payload_type | 0x80 if marker else self.payload_type
+    def _emit(
+        self, seq: int, payload: bytes, timestamp: int, marker: bool, now: float, payload_type: int | None = None
+    ) -> bytearray:
+        head = self.payload_type if payload_type is None else payload_type
+        if marker:
+            head |= 0x80
         header = self._header
         _PATCH.pack_into(header, 1, head, seq & 0xFFFF, timestamp)
         out = header + payload

@@ -98,8 +98,8 @@ def test_padding_of_the_last_packet_is_taken_off() -> None:
 
 
 def test_unknown_packets_are_handed_on() -> None:
-    feedback = bytes.fromhex("8fcd0003" + "00000001" + "00000002" + "00010001")
-    assert rtcp.parse(feedback) == [rtcp.UnknownRtcp(205, 15, feedback[4:])]
+    feedback = bytes.fromhex("8ecd0003" + "00000001" + "00000002" + "00010001")
+    assert rtcp.parse(feedback) == [rtcp.UnknownRtcp(205, 14, feedback[4:])]
     assert rtcp.build(*rtcp.parse(feedback)) == feedback
 
 
