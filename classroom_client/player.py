@@ -23,10 +23,25 @@ _FADE_SAMPLES = 240  # 5 ms: enough against a click, too short to swallow a cons
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """Part of a piece that fades from the voice of one moment into that of another (:class:`stretch.Laid`).
+
+    :param at: first sample in the piece.
+    :param from_ms: lecture time of the voice that it begins with; ``to_ms``: of the voice that it goes over to.
+    """
+
+    at: int
+    samples: int
+    from_ms: float
+    to_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """A piece of sound and what it is.
 
     :param pcm: 48 kHz mono; zeros where the player does not decode.
+    :param laid: where its voice comes from, for who wants to undo stretching.
     """
 
     what: What
@@ -34,6 +49,7 @@ class Piece:
     lecture_ms: int
     speed: float
     pcm: Pcm
+    laid: tuple[Passage, ...] = ()
 
 
 class Player:
@@ -59,6 +75,9 @@ class Player:
         # When which lecture time comes out: (first sample, lecture time). Bounded by what sinks queue (seconds).
         self._marks: deque[tuple[int, int]] = deque(maxlen=1000)
         self._samples = 0
+        # What was fed to the stretcher: (first sample, lecture time). Bounded: it holds back less than 60 ms.
+        self._fed: deque[tuple[int, int]] = deque(maxlen=8)
+        self._fed_samples = 0
 
     @property
     def samples(self) -> int:
@@ -77,7 +96,7 @@ class Player:
             self._marks.append((self._samples, step.t_ms))
         self._samples += len(pcm)
         self._count(step, len(pcm))
-        return Piece(step.what, step.t_ms, step.lecture_ms, step.speed, pcm)
+        return Piece(step.what, step.t_ms, step.lecture_ms, step.speed, pcm, self._passages())
 
     def heard_ms(self, queued_samples: int) -> int | None:
         """Lecture time that is coming out now, ``queued_samples`` being put out but not heard yet."""
@@ -100,6 +119,8 @@ class Player:
         if self._decoder is None:
             return np.zeros(round(_FRAME_SAMPLES / step.speed), np.int16)
         if step.what in (What.VOICE, What.CONCEALED):
+            self._fed.append((self._fed_samples, step.t_ms))
+            self._fed_samples += _FRAME_SAMPLES
             pcm = self._stretcher.feed(self._decoded(self._decoder, step), step.speed)
             return pcm if self._sounding else self._fade_in(pcm)
         return self._silence(self._decoder)
@@ -129,6 +150,21 @@ class Player:
         self._sounding = False
         tail = decoder.conceal(_FRAME_SAMPLES)[:, 0] * np.linspace(1, 0, _FRAME_SAMPLES, dtype=np.float32)
         return np.concatenate((self._stretcher.drain(), tail.astype(np.int16)))
+
+    def _passages(self) -> tuple[Passage, ...]:
+        laid = self._stretcher.take_laid()
+        return tuple(
+            Passage(one.at - laid[0].at, one.samples, self._fed_ms(one.fading), self._fed_ms(one.start)) for one in laid
+        )
+
+    def _fed_ms(self, sample: int) -> float:
+        """Lecture time of a sample fed to the stretcher."""
+        found = self._fed[0]
+        for fed in self._fed:
+            if fed[0] > sample:
+                break
+            found = fed
+        return found[1] + (sample - found[0]) * 1000 / SAMPLE_RATE
 
     def _count(self, step: Step, samples: int) -> None:
         if step.what is What.VOICE:

@@ -62,7 +62,9 @@ class WavSink(ClockSink):
     """Also writes what would have been heard: 48 kHz, mono, 16 bit, from the first sound on.
 
     Beside it goes ``<name>.json``: which stretch of the file is which lecture time at which speed, heard when
-    (``at_s``, the monotonic clock), so that stretching and waiting can be undone for judging.
+    (``at_s``, the monotonic clock). ``voice`` in it is a list of ``[sample, samples, from_ms, to_ms]``: these samples
+    fade from the voice of lecture time ``from_ms`` into that of ``to_ms`` (:func:`classroom_client.stretch.fade_in`;
+    both the same: that voice untouched). With it stretching and waiting can be undone exactly, for judging.
     """
 
     def __init__(self, path: Path) -> None:
@@ -74,6 +76,7 @@ class WavSink(ClockSink):
         self._wave.setsampwidth(2)
         self._wave.setframerate(SAMPLE_RATE)
         self._segments: list[dict[str, Any]] = []
+        self._voice: list[list[float]] = []
         self._samples = 0
 
     @property
@@ -87,6 +90,7 @@ class WavSink(ClockSink):
         if not self._segments and piece.what not in ("voice", "concealed"):
             return
         self._note(piece, at_s)
+        self._note_voice(piece)
         # writeframes() keeps the header right after every piece, so that a killed hall leaves a readable file.
         self._wave.writeframes(piece.pcm.tobytes())
         self._samples += len(piece.pcm)
@@ -94,8 +98,19 @@ class WavSink(ClockSink):
     def close(self) -> None:
         """Finish the file and write what is where in it."""
         self._wave.close()
-        text = json.dumps({"sample_rate": SAMPLE_RATE, "segments": self._segments}, indent=1)
-        self._path.with_name(self._path.name + ".json").write_text(text + "\n", encoding="utf-8")
+        about = {"sample_rate": SAMPLE_RATE, "segments": self._segments, "voice": self._voice}
+        self._path.with_name(self._path.name + ".json").write_text(json.dumps(about) + "\n", encoding="utf-8")
+
+    def _note_voice(self, piece: Piece) -> None:
+        for passage in piece.laid:
+            from_ms, to_ms = round(passage.from_ms, 3), round(passage.to_ms, 3)
+            if self._voice and from_ms == to_ms:
+                last = self._voice[-1]
+                follows = last[2] == last[3] and abs(last[2] + last[1] * 1000 / SAMPLE_RATE - from_ms) < 0.01
+                if follows and last[0] + last[1] == self._samples + passage.at:
+                    last[1] += passage.samples
+                    continue
+            self._voice.append([self._samples + passage.at, passage.samples, from_ms, to_ms])
 
     def _note(self, piece: Piece, at_s: float) -> None:
         last = self._segments[-1] if self._segments else None

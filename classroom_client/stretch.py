@@ -7,6 +7,8 @@ or repeated, so neither pitch nor phase jumps. At speed 1 the input passes bit b
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +21,23 @@ _ANALYSIS = _HOP + _SEARCH  # what must lie ahead of the wanted place before a h
 _HISTORY = 2 * _ANALYSIS
 
 
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """Which input became a piece of output: the output fades (:func:`fade_in`) from the input at ``fading`` into the
+    input at ``start``; where both are the same it is that input untouched. With this a stretch can be undone exactly.
+
+    :param at: first sample of the output, counted from the first ever put out.
+    :param samples: how many.
+    :param fading: first sample of the input that is left, counted from the first ever fed.
+    :param start: first sample of the input that is gone over to.
+    """
+
+    at: int
+    samples: int
+    fading: int
+    start: int
+
+
 class Stretcher:
     """Feeds speech through at a speed that may change with every call. Mono, 16 bit, 48 kHz.
 
@@ -26,14 +45,22 @@ class Stretcher:
     """
 
     def __init__(self) -> None:
+        self._laid: list[Laid] = []  # bounded: each call begins it anew
         self._buffer: NDArray[np.float32] = np.zeros(0, np.float32)
         self._next = 0  # where in the buffer what has been put out would go on
         self._ideal = 0.0  # where the tempo wants us to be
+        self._forgotten = 0  # input before the buffer
+        self._out = 0
 
     @property
     def held_samples(self) -> int:
         """Input that has been fed and not put out yet, in samples at speed 1."""
         return max(0, len(self._buffer) - self._next)
+
+    def take_laid(self) -> list[Laid]:
+        """What the last call put out, in order; once."""
+        laid, self._laid = self._laid, []
+        return laid
 
     def feed(self, pcm: Pcm, speed: float) -> Pcm:
         """Take input, give what can be put out.
@@ -43,6 +70,7 @@ class Stretcher:
         """
         if not 0.5 <= speed <= 2.0:
             raise ValueError(f"speed {speed} is outside 0.5 to 2")
+        self._laid = []
         self._buffer = np.concatenate((self._buffer, pcm.astype(np.float32)))
         out = self._pass_through() if speed == 1.0 else self._hops(speed)
         self._forget()
@@ -50,12 +78,14 @@ class Stretcher:
 
     def drain(self) -> Pcm:
         """Put out what is held back, as it is."""
+        self._laid = []
         out = self._pass_through()
         self._forget()
         return out
 
     def _pass_through(self) -> Pcm:
         out = self._buffer[self._next :]
+        self._lay(len(out), self._next)
         self._next = len(self._buffer)
         self._ideal = float(self._next)
         return _to_pcm(out)
@@ -72,6 +102,7 @@ class Stretcher:
             old = self._buffer[self._next : self._next + _HOP]
             new = self._buffer[start : start + _HOP]
             pieces.append(old + (new - old) * _FADE_IN)
+            self._lay(_HOP, start)
             self._next = start + _HOP
             self._ideal += step
         return _to_pcm(np.concatenate(pieces)) if pieces else np.zeros(0, np.int16)
@@ -86,9 +117,15 @@ class Stretcher:
         fine = region[fine_low : at + _COARSE + _HOP]
         return low + fine_low + _argmax_similarity(fine, template)
 
+    def _lay(self, samples: int, start: int) -> None:
+        if samples:
+            self._laid.append(Laid(self._out, samples, self._forgotten + self._next, self._forgotten + start))
+            self._out += samples
+
     def _forget(self) -> None:
         drop = min(self._next, int(self._ideal)) - _HISTORY
         if drop > 0:
+            self._forgotten += drop
             self._buffer = self._buffer[drop:]
             self._next -= drop
             self._ideal -= drop
@@ -107,4 +144,9 @@ def _to_pcm(samples: NDArray[np.float32]) -> Pcm:
     return np.clip(np.rint(samples), -32768, 32767).astype(np.int16)
 
 
-_FADE_IN = (0.5 - 0.5 * np.cos(np.pi * (np.arange(_HOP) + 0.5) / _HOP)).astype(np.float32)
+def fade_in(samples: int) -> NDArray[np.float32]:
+    """The weight that the new input rises with over a crossfade; the old one falls with what is left of 1."""
+    return (0.5 - 0.5 * np.cos(np.pi * (np.arange(samples) + 0.5) / samples)).astype(np.float32)
+
+
+_FADE_IN = fade_in(_HOP)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import av
@@ -9,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pystoi import stoi
 from scipy.signal import correlate
+
+from classroom_client.stretch import fade_in
 
 Samples = NDArray[np.float32]
 RATE = 16_000
@@ -66,3 +69,22 @@ def cut(source: Path, start_s: float, length_s: float, out: Path) -> Path:
         made.mux(stream.encode(frame))
         made.mux(stream.encode(None))
     return out
+
+
+def unstretched(heard: NDArray[np.int16], voice: Sequence[Sequence[float]]) -> NDArray[np.float32]:
+    """A hall's dumped voice (48 kHz) laid back on lecture time, from 0 on: what was played faster or slower, waited for
+    or caught up stands where it was spoken; what was not heard is silence.
+
+    :param voice: the list ``voice`` of the dump's ``.json``.
+    """
+    per_ms = 48
+    end = max((int(max(row[2], row[3]) * per_ms + row[1]) for row in voice), default=0)
+    laid, weights = np.zeros(end + 1, np.float32), np.zeros(end + 1, np.float32)
+    for at, samples, from_ms, to_ms in voice:
+        sound = heard[int(at) : int(at) + int(samples)].astype(np.float32)
+        rising = fade_in(len(sound)) if from_ms != to_ms else np.ones(len(sound), np.float32)
+        for start_ms, weight in ((to_ms, rising), (from_ms, 1 - rising)):
+            start = round(start_ms * per_ms)
+            laid[start : start + len(sound)] += sound * weight
+            weights[start : start + len(sound)] += weight
+    return laid / np.maximum(weights, 1e-3)
