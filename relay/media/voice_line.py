@@ -11,7 +11,7 @@ from collections.abc import Callable
 from lecture.chunks import Chunker
 from lecture.entries import EncodedFrame, Entry, Flag, Kind
 from lecture.log import LectureLog
-from lecture.tracks import RECORDED_KBPS, SOURCE_RUNG, VOICE_FRAME_MS, Track
+from lecture.tracks import LIGHT_KBPS, RECORDED_KBPS, SOURCE_RUNG, VOICE_FRAME_MS, Track
 from relay.media.voice_decode import VoiceDecoder
 from relay.media.voice_grid import GridFrame, VoiceGrid
 from relay.media.voice_packs import Pack, PackBuilder
@@ -40,12 +40,16 @@ class VoiceLine:
         self.senders: set[VoiceSender] = set()
         self.clock = MediaClock(CLOCK_RATE)
         self.track = log.add_track(Track("voice", "opus", CLOCK_RATE, language, str(RECORDED_KBPS), 1))
+        self.light_track = log.add_track(Track("voice", "opus", CLOCK_RATE, language, str(LIGHT_KBPS), 1))
         source = log.add_track(Track("voice", "opus", CLOCK_RATE, language, SOURCE_RUNG, 2))
         self._log = log
         self._wait_s = wait_s
         self._now_ms = now_ms
         self._source_chunks = Chunker(Kind.VOICE, source.track_id)
-        self._made_chunks = Chunker(Kind.VOICE, self.track.track_id, grid=True)
+        self._made_chunks = {
+            kbps: Chunker(Kind.VOICE, track.track_id, grid=True)
+            for kbps, track in ((LIGHT_KBPS, self.light_track), (RECORDED_KBPS, self.track))
+        }
         self._grid = VoiceGrid()
         self._rungs = VoiceRungs()
         self._packs: dict[int, PackBuilder] = {}
@@ -146,9 +150,10 @@ class VoiceLine:
             self._gather(made, now)
 
     def _record_made(self, made: MadeFrame) -> None:
-        data = made.rungs[RECORDED_KBPS]
-        flags = Flag.SILENCE if is_silence(data) else Flag.NONE
-        self._append(self._made_chunks.push(EncodedFrame(made.t_ms, VOICE_FRAME_MS, data, int(flags))))
+        for kbps, chunks in self._made_chunks.items():
+            data = made.rungs[kbps]
+            flags = Flag.SILENCE if is_silence(data) else Flag.NONE
+            self._append(chunks.push(EncodedFrame(made.t_ms, VOICE_FRAME_MS, data, int(flags))))
 
     def _gather(self, made: MadeFrame, now: float) -> None:
         for kbps in self._packs.keys() - made.rungs.keys():
@@ -166,7 +171,8 @@ class VoiceLine:
             for pack in builder.flush():
                 done.setdefault(pack.first, {})[kbps] = pack
         self._send_packs(done, now)
-        self._append(self._made_chunks.flush() + self._source_chunks.flush())
+        for chunks in (*self._made_chunks.values(), self._source_chunks):
+            self._append(chunks.flush())
 
     def _send_packs(self, done: dict[int, dict[int, Pack]], now: float) -> None:
         packed = [sender for sender in self.senders if sender.packed]
@@ -188,5 +194,5 @@ class VoiceLine:
     def _append(self, entries: list[Entry]) -> None:
         for entry in entries:
             self._log.append(entry)
-            if entry.track_id == self.track.track_id:
+            if entry.track_id == self.track.track_id:  # the last of the made ones, so all rungs have it by now
                 self._recorded_end_ms = max(self._recorded_end_ms, entry.end_ms)

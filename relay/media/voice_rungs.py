@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from lecture.tracks import RECORDED_KBPS, VOICE_FRAME_MS, VOICE_RUNGS_KBPS
+from lecture.tracks import LIGHT_KBPS, RECORDED_KBPS, VOICE_FRAME_MS, VOICE_RUNGS_KBPS
 from relay.media.voice_grid import GridFrame
 from transport.opus import Encoder
 
@@ -15,7 +15,7 @@ class MadeFrame:
     """One frame in all rungs made of it.
 
     :param number: on the grid.
-    :param rungs: rung in kbit/s to Opus packet; always has :data:`RECORDED_KBPS`.
+    :param rungs: rung in kbit/s to Opus packet; always has :data:`RECORDED_KBPS` and :data:`LIGHT_KBPS`.
     """
 
     number: int
@@ -41,7 +41,7 @@ class VoiceRungs:
     def encode(self, frame: GridFrame, taken_kbps: Collection[int]) -> MadeFrame:
         """Encode one frame in every rung taken (others than :data:`VOICE_RUNGS_KBPS` are ignored)."""
         number, pcm = frame
-        wanted = {kbps for kbps in taken_kbps if kbps in VOICE_RUNGS_KBPS} | {RECORDED_KBPS}
+        wanted = {kbps for kbps in taken_kbps if kbps in VOICE_RUNGS_KBPS} | {RECORDED_KBPS, LIGHT_KBPS}
         for kbps in self._encoders.keys() - wanted:
             self._encoders.pop(kbps).close()
         after_hole = self._last_number is not None and number != self._last_number + 1

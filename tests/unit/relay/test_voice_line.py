@@ -70,9 +70,11 @@ def studio(tmp_path: Path) -> Iterator[Studio]:
 def test_source_and_made_rung_are_recorded(studio: Studio) -> None:
     studio.speak(0, 150)
     studio.wait(2.0)
-    source, made = studio.recorded("source"), studio.recorded("24")
+    source, made, light = studio.recorded("source"), studio.recorded("24"), studio.recorded("12")
     assert [frame.t_ms for frame in source] == [n * 20 for n in range(150)]
     assert [frame.t_ms for frame in made] == list(range(0, 3000, 60))
+    assert [frame.t_ms for frame in light] == list(range(0, 3000, 60))
+    assert 1.5 < sum(len(frame.data) for frame in made) / sum(len(frame.data) for frame in light) < 2.5
     assert studio.line.recorded_end_ms == 3000
     decoder = Decoder(1)
     pcm = np.concatenate([decoder.decode(frame.data).reshape(-1) for frame in made])
@@ -147,11 +149,11 @@ def test_garbage_and_padding_are_passed_over(studio: Studio) -> None:
 def test_only_rungs_that_are_taken_are_made() -> None:
     rungs = VoiceRungs()
     pcm = tone(0, 2880)
-    assert set(rungs.encode((0, pcm), []).rungs) == {24}
-    assert set(rungs.encode((1, pcm), [8, 12, 99]).rungs) == {8, 12, 24}
+    assert set(rungs.encode((0, pcm), []).rungs) == {12, 24}
+    assert set(rungs.encode((1, pcm), [8, 12, 99, 0]).rungs) == {8, 12, 24}
     frames = [rungs.encode((2 + n, tone(n * 2880, 2880)), [8]).rungs for n in range(20)]
     sizes = {kbps: sum(len(frame[kbps]) for frame in frames) for kbps in (8, 24)}
     assert 2 < sizes[24] / sizes[8] < 4
-    assert rungs.made_kbps == [8, 24]
+    assert rungs.made_kbps == [8, 12, 24]
     assert len(rungs.encode((30, np.zeros(2880, np.int16)), []).rungs[24]) < 100
     rungs.close()
