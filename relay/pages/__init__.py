@@ -1,4 +1,4 @@
-"""The web pages: studio, hall, library, replay. Static files without a build step, usable offline.
+"""The web pages: studio, hall, console, library, replay. Static files without a build step, usable offline.
 
 The relay serves each page at its route and everything in this folder below :data:`STATIC_URL`,
 all with :data:`HEADERS`. The pages fetch nothing from anywhere else.
@@ -17,6 +17,7 @@ STATIC_URL = "/pages"
 ROUTES = {
     "/studio/{lecture}": "studio.html",
     "/hall": "hall.html",
+    "/console": "console.html",
     "/library": "library.html",
     "/library/{lecture}": "replay.html",
 }

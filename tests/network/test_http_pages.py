@@ -60,7 +60,9 @@ async def recorded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Se
         yield running
 
 
-@pytest.mark.parametrize("path", ["/hall", "/hall/waves", "/library", "/library/waves", "/studio/waves", "/studio/x"])
+@pytest.mark.parametrize(
+    "path", ["/hall", "/hall/waves", "/console", "/library", "/library/waves", "/studio/waves", "/studio/x"]
+)
 async def test_pages_are_served_to_everyone_under_a_strict_policy(shared: Served, path: str) -> None:
     page = await shared.http.get(path, headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
     assert page.status_code == 200
