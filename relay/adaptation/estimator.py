@@ -1,10 +1,52 @@
-"""What a hall's link can carry now, from when its packets arrived. Pure."""
+"""What a hall's link can carry now, from when its packets arrived. Pure.
+
+The link's rate is measured, not groped for: packets that stood in its queue behind one another arrive as far apart as it
+needs to carry them (:class:`relay.adaptation.link_delay.CapacityMeter`). Voice goes out the moment it is made and often
+finds a piece of a page before it, so a link tells its rate even while less than that is sent; where it does not, a short
+train of waiting data asks it. Random loss, however much, changes nothing in that; nor does it matter how late feedback
+arrives. The budget is a little less than the rate, and less still for a moment while there is a queue.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+from relay.adaptation.link_delay import ArrivalRate, CapacityMeter, DelayBase, LossMeter, QueueModel
+from relay.adaptation.reported_link import ReportedLink
+from relay.adaptation.stuck_queue import StuckQueue
+
+PROBE_MIN_BYTES = 2_500
+SHARE = 0.94
+"""Of the measured rate that is sent: what is measured a little high must not grow a queue for ever."""
+SHARE_MIN = 0.3
+DRAIN_S = 1.0
+"""A queue that is too long by this much takes the whole budget away (but for :data:`SHARE_MIN`)."""
+QUEUE_ALLOWED_S = 0.06
+QUEUE_ALLOWED_BYTES = 800
+"""With this queue nothing is wrong: a voice pack and a piece of a page under way."""
+QUEUE_ALLOWED_MAX_S = 0.18
+RAISE_MAX = 3.0
+"""Most by which the rate is taken to be higher, per round trip."""
+RAISE_UNPROVEN = 1.06
+"""The same while all arrives as it was sent and nothing was measured."""
+RAISE_LIMITED = 2.0
+"""Highest rate, of that which arrives, to be believed while little is sent."""
+USED = 0.7
+WANTED_S = 0.5
+EVIDENCE_S = 1.5
+TRAIN_PACKET_S = 0.055
+TRAIN_PACKETS = 3
+TRAIN_PACKET_BYTES = (250, 1200)
+SILENCE_S = 3.0
+SILENCE_SHARE = 0.7
+LATE_S = 1.0
+LOSS_TOO_MUCH = 0.45
+LOSS_PACKETS = 30
+RATE_WINDOW_S = 1.0
+FEEDBACK_RULES_S = 5.0
 
 
 class Outcome(Protocol):
@@ -44,50 +86,200 @@ class Probe:
 class LinkEstimator:
     """The estimate of one link.
 
+    :param start_kbps: budget until something is known.
     :ivar queue_ms: queue seen by the newest packet of which feedback came.
-    :ivar loss: fraction lost, smoothed over several round trips.
     :ivar rtt_s: round trip including the wait for feedback, smoothed; 0 until known.
     :ivar acked_kbps: what arrived, over the last second or round trip.
-    :ivar limited: whether less was sent than the budget allowed (so that nothing can be learnt about more).
     """
 
     def __init__(self, start_kbps: float = 40, floor_kbps: float = 6, cap_kbps: float = 3000) -> None:
         self.queue_ms = 0.0
-        self.loss = 0.0
         self.rtt_s = 0.0
         self.acked_kbps = 0.0
-        self.limited = True
-        self._kbps = start_kbps
         self._floor_kbps = floor_kbps
         self._cap_kbps = cap_kbps
+        self._link_kbps = start_kbps / SHARE
+        self._measured = False
+        self._base = DelayBase()
+        self._meter = CapacityMeter()
+        self._model = QueueModel()
+        self._losses = LossMeter()
+        self._arrivals = ArrivalRate()
+        self._stuck = StuckQueue()
+        self._reports = ReportedLink(start_kbps)
+        self._sends: deque[tuple[float, int]] = deque(maxlen=4000)  # of the last second; the oldest go first
+        self._lost: deque[tuple[int, float]] = deque(maxlen=512)  # told lost, may be acked yet; the oldest go first
+        self._feedback_at: float | None = None
+        self._newest_sent_s = float("-inf")
+        self._evidence = (float("-inf"), float("-inf"))  # (arrival by the receiver's clock, when it was told)
+        self._raised_at = float("-inf")
+        self._probed_at = float("-inf")
+        self._wanted_at = float("-inf")
+
+    @property
+    def loss(self) -> float:
+        """Fraction lost, smoothed over several round trips."""
+        return self._losses.fraction
+
+    @property
+    def measured(self) -> bool:
+        """Whether the budget rests on a measurement yet."""
+        return self._measured
+
+    def limited(self, now: float) -> bool:
+        """Whether less was sent than the budget allowed, so that nothing can be learnt about more."""
+        return now - self._wanted_at > WANTED_S and self.sent_kbps(now) < USED * SHARE * self._link_kbps
+
+    def sent_kbps(self, now: float) -> float:
+        """What was sent over the last second."""
+        while self._sends and self._sends[0][0] < now - RATE_WINDOW_S:
+            self._sends.popleft()
+        return sum(size for _, size in self._sends) / 125 / RATE_WINDOW_S
 
     def sent(self, size_bytes: int, now: float) -> None:
         """A packet went out to the hall (wire bytes, with IP and UDP)."""
+        self._sends.append((now, size_bytes))
+        self._model.sent(size_bytes, now, self._link_kbps)
 
     def feedback(self, outcomes: Sequence[Outcome], now: float) -> None:
-        """Digest transport-wide feedback, in order of sending; a packet may be told lost first and acked later."""
+        """Digest transport-wide feedback; a packet may be told lost first and acked later."""
+        arrived = self._count(outcomes, now)
+        if not arrived:
+            return
+        if self._feedback_at is not None and now - self._feedback_at > SILENCE_S:
+            self.silent(now)
+        self._feedback_at = now
+        arrived.sort(key=lambda pair: pair[0].sent_s)
+        known_kbps = self._link_kbps if self._measured else float("inf")
+        for outcome, arrival_s in arrived:
+            self._base.put(arrival_s - outcome.sent_s, outcome.size_bytes, known_kbps, now)
+        for outcome, arrival_s in arrived:
+            self._meter.put(outcome.sequence, outcome.size_bytes, outcome.sent_s, arrival_s, self._base.way_s)
+        window_s = max(RATE_WINDOW_S, self.rtt_s)
+        self.acked_kbps = self._arrivals.put(((at, outcome.size_bytes) for outcome, at in arrived), window_s)
+        self._follow(now)
+        newest, arrival_s = arrived[-1]
+        if newest.sent_s > self._newest_sent_s:
+            self._newest_sent_s = newest.sent_s
+            self._see(newest, arrival_s - newest.sent_s, now)
 
     def report(self, fraction_lost: float, rtt_s: float | None, now: float) -> None:
         """Digest a receiver report or the hall's own: rules the budget only where there is no feedback."""
+        if self._by_reports(now):
+            self.rtt_s = rtt_s or self.rtt_s
+            self._losses.put(round(10 * fraction_lost), 10, now)
+        self._reports.report(fraction_lost, rtt_s, self.sent_kbps(now), now)
 
     def remb(self, kbps: float, now: float) -> None:
         """Digest a receiver's own estimate; as :meth:`report`."""
+        self._reports.remb(kbps, self.sent_kbps(now), now)
 
     def silent(self, now: float) -> None:
         """The link is down or RTP is: forget what is under way; on return begin from a share of the last estimate."""
+        if self._feedback_at is not None:
+            self._link_kbps *= SILENCE_SHARE
+        self._feedback_at = None
+        self._raised_at = now
+        self._meter.forget()
+        self._model.forget()
+        self._stuck.forget()
+        self.queue_ms = 0.0
 
     def budget_kbps(self, now: float) -> float:
-        """What may be sent now, for the pacer: less for a moment while a queue drains."""
-        return self._kbps
+        """What may be sent now, for the pacer: less for a moment while a queue drains or feedback is overdue."""
+        if self._by_reports(now):
+            return self._bounded(self._reports.kbps)
+        allowed_s = min(QUEUE_ALLOWED_MAX_S, QUEUE_ALLOWED_S + QUEUE_ALLOWED_BYTES / (self._link_kbps * 125))
+        too_long_s = max(0.0, self._model.queue_s(now) - allowed_s)
+        share = max(SHARE_MIN, SHARE - too_long_s / DRAIN_S)
+        return self._bounded(self._link_kbps * min(share, self._stuck.share(now)) * self._trust(now))
 
     def sustained_kbps(self, now: float) -> float:
         """What the link can carry on and on, for the choice of rungs."""
-        return self._kbps
+        return self._bounded(self._reports.kbps if self._by_reports(now) else SHARE * self._link_kbps)
 
     def probe(self, now: float) -> Probe | None:
         """A train that is due now, or None. Ask only when at least :data:`PROBE_MIN_BYTES` of PAGE, CATCH_UP or BULK
         wait; then give it to :meth:`Pacer.probe` and send packets no larger than it says."""
-        return None
+        self._wanted_at = now
+        due_s = max(1.0, 1.2 * self.rtt_s)
+        if now - self._probed_at < due_s or (self._measured and now - self._evidence[1] < EVIDENCE_S):
+            return None
+        if self._model.queue_s(now) > QUEUE_ALLOWED_S:
+            return None
+        self._probed_at = now
+        low, high = TRAIN_PACKET_BYTES
+        packet_bytes = int(min(high, max(low, TRAIN_PACKET_S * self._link_kbps * 125)))
+        return Probe(TRAIN_PACKETS * packet_bytes, packet_bytes, RAISE_MAX * self._link_kbps)
 
+    def _count(self, outcomes: Sequence[Outcome], now: float) -> list[tuple[Outcome, float]]:
+        """Book losses; returns what arrived. Losses alone are no feedback (in which the last packet always arrived):
+        they are overdue, perhaps because feedback was lost."""
+        arrived, lost, packets = [], 0, 0
+        for outcome in outcomes:
+            key = (outcome.sequence, outcome.sent_s)
+            if outcome.arrival_s is None:
+                self._lost.append(key)
+                lost, packets = lost + 1, packets + 1
+                continue
+            arrived.append((outcome, outcome.arrival_s))
+            if self._lost and key in self._lost:
+                self._lost.remove(key)
+                lost -= 1
+            else:
+                packets += 1
+        if arrived:
+            self._losses.put(lost, packets, now)
+        return arrived
 
-PROBE_MIN_BYTES = 2_500
+    def _follow(self, now: float) -> None:
+        """Take over what was measured: less at once, more by steps."""
+        if self._meter.at > self._evidence[0]:
+            self._evidence = (self._meter.at, now)
+        kbps = self._meter.kbps()
+        may_raise = now - self._raised_at >= max(0.2, self.rtt_s)
+        if kbps is not None and now - self._evidence[1] < max(EVIDENCE_S, 2 * self.rtt_s):
+            if kbps <= self._link_kbps:
+                self._link_kbps = kbps
+            elif may_raise:
+                most = RAISE_MAX * self._link_kbps
+                if self.limited(now):
+                    most = max(self._link_kbps, RAISE_LIMITED * self.acked_kbps)
+                self._raise(min(kbps, most), now)
+            self._measured = True
+        elif may_raise and not self.limited(now) and self.queue_ms < QUEUE_ALLOWED_S * 1000:
+            self._raise(self._link_kbps * RAISE_UNPROVEN, now)
+        if self.loss > LOSS_TOO_MUCH and self._losses.packets > LOSS_PACKETS and not self.limited(now):
+            # A link that drops what is too much instead of queueing it.
+            self._link_kbps = max(self.acked_kbps, self._floor_kbps)
+        self._link_kbps = min(self._cap_kbps / SHARE, max(self._floor_kbps, self._link_kbps))
+
+    def _raise(self, kbps: float, now: float) -> None:
+        self._link_kbps = kbps
+        self._base.faster(kbps)
+        self._raised_at = now
+
+    def _see(self, newest: Outcome, delay_s: float, now: float) -> None:
+        queue_s = self._base.queue_s(delay_s, newest.size_bytes, self._link_kbps)
+        if self._stuck.put(queue_s, self.rtt_s, now):
+            self._base.forget(now)
+            self._meter.forget()
+            queue_s = 0.0
+        self.queue_ms = queue_s * 1000
+        self._model.seen(queue_s, newest.size_bytes, newest.sent_s, self._link_kbps)
+        rtt_s = now - newest.sent_s
+        self.rtt_s = self.rtt_s + (rtt_s - self.rtt_s) / 8 if self.rtt_s else rtt_s
+
+    def _trust(self, now: float) -> float:
+        """1, less while feedback is overdue: what is sent now may fall into an outage, or into a queue unseen."""
+        oldest_s = self._model.oldest_s
+        if oldest_s is None or self._feedback_at is None:
+            return 1.0
+        late_s = now - oldest_s - self.rtt_s - LATE_S
+        return 1.0 if late_s <= 0 else 0.5 if late_s < 1.5 else 0.1
+
+    def _by_reports(self, now: float) -> bool:
+        return self._feedback_at is None and not self._measured
+
+    def _bounded(self, kbps: float) -> float:
+        return min(self._cap_kbps, max(self._floor_kbps, kbps))

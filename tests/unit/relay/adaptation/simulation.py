@@ -1,0 +1,388 @@
+"""A hall behind a simulated link, without sockets or clocks: estimator and pacer as the relay drives them, sources as in
+a lecture, and a receiver whose feedback and NACKs travel a thin, lossy uplink."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from relay.adaptation.estimator import PROBE_MIN_BYTES, LinkEstimator
+from relay.adaptation.pacer import Class, Pacer
+from tests.network.link_model import LinkDirection, LinkSpec, Loss
+
+OVERHEAD_BYTES = 62
+"""IP, UDP, RTP with its extension, SRTP."""
+PACK_S = 0.24
+FEEDBACK_S = 0.25
+CLOCK_OFFSET_S = 7_000.0
+"""The receiver's clock is another one."""
+
+
+@dataclass(slots=True)
+class Sent:
+    """A packet under way, and what became of it: the outcome that the estimator is given."""
+
+    sequence: int
+    size_bytes: int
+    sent_s: float
+    class_: Class
+    token: object
+    arrival_s: float | None = None
+    acked: bool = False
+    told_lost: bool = False
+
+
+@dataclass
+class Page:
+    """A page under way. ``wanted_s`` is its turn, ``done_s`` when its last byte arrived."""
+
+    wanted_s: float
+    left_bytes: int
+    done_s: float | None = None
+
+
+@dataclass
+class Sample:
+    """The state at one moment."""
+
+    now: float
+    link_kbps: float
+    queue_ms: float
+    budget_kbps: float
+    sustained_kbps: float
+    seen_queue_ms: float
+    carried_kbps: float
+    loss: float
+
+
+@dataclass
+class Plan:
+    """One run.
+
+    :param steps: ``(second, kbit/s)`` at which the down link changes.
+    :param outages: ``(from, to)`` in seconds.
+    :param bulk: seconds in which prefetch wants to send.
+    :param voice_kbps: rung of the voice, 0 for none.
+    :param clock_drift: of the receiver's clock.
+    :param longer_route: ``(second, ms)``: the one-way delay from then on.
+    """
+
+    down_kbps: float
+    delay_ms: float = 300.0
+    loss: Loss = field(default_factory=Loss)
+    up_kbps: float = 64.0
+    steps: list[tuple[float, float]] = field(default_factory=list)
+    outages: list[tuple[float, float]] = field(default_factory=list)
+    bulk: tuple[float, float] = (0.0, 0.0)
+    voice_kbps: int = 16
+    pages_at: list[float] = field(default_factory=list)
+    page_bytes: int = 15_000
+    seconds: float = 60.0
+    clock_drift: float = 0.0
+    longer_route: tuple[float, float] | None = None
+    jitter_ms: float = 0.0
+    queue_ms: float = 1000.0
+    seed: str = "1"
+
+
+class Run:
+    """Plays a plan; the traces are its attributes."""
+
+    def __init__(self, plan: Plan, estimator: LinkEstimator | None = None) -> None:
+        self.plan = plan
+        self.estimator = estimator or LinkEstimator()
+        self.pacer = Pacer()
+        self.samples: list[Sample] = []
+        self.pages: list[Page] = []
+        self.voice_sent = 0
+        self.voice_lost: set[int] = set()  # packs that never arrived, whatever was resent
+        self.now = 0.0
+        self._down = LinkDirection(self._spec(plan.down_kbps, plan.delay_ms), plan.seed + " down")
+        self._up = LinkDirection(
+            LinkSpec(rate_kbps=plan.up_kbps, delay_ms=plan.delay_ms, loss=plan.loss), plan.seed + " up"
+        )
+        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
+        self._count = 0
+        self._queues: dict[Class, deque[tuple[int, object]]] = {class_: deque() for class_ in Class}
+        self._log: dict[int, Sent] = {}
+        self._unsettled: deque[int] = deque()
+        self._sequence = 0
+        self._pump_at: float | None = None
+        self._arrived: dict[int, float] = {}
+        self._window: deque[tuple[float, int]] = deque()
+        self._last_feedback_s = 0.0
+        self._next_pack = 0
+        self._nacks: dict[int, tuple[int, float]] = {}
+        self._highest_pack = -1
+        self._carried_mark = 0
+
+    def play(self) -> Run:
+        """Run to the end."""
+        plan = self.plan
+        for at, kbps in plan.steps:
+            self._at(at, lambda kbps=kbps: self._set_rate(kbps))
+        for start, end in plan.outages:
+            self._at(start, lambda: self._break(True))
+            self._at(end, lambda: self._break(False))
+        if plan.longer_route:
+            at, ms = plan.longer_route
+            self._at(at, lambda: self._set_delay(ms))
+        for at in plan.pages_at:
+            self._at(at, self._turn)
+        if plan.voice_kbps:
+            self._at(0.0, self._voice)
+        self._at(plan.bulk[0], self._pump)
+        self._at(FEEDBACK_S, self._feedback)
+        self._at(0.05, self._sample)
+        self._at(0.1, self._overdue)
+        while self._agenda and self._agenda[0][0] < plan.seconds:
+            self.now, _, action = heapq.heappop(self._agenda)
+            action()
+        return self
+
+    # What the sender does.
+
+    def _voice(self) -> None:
+        self._at(self.now + PACK_S, self._voice)
+        self._queues[Class.VOICE].append((self._pack_bytes(), ("voice", self._next_pack)))
+        self.voice_lost.add(self._next_pack)
+        self._next_pack += 1
+        self.voice_sent += 1
+        self._pump()
+
+    def _pack_bytes(self) -> int:
+        return self.plan.voice_kbps * 30 + OVERHEAD_BYTES + 6
+
+    def _turn(self) -> None:
+        page = Page(self.now, self.plan.page_bytes)
+        self.pages.append(page)
+        self._queues[Class.PAGE].append((self.plan.page_bytes, page))
+        self._pump()
+
+    def _bulk_wanted(self) -> bool:
+        return self.plan.bulk[0] <= self.now < self.plan.bulk[1]
+
+    def _waiting_bytes(self) -> int:
+        if self._bulk_wanted():
+            return 1_000_000
+        return sum(size for class_ in (Class.PAGE, Class.CATCH_UP) for size, _ in self._queues[class_])
+
+    def _pump(self) -> None:
+        self.pacer.budget(self.estimator.budget_kbps(self.now))
+        self.pacer.queue_ms = self.estimator.queue_ms
+        while True:
+            packet_bytes = self.pacer.packet_bytes()
+            if self._waiting_bytes() >= PROBE_MIN_BYTES:
+                probe = self.estimator.probe(self.now)
+                if probe is not None:
+                    self.pacer.probe(probe, self.now)
+                    packet_bytes = min(packet_bytes, probe.packet_bytes)
+            class_ = next((class_ for class_ in Class if self._queues[class_]), None)
+            if class_ is None and self._bulk_wanted():
+                class_ = Class.BULK
+            if class_ is None:
+                return
+            ready_at = self.pacer.ready_at(class_, self.now)
+            if ready_at > self.now:
+                self._wake(ready_at + 0.001)
+                return
+            self._send(class_, packet_bytes)
+
+    def _wake(self, at: float) -> None:
+        if self._pump_at is None or self._pump_at <= self.now or at < self._pump_at:
+            self._pump_at = at
+            self._at(at, self._pump)
+
+    def _send(self, class_: Class, packet_bytes: int) -> None:
+        if class_ <= Class.PROTECTION:
+            size, token = self._queues[class_].popleft()
+        elif class_ is Class.BULK:
+            size, token = packet_bytes, None
+        else:
+            left, token = self._queues[class_].popleft()
+            piece = min(left, packet_bytes - OVERHEAD_BYTES)
+            if left > piece:
+                self._queues[class_].appendleft((left - piece, token))
+            size, token = piece + OVERHEAD_BYTES, (token, piece)
+        self._sequence += 1
+        sent = Sent(self._sequence, size, self.now, class_, token)
+        self._log[sent.sequence] = sent
+        self._unsettled.append(sent.sequence)
+        self.pacer.sent(size, class_, self.now)
+        self.estimator.sent(size, self.now)
+        arrival = self._down.carry(self.now, size)
+        if arrival is not None:
+            self._at(arrival, lambda: self._receive(sent))
+
+    def _digest(self, first: int, last: int, arrived: dict[int, float]) -> None:
+        """What transport.twcc.SentLog does with feedback."""
+        outcomes = []
+        for sequence in range(first, last + 1):
+            sent = self._log[sequence]
+            if sent.acked:
+                continue
+            if sequence in arrived:
+                sent.acked = True
+                sent.arrival_s = arrived[sequence]
+                outcomes.append(sent)
+            elif not sent.told_lost:
+                sent.told_lost = True
+                outcomes.append(sent)
+                self._resend(sent)
+        self._settle()
+        self.estimator.feedback(outcomes, self.now)
+        self._pump()
+
+    def _overdue(self) -> None:
+        self._at(self.now + 0.1, self._overdue)
+        outcomes = []
+        for sequence in self._unsettled:
+            sent = self._log[sequence]
+            if sent.acked or sent.told_lost:
+                continue
+            if self.now - sent.sent_s < max(1.0, 2 * self.estimator.rtt_s + 0.5):
+                break
+            sent.told_lost = True
+            outcomes.append(sent)
+            self._resend(sent)
+        if outcomes:
+            self._settle()
+            self.estimator.feedback(outcomes, self.now)
+            self._pump()
+
+    def _settle(self) -> None:
+        while self._unsettled and (self._log[self._unsettled[0]].acked or self._log[self._unsettled[0]].told_lost):
+            self._unsettled.popleft()
+
+    def _resend(self, sent: Sent) -> None:
+        if sent.class_ is Class.PAGE:
+            page, piece = sent.token
+            self._queues[Class.PAGE].appendleft((piece, page))
+
+    def _nacked(self, pack: int) -> None:
+        self._queues[Class.PROTECTION].append((self._pack_bytes(), ("voice", pack)))
+        self._pump()
+
+    # What the receiver does.
+
+    def _receive(self, sent: Sent) -> None:
+        at = CLOCK_OFFSET_S + self.now * (1 + self.plan.clock_drift)
+        self._arrived[sent.sequence] = round(at * 4000) / 4000  # the format's quarter of a millisecond
+        self._window.append((self.now, sent.sequence))
+        if sent.class_ is Class.PAGE:
+            page, piece = sent.token
+            page.left_bytes -= piece
+            if page.left_bytes <= 0 and page.done_s is None:
+                page.done_s = self.now
+        elif sent.token is not None:
+            pack = sent.token[1]
+            self.voice_lost.discard(pack)
+            self._nacks.pop(pack, None)
+            for missing in range(self._highest_pack + 1, pack):
+                self._nacks[missing] = (0, self.now)
+            self._highest_pack = max(self._highest_pack, pack)
+
+    def _feedback(self) -> None:
+        self._at(self.now + FEEDBACK_S, self._feedback)
+        while self._window and self._window[0][0] < self.now - 2 * FEEDBACK_S:
+            self._window.popleft()
+        if self._window:
+            sequences = [sequence for _, sequence in self._window]
+            first, last = min(sequences), max(sequences)
+            arrived = {sequence: self._arrived[sequence] for sequence in sequences}
+            self._uplink(62 + 2 * (last - first + 1), lambda: self._digest(first, last, arrived))
+        rtt_s = max(0.3, self.estimator.rtt_s)
+        for pack, (tries, due_s) in list(self._nacks.items()):
+            if due_s <= self.now:
+                self._uplink(62, lambda pack=pack: self._nacked(pack))
+                self._nacks[pack] = (tries + 1, self.now + 1.15 * rtt_s)
+                if tries >= 4:
+                    del self._nacks[pack]
+
+    def _uplink(self, size_bytes: int, action: Callable[[], None]) -> None:
+        arrival = self._up.carry(self.now, size_bytes)
+        if arrival is not None:
+            self._at(arrival, action)
+
+    # The link and the log of the run.
+
+    def _spec(self, kbps: float, delay_ms: float) -> LinkSpec:
+        return LinkSpec(
+            rate_kbps=kbps,
+            delay_ms=delay_ms,
+            jitter_ms=self.plan.jitter_ms,
+            loss=self.plan.loss,
+            queue_ms=self.plan.queue_ms,
+        )
+
+    def _set_rate(self, kbps: float) -> None:
+        # What waits in the queue leaves at the new rate.
+        waiting_s = self._down.queue_ms(self.now) / 1000
+        self._down._free_at = self.now + waiting_s * self._down.spec.rate_kbps / kbps
+        self._down.spec = self._spec(kbps, self._down.spec.delay_ms)
+
+    def _set_delay(self, delay_ms: float) -> None:
+        self._down.spec = self._spec(self._down.spec.rate_kbps or 0.0, delay_ms)
+
+    def _break(self, broken: bool) -> None:
+        self._down.broken = self._up.broken = broken
+
+    def _sample(self) -> None:
+        self._at(self.now + 0.05, self._sample)
+        total = self._down.counters.bytes
+        estimator = self.estimator
+        self.samples.append(
+            Sample(
+                self.now,
+                self._down.spec.rate_kbps or 0.0,
+                self._down.queue_ms(self.now),
+                estimator.budget_kbps(self.now),
+                estimator.sustained_kbps(self.now),
+                estimator.queue_ms,
+                (total - self._carried_mark) * 8 / 50,
+                estimator.loss,
+            )
+        )
+        self._carried_mark = total
+
+    def _at(self, time: float, action: Callable[[], None]) -> None:
+        self._count += 1
+        heapq.heappush(self._agenda, (time, self._count, action))
+
+    # Figures.
+
+    def between(self, start: float, end: float) -> list[Sample]:
+        """Samples of a time."""
+        return [sample for sample in self.samples if start <= sample.now < end]
+
+    def queue_p95_ms(self, start: float, end: float) -> float:
+        """Of the true queue of the link."""
+        queues = sorted(sample.queue_ms for sample in self.between(start, end))
+        return queues[int(0.95 * len(queues))]
+
+    def mean_budget_kbps(self, start: float, end: float) -> float:
+        """Mean of what the pacer was allowed."""
+        samples = self.between(start, end)
+        return sum(sample.budget_kbps for sample in samples) / len(samples)
+
+    def carried_kbps(self, start: float, end: float) -> float:
+        """Mean of what arrived."""
+        samples = self.between(start, end)
+        return sum(sample.carried_kbps for sample in samples) / len(samples)
+
+    def trace(self, every_s: float = 1.0) -> str:
+        """The run as text, a line each ``every_s``."""
+        lines = ["   t   link  budget sustain carried  queue max  seen loss"]
+        step = int(every_s / 0.05)
+        for i in range(0, len(self.samples) - step, step):
+            part = self.samples[i : i + step]
+            last = part[-1]
+            lines.append(
+                f"{part[0].now:5.1f} {last.link_kbps:6.0f} {last.budget_kbps:7.1f} {last.sustained_kbps:7.1f} "
+                f"{sum(s.carried_kbps for s in part) / len(part):7.1f} "
+                f"{sum(s.queue_ms for s in part) / len(part):6.0f} {max(s.queue_ms for s in part):4.0f} "
+                f"{last.seen_queue_ms:5.0f} {last.loss:.2f}"
+            )
+        return "\n".join(lines)
