@@ -16,7 +16,7 @@ _MAX_BYTES = 8_000_000
 class CodedPicture:
     """One coded picture.
 
-    :param codec: ``vp8`` or ``h264``.
+    :param codec: ``av1``, ``vp8``, ``h264`` or ``vp9``; may change from one picture to the next, at a keyframe.
     """
 
     codec: str

@@ -12,6 +12,8 @@ from transport.video import FrameAssembler
 
 _CLOCK_PER_MS = 90
 _ORDER_WAIT_S = 1.5  # the camera is shown with the voice, so there is time for a retransmission
+_LONGEST_WAIT_S = 3.0
+_DECODING_S = 0.3
 
 
 class CameraStream(RtpStream):
@@ -24,21 +26,32 @@ class CameraStream(RtpStream):
 
     def __init__(self, media: NegotiatedMedia, send_rtcp: Callable[[bytes], None], near_ms: Callable[[], int]) -> None:
         super().__init__(media, send_rtcp, near_ms)
-        self._codec = media.codec.name.lower()
+        self._codecs = {item.codec.payload_type: item.codec.name.lower() for item in media.formats}
         self._restarted()
 
     def _restarted(self) -> None:
         self._order = InOrder(_ORDER_WAIT_S)
-        self._assembler = FrameAssembler(self._codec)
+        self._assembler: FrameAssembler | None = None
+
+    def tune(self, now: float, rtt_s: float | None, deadline_s: float) -> None:
+        """Wait for retransmissions about as long as the voice does, since camera and voice are shown together."""
+        super().tune(now, rtt_s, deadline_s)
+        self._order.max_wait_s = min(_LONGEST_WAIT_S, max(_ORDER_WAIT_S, deadline_s - _DECODING_S))
 
     def _received(self, packet: ReceivedPacket, now: float) -> None:
         for ordered in [*self._order.push(packet, now), *self._order.poll(now)]:
-            t_ms = self._t_ms(ordered.timestamp_ext)
-            for frame in self._assembler.push(ordered, t_ms):
+            assembler = self._assembler_for(self._codecs[ordered.payload_type])
+            for frame in assembler.push(ordered, self._t_ms(ordered.timestamp_ext)):
                 if self.on_frame is not None:
-                    self.on_frame(self._codec, frame)
-        if self._assembler.wants_keyframe:
+                    self.on_frame(assembler.codec, frame)
+        if self._assembler is not None and self._assembler.wants_keyframe:
             self.request_keyframe(now)
+
+    def _assembler_for(self, codec: str) -> FrameAssembler:
+        """The relay changes between the untouched camera and its rungs at keyframes, and the codec with them."""
+        if self._assembler is None or self._assembler.codec != codec:
+            self._assembler = FrameAssembler(codec, marked=True)
+        return self._assembler
 
     def request_keyframe(self, now: float) -> None:
         """Ask for a keyframe, at most once a second."""

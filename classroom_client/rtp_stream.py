@@ -29,6 +29,8 @@ class RtpStream(ABC):
         self._stream: ReceiveStream | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._deadline_s = 2.0
+        self._originals = frozenset(item.codec.payload_type for item in media.formats)
+        self._retransmitted = frozenset(item.rtx_payload_type for item in media.formats)
 
     @property
     def fraction_lost(self) -> float:
@@ -37,11 +39,11 @@ class RtpStream(ABC):
 
     def takes(self, packet: RtpPacket) -> bool:
         """Whether the packet belongs here."""
-        return packet.payload_type in (self._media.codec.payload_type, self._media.rtx_payload_type)
+        return packet.payload_type in self._originals or packet.payload_type in self._retransmitted
 
     def push(self, packet: RtpPacket, now: float) -> None:
         """Take a packet."""
-        is_rtx = packet.payload_type == self._media.rtx_payload_type
+        is_rtx = packet.payload_type not in self._originals
         if self._stream is None or (not is_rtx and self._stream.ssrc != packet.ssrc):
             if is_rtx:
                 return

@@ -222,6 +222,12 @@ class SendStream:
         (where they would, all of this source's are moved up by as much as it takes)."""
         self._offset = None
 
+    def forget(self) -> None:
+        """Answer no more requests for what has been made so far: it was dropped, or is of no use any more."""
+        self._ring.clear()
+        self._ring_order.clear()
+        self._resent_s.clear()
+
     def _emit(
         self, seq: int, payload: bytes, timestamp: int, marker: bool, now: float, payload_type: int | None = None
     ) -> bytearray:

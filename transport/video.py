@@ -39,7 +39,14 @@ _FRAMES: dict[str, type[_Frame]] = {
     "av1": video_av1.Av1Frame,
 }
 
-_PACKETISERS: dict[str, type[video_vp8.Vp8Packetiser] | type[video_h264.H264Packetiser]] = {
+
+class _Packetiser(Protocol):
+    def __init__(self, max_payload_bytes: int) -> None: ...
+    def packetise(self, frame: bytes) -> list[bytes]: ...
+
+
+_PACKETISERS: dict[str, type[_Packetiser]] = {
+    "av1": video_av1.Av1Packetiser,
     "vp8": video_vp8.Vp8Packetiser,
     "h264": video_h264.H264Packetiser,
 }
@@ -80,7 +87,8 @@ class Packetiser:
         self._packetiser = _PACKETISERS[codec](max_payload_bytes)
 
     def packetise(self, frame: bytes) -> list[bytes]:
-        """The payloads of one frame (a VP8 frame; an H264 access unit in Annex B or with 4-byte lengths).
+        """The payloads of one frame (a VP8 frame; an H264 access unit in Annex B or with 4-byte lengths; an AV1
+        temporal unit).
 
         :raises MalformedPacket: if it is not a frame of the codec.
         """
@@ -95,10 +103,11 @@ class FrameAssembler:
 
     :param codec: one of :data:`ASSEMBLED_CODECS`.
     :param max_frame_bytes: a frame that grows beyond is dropped.
+    :param marked: the sender sets the marker on each frame's last packet; a frame without is one that it cut short.
     :raises ValueError: for a codec it does not know.
     """
 
-    def __init__(self, codec: str, *, max_frame_bytes: int = 4_000_000) -> None:
+    def __init__(self, codec: str, *, max_frame_bytes: int = 4_000_000, marked: bool = False) -> None:
         if codec not in _FRAMES:
             raise ValueError(f"no frames of {codec} can be put together")
         self.codec = codec
@@ -107,6 +116,7 @@ class FrameAssembler:
         self.dropped_frames = 0
         self._frame_class = _FRAMES[codec]
         self._max_frame_bytes = max_frame_bytes
+        self._marked = marked
         self._next_seq: int | None = None
         self._timestamp: int | None = None  # of the frame being collected or dropped
         self._frame: _Frame | None = None  # None: what comes of this timestamp is dropped
@@ -131,6 +141,8 @@ class FrameAssembler:
             return out
         try:
             if packet.timestamp_ext != self._timestamp:
+                if self._marked and self._frame is not None:
+                    self._drop()
                 out += self._finish()
                 self._begin(packet, t_ms, after_hole)
             if self._frame is not None:

@@ -21,7 +21,7 @@ from classroom_client.camera_queue import CameraQueue, CodedPicture
 log = logging.getLogger("hallcast.hall")
 
 _CAMERA_EVERY_S = 0.03
-_DECODERS = {"vp8": "vp8", "h264": "h264"}
+_DECODERS = {"av1": "libdav1d", "vp8": "vp8", "h264": "h264", "vp9": "vp9"}
 
 
 @dataclass(frozen=True, slots=True)

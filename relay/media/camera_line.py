@@ -1,7 +1,8 @@
-"""The lecturer's camera: from the publisher's packets to the subscribers, untouched, and to the log as frames."""
+"""The lecturer's camera: from the publisher's packets to the subscribers, untouched or as a rung, and to the log."""
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -9,6 +10,8 @@ from lecture.chunks import Chunker
 from lecture.entries import EncodedFrame, Entry, Kind
 from lecture.log import LectureLog
 from lecture.tracks import SOURCE_RUNG, Track
+from relay.media.camera_maker import CameraMaker, MadePicture
+from relay.media.camera_rungs import Feed
 from relay.media.camera_sender import CameraSender
 from relay.media.ingest import Source
 from transport.media_clock import MediaClock
@@ -19,6 +22,8 @@ from transport.video import ASSEMBLED_CODECS, FrameAssembler, starts_keyframe
 CLOCK_RATE = 90_000
 REMEMBERED_TIMES = 64
 CHOOSE_EVERY_S = 5.0
+TELL_EVERY_S = 0.25
+RATE_STEP_KBPS = 20
 
 _CODEC = "camera_codec"
 _H264_PROFILE = "camera_h264_profile"
@@ -49,6 +54,14 @@ class CameraLine:
         self._assembler: FrameAssembler | None = None
         self._chunks: Chunker | None = None
         self._choose_at = 0.0
+        self._tell_at = 0.0
+        self._source_kbps = 0.0
+        self._maker = CameraMaker(self._made)
+
+    @property
+    def made_kbps(self) -> list[int]:
+        """Rungs being made now."""
+        return sorted(feed.kbps for feed in self._maker.feeds)
 
     def begin(self, voice_clock: MediaClock | None) -> None:
         """A new publisher starts."""
@@ -67,8 +80,8 @@ class CameraLine:
         keyframe = starts_keyframe(self.codec, packet.payload)
         timestamp = round(t_ms * 90)
         for sender in self.senders:
-            if sender.on and sender.codec == self.codec:
-                sender.send(packet, timestamp, keyframe, now)
+            if sender.on:
+                sender.forward(packet, self.codec, timestamp, keyframe, now)
         if self._assembler is not None:
             self._record(self._in_order.push(packet, now))
 
@@ -80,13 +93,17 @@ class CameraLine:
     @property
     def wants_keyframe(self) -> bool:
         """Whether a subscriber or the recorder cannot go on without a keyframe."""
-        recorder = self._assembler is not None and self._assembler.wants_keyframe
-        return recorder or any(s.waits_for_keyframe and s.codec == self.codec for s in self.senders)
+        if self._maker.wants_keyframe or (self._assembler is not None and self._assembler.wants_keyframe):
+            return True
+        return any(s.waits_for_keyframe and s.wanted is not None and not s.wanted.made for s in self.senders)
 
     def tick(self, sources: list[Source], now: float) -> None:
         """Let go of what waited long enough, choose the layer; call every 20 to 50 ms."""
         if self._assembler is not None:
             self._record(self._in_order.poll(now))
+        if now >= self._tell_at:
+            self._tell_at = now + TELL_EVERY_S
+            self._tell(now)
         if self.source is None or now < self._choose_at or len(sources) < 2:
             return
         self._choose_at = now + CHOOSE_EVERY_S
@@ -103,8 +120,36 @@ class CameraLine:
         if self._chunks is not None:
             self._append(self._chunks.flush())
         self.source = None
+        self._maker.stop()
         for sender in self.senders:
             sender.restart()
+
+    def join(self) -> None:
+        """After :meth:`finish`: wait for the end of the maker's thread. Blocks: call it in a thread."""
+        self._maker.join()
+
+    def _tell(self, now: float) -> None:
+        """Tell the senders what the source takes, and the maker which rungs they take."""
+        measured = self.source.kbps if self.source is not None else 0.0
+        # A camera's rate goes up and down by itself; not every dip is room for one more subscriber.
+        weight = 0.5 if measured > self._source_kbps else 0.02
+        self._source_kbps += (measured - self._source_kbps) * weight
+        kbps = math.ceil(self._source_kbps / RATE_STEP_KBPS) * RATE_STEP_KBPS if measured else self._camera_kbps
+        feeds: set[Feed] = set()
+        for sender in self.senders:
+            sender.source_is(self.codec, kbps)
+            wanted = sender.wanted
+            if wanted is None or not wanted.made or self.source is None:
+                continue
+            feeds.add(wanted)
+            if sender.waits_for_keyframe:
+                self._maker.request_keyframe(wanted)
+        self._maker.want(frozenset(feeds), now)
+
+    def _made(self, picture: MadePicture, now: float) -> None:
+        for sender in self.senders:
+            if sender.on:
+                sender.send_picture(picture.feed, picture.payloads, picture.t_ms * 90, picture.keyframe, now)
 
     def _much_alike(self, one: Source, other: Source) -> bool:
         # Rates of one layer vary by themselves; a switch costs a keyframe.
@@ -119,6 +164,7 @@ class CameraLine:
         # After a restart halls may come back before the camera does; they should still agree on its codec.
         self._log.set_meta(_CODEC, self.codec)
         self._log.set_meta(_H264_PROFILE, self.h264_profile or "")
+        self._source_kbps = 0.0
         self._clock = MediaClock(CLOCK_RATE, reference=self._voice_clock)
         self._times.clear()
         self._in_order = InOrder(self._wait_s)
@@ -148,6 +194,7 @@ class CameraLine:
 
     def _append_frame(self, frame: EncodedFrame) -> None:
         assert self._chunks is not None
+        self._maker.push(self.codec, frame)
         self._append(self._chunks.push(frame))
 
     def _append(self, entries: list[Entry]) -> None:

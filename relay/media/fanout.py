@@ -12,6 +12,7 @@ from relay.media.voice_line import VoiceLine
 from transport.sdp import HALLCAST_VOICE, AnswerPolicy, NegotiatedMedia
 
 TICK_S = 0.25
+CAMERA_CODECS = ("AV1", "VP8", "H264", "VP9")
 
 
 class Fanout:
@@ -27,13 +28,15 @@ class Fanout:
         return len(self._subscribers)
 
     def policy(self, *, camera: bool, hall: bool) -> AnswerPolicy:
-        """How to answer someone who wants to listen: the camera only in the codec it has (it is never transcoded)."""
-        default = AnswerPolicy()
-        codecs = (self._camera.codec.upper(),) if self._camera.codec else default.video_codecs
+        """How to answer someone who wants to listen: with all codecs in which the camera may come, untouched or as a
+        rung; whichever it will be needs no new offer."""
+        first = "AV1" if hall or not self._camera.codec else self._camera.codec.upper()
+        codecs = dict.fromkeys((first, *CAMERA_CODECS))
         return AnswerPolicy(
             direction="sendonly",
             audio_codecs=(HALLCAST_VOICE, "opus") if hall else ("opus",),
-            video_codecs=codecs if camera else (),
+            video_codecs=tuple(codecs) if camera else (),
+            max_video_codecs=len(codecs),
             h264_profile=self._camera.h264_profile,
         )
 

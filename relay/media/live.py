@@ -86,6 +86,8 @@ class LiveLecture:
             unfollow()
             for line in self._stage.voices.values():
                 line.close(self._stage.now)
+            self._stage.camera.finish()
+            await asyncio.to_thread(self._stage.camera.join)
             await asyncio.to_thread(self._close_file)
             self.closed.set()
 

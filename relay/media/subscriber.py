@@ -17,6 +17,7 @@ from transport.sdp import NegotiatedMedia
 
 SENDER_REPORT_EVERY_S = 2.0
 MIN_RECEIVER_REPORT_S = 0.9
+WHOLE_CAMERA_KBPS = 100_000
 
 
 class Subscriber:
@@ -37,7 +38,7 @@ class Subscriber:
         self.language = language
         self.chooser = chooser
         self.voice = VoiceSender(peer, voices[0]) if voices else None
-        self.camera = CameraSender(peer, cameras[0]) if cameras else None
+        self.camera = CameraSender(cameras[0], lambda packet, now: peer.send_rtp(packet)) if cameras else None
         self.fraction_lost = 0.0
         self.rtt_s: float | None = None
         self.sent_kbps = 0.0
@@ -94,7 +95,7 @@ class Subscriber:
         if self.voice is not None:
             self.voice.wanted_kbps = choice.voice_kbps
         if self.camera is not None:
-            self.camera.turn(choice.camera)
+            self.camera.turn(WHOLE_CAMERA_KBPS if choice.camera else 0)
         self._measure(now)
         if now - self._sender_report_at >= SENDER_REPORT_EVERY_S:
             self._sender_report_at = now

@@ -105,12 +105,12 @@ class Viewer:
     """Receives a camera and decodes it."""
 
     def __init__(self, media: NegotiatedMedia) -> None:
-        assert media.codec.is_named("VP8")
+        vp8 = next(item for item in media.formats if item.codec.is_named("VP8"))
         self.decoded = 0
         self.brightest = 0
         self.times_ms: list[int] = []
         self._stream = ReceiveStream(
-            media.remote_ssrcs[0], 90_000, media.codec.payload_type, media.rtx_payload_type, local_ssrc=media.ssrc
+            media.remote_ssrcs[0], 90_000, vp8.codec.payload_type, vp8.rtx_payload_type, local_ssrc=media.ssrc
         )
         self._ssrcs = {media.remote_ssrcs[0], *media.remote_rtx_ssrcs.values()}
         self._in_order = InOrder(0.5)
