@@ -136,7 +136,7 @@ class MediaLink:
 
     async def _one(self) -> str:
         """One connection; returns why it ended."""
-        spec = hall_media(camera=self._camera_wanted, camera_codecs=("VP8", "H264"))
+        spec = hall_media(camera=self._camera_wanted, camera_codecs=("AV1", "VP8", "H264", "VP9"))
         async with await Peer.create(self._network, controlling=True) as peer:
             closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
             self._peer = peer
