@@ -9,6 +9,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+from classroom_client.delay import DelaySettings
 from classroom_client.engine import Hall
 from classroom_client.receipt import HallReceipt
 from classroom_client.settings import HallSettings
@@ -30,7 +31,7 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     parser.add_argument("--keep", type=Path, default=Path.home() / "Hallcast", help="folder for the hall's own copy")
     parser.add_argument("--language", default="", help="of the voice, e.g. ko (default: the lecture's first)")
     parser.add_argument("--heads", type=_count, default=0, help="how many people are in the hall")
-    parser.add_argument("--delay-ms", type=_delay, default=2000, help="playout delay, 300 to 20000 (default: 2000)")
+    parser.add_argument("--delay-ms", type=_delay, help="playout delay, 300 to 20000 (default: as the line needs it)")
     parser.add_argument(
         "--policy",
         choices=[str(policy) for policy in Policy],
@@ -61,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
         camera=not args.no_camera,
         heads=args.heads,
         udp=not args.no_udp,
-        playout=PlayoutSettings(delay_ms=args.delay_ms, policy=Policy(args.policy)),
+        playout=PlayoutSettings(policy=Policy(args.policy)),
+        delay=DelaySettings(fixed_ms=args.delay_ms),
     )
     texts = Texts(args.texts)
     teller = Teller(texts, as_json=args.json)

@@ -43,6 +43,8 @@ log = logging.getLogger("hallcast.hall")
 _OPEN_TIMEOUTS_S = (6.0, 10.0, 15.0)
 """In turn: a short one finds a line that has just come back, a long one gets through a bad line."""
 
+_LATE_S = 1.0  # what comes too late to be heard still completes the hall's file, for less than a request would
+
 
 class Connection:
     """Keeps the hall connected.
@@ -113,7 +115,7 @@ class Connection:
         if media is not None:
             media.count()
             if self._reception is not None:
-                media.deadline_s = self._reception.timeline.delay_ms / 1000
+                media.deadline_s = self._reception.timeline.delay_ms / 1000 + _LATE_S
             self._link.fraction_lost = media.fraction_lost
             self._link.rtt_s = media.rtt_s or self._link.rtt_s
         if self.up:
@@ -190,7 +192,7 @@ class Connection:
             self._link.meter,
             language=reception.language,
             camera=self._settings.camera,
-            deadline_s=reception.timeline.delay_ms / 1000,
+            deadline_s=reception.timeline.delay_ms / 1000 + _LATE_S,
         )
         await self._media.run()
 
@@ -213,7 +215,7 @@ class Connection:
             case Filled():
                 reception.filled(item)
             case ChunkFrame():
-                reception.chunk(item)
+                reception.chunk(item, now)
             case BlobFrame():
                 reception.blob(item)
             case Answer() if media is not None:

@@ -153,7 +153,7 @@ class Hall:
             self._connection.tick(now)
             reception = self._reception
             if reception is not None:
-                reception.tick(now)
+                reception.tick(now, rtt_s=self._link.rtt_s, fraction_lost=self._link.fraction_lost)
                 if self._connection.up:
                     for want in reception.wants(now):
                         self._connection.send(want)

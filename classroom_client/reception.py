@@ -64,8 +64,9 @@ class Reception:
         self.screen = Screen(self.book, progress.shown)
         self.facts = _Facts(summary)
         self._frame_bytes = 0.0
+        self._head_ms = 0  # the newest frame that came
         self._rtp_from_ms: int | None = None
-        self._delay = PlayoutDelay(settings.playout.delay_ms, settings.socket_delay_ms)
+        self._delay = PlayoutDelay(settings.delay)
         self._restore()
 
     # What arrives
@@ -77,6 +78,8 @@ class Reception:
             self.edge.reset()  # the relay started anew, and its clock with it
         self.facts.summary = message.lecture
         self.carrier.socket_up(now)
+        if message.lecture.state == "planned":
+            self.timeline.from_the_start = True
         if message.lecture.state == "live":
             self.edge.observe(message.t_ms, now)
 
@@ -120,7 +123,7 @@ class Reception:
         except LectureFileError as error:
             log.warning("a page's picture is not kept: %s", error)
 
-    def chunk(self, frame: ChunkFrame) -> None:
+    def chunk(self, frame: ChunkFrame, now: float) -> None:
         """Voice from the relay's log, asked for."""
         if frame.entry.kind != Kind.VOICE:
             return
@@ -129,7 +132,7 @@ class Reception:
         except ValueError:
             log.warning("an unreadable chunk of voice is left out")
             return
-        self._take_voice([(item.t_ms, item.data) for item in frames if item.duration_ms == VOICE_FRAME_MS])
+        self._fetched_voice([(item.t_ms, item.data) for item in frames if item.duration_ms == VOICE_FRAME_MS], now)
 
     def media_began(self) -> None:
         """A media connection stands; what was spoken before its first packet cannot come over it."""
@@ -145,6 +148,7 @@ class Reception:
         self.edge.observe(frames[-1][0] + VOICE_FRAME_MS, now)
         for _, data in frames:
             self._frame_bytes += (len(data) - self._frame_bytes) / 32 if self._frame_bytes else len(data)
+        self._measure(frames, now)
         self._take_voice(frames)
 
     def filled(self, message: Filled) -> None:
@@ -163,9 +167,12 @@ class Reception:
         spans = self.backfill.plan(position_ms=position_ms, ask_until_ms=until_ms, history=not self.screen.waiting)
         return [Want(self.language, span.start_ms, span.end_ms) for span in spans]
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float, *, rtt_s: float | None, fraction_lost: float) -> None:
         """A few times a second: adjust the playout delay, fetch from the file what is going to be played."""
-        self.timeline.delay_ms = self._delay.update(now, over_socket=self.carrier.over_socket(now))
+        self.timeline.delay_ms = self._delay.update(
+            now, rtt_s=rtt_s, fraction_lost=fraction_lost, over_socket=self.carrier.over_socket(now)
+        )
+        self.timeline.tempo.usual_late_ms = self._delay.usual_ms
         position_ms = self.timeline.position_ms
         if position_ms is None:
             return
@@ -213,9 +220,23 @@ class Reception:
             # asked for in a few long pieces.
             return (int(live) + _FOLLOW_MS) // _FOLLOW_MS * _FOLLOW_MS
         # Retransmission gets its time first: it costs a few bytes where a request costs whole chunks.
-        age_ms = max(_RETRANSMISSION_MS, self.timeline.delay_ms * 7 // 10)
+        age_ms = max(_RETRANSMISSION_MS, self.timeline.delay_ms * 17 // 20)
         missed_ms = self._rtp_from_ms if self._rtp_from_ms is not None and self.carrier.rtp_works(now) else 0
         return max(missed_ms, min(int(live) - age_ms, self.facts.voice_end_ms))
+
+    def _fetched_voice(self, frames: list[tuple[int, bytes]], now: float) -> None:
+        """Voice that was asked for; over the socket that is the live voice, too."""
+        if self.carrier.over_socket(now):
+            self._measure([frame for frame in frames if frame[0] >= self._head_ms], now)
+        self._take_voice(frames)
+
+    def _measure(self, frames: list[tuple[int, bytes]], now: float) -> None:
+        """Learn from live voice how late it comes."""
+        live_ms = self.edge.live_ms(now)
+        for t_ms, _ in frames:
+            self._head_ms = max(self._head_ms, t_ms)
+            if live_ms is not None:
+                self._delay.arrived(t_ms, live_ms, now)
 
     def _take_voice(self, frames: list[tuple[int, bytes]]) -> None:
         fresh = [EncodedFrame(t_ms, VOICE_FRAME_MS, data) for t_ms, data in frames if self.voice.add(t_ms, data)]

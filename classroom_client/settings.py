@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from classroom_client.delay import DelaySettings
 from classroom_client.timeline import PlayoutSettings
 from transport.network import NetworkConfig
 
@@ -22,7 +23,7 @@ class HallSettings:
     :param heads: how many people are in the hall, 0 for unknown.
     :param udp: whether to try WebRTC at all; without it everything comes over the socket.
     :param network: addresses and times of the media connection.
-    :param socket_delay_ms: the least playout delay while the voice comes over the socket, where it arrives in bursts.
+    :param delay: bounds of the playout delay.
     :param report_interval_s: how often the relay is told how the hall is doing; it chooses rung and camera by that.
     :param ping_interval_s: a silent socket is asked for a sign of life after this time.
     :param ping_timeout_s: it is given up when none comes in this time; both together bound an unnoticed outage.
@@ -38,7 +39,7 @@ class HallSettings:
     udp: bool = True
     playout: PlayoutSettings = field(default_factory=PlayoutSettings)
     network: NetworkConfig = field(default_factory=NetworkConfig)
-    socket_delay_ms: int = 4000
+    delay: DelaySettings = field(default_factory=DelaySettings)
     report_interval_s: float = 2.0
     ping_interval_s: float = 4.0
     ping_timeout_s: float = 5.0

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from classroom_client.live_edge import LiveEdge
+from classroom_client.tempo import CATCHING_UP_MS, Tempo
 from classroom_client.voice import VoiceBuffer
 from lecture.tracks import VOICE_FRAME_MS
 
@@ -65,17 +66,14 @@ class PlayoutSettings:
     policy: Policy = Policy.CATCH_UP
     conceal_ms: int = 240
     patience_ms: int = 1000
-    resume_ms: int = 1500
+    resume_ms: int = 800
     max_speed: float = 1.25
     max_behind_ms: int = 20 * 60_000
 
 
-_DEADBAND_MS = 200  # jitter of the live-edge estimate; a steady hall is never stretched
-_SETTLED_MS = 20
-_LEAST_SHARE = 0.1  # of the fastest catch-up
 _FIRST_WORDS_MS = 1000
+_FIRST_WORDS_S = 5.0  # so long a lecture's first frame is waited for: before the first sound nobody hears a wait
 _LATE_START_MS = 2400  # who joined late waits so long for the first live voice, then for what was asked for
-_CATCHING_UP_MS = 1000  # from here on people are told that we are behind
 _QUIET_MARGIN_MS = 2000  # voice younger than this may still be on its way through the relay
 _GONE_MARGIN_MS = 500  # the same when the relay says that the publisher's line is down
 
@@ -84,8 +82,9 @@ class Timeline:
     """Decides step by step. Every frame is played at most once and in order.
 
     :ivar delay_ms: the playout delay wanted now; may be changed at any time and is reached by stretching.
+    :ivar tempo: how fast it plays.
+    :ivar from_the_start: the hall was there before the lecture: it hears the first frame, however late it comes.
     :ivar stalled_since: when the present stall began, None while sound goes on.
-    :ivar catching_up: whether we are noticeably behind and playing faster.
     :ivar skipped_ms: lecture time that was jumped over to get to the live edge.
     """
 
@@ -93,17 +92,18 @@ class Timeline:
         self, voice: VoiceBuffer, edge: LiveEdge, settings: PlayoutSettings, resume_at_ms: int | None = None
     ) -> None:
         self.delay_ms = settings.delay_ms
+        self.tempo = Tempo(voice, settings.max_speed)
+        self.from_the_start = False
         self._at = 0 if resume_at_ms is None else _grid(resume_at_ms)
         self._running = resume_at_ms is not None
         self.stalled_since: float | None = None
-        self.catching_up = False
         self.skipped_ms = 0
         self._voice = voice
         self._edge = edge
         self._settings = settings
         self._begun = resume_at_ms is not None  # before the first frame, holes are only a late start …
         self._patient_until_ms = 0  # … for so long
-        self._correcting = False
+        self._first_words = False
         self._conceal_until_ms = 0
         self._quiet = (0, 0)
         self._end_ms: int | None = None
@@ -113,10 +113,16 @@ class Timeline:
         """Lecture time of the next step; None before playout began."""
         return self._at if self._running else None
 
+    @property
+    def catching_up(self) -> bool:
+        """Whether we are noticeably behind and playing faster."""
+        return self.tempo.catching_up
+
     def voice_reaches(self, voice_end_ms: int, clock_ms: int, *, publisher_live: bool = True) -> None:
         """The relay says that at ``clock_ms`` it had voice up to ``voice_end_ms``: in between nobody spoke to it."""
         margin_ms = _QUIET_MARGIN_MS if publisher_live else _GONE_MARGIN_MS
-        self._quiet = (voice_end_ms, clock_ms - margin_ms)
+        # Before the first word there is no silence: it may still be on its way.
+        self._quiet = (voice_end_ms, clock_ms - margin_ms) if voice_end_ms else (0, 0)
 
     def ends_at(self, end_ms: int) -> None:
         """The lecture has ended at ``end_ms``; voice that the relay was still encoding then may reach beyond."""
@@ -126,7 +132,7 @@ class Timeline:
         """Lecture time at the live edge. After the end it goes on, so that what is left is not slowed down."""
         live = self._edge.live_ms(now)
         if live is None and self._end_ms is not None:
-            return self._end_ms + self.delay_ms + 10.0 * _CATCHING_UP_MS
+            return self._end_ms + self.delay_ms + 10.0 * CATCHING_UP_MS
         return live
 
     def behind_ms(self, now: float) -> float | None:
@@ -147,7 +153,7 @@ class Timeline:
                 return self._play(data, live, now)
             if self._end_ms is not None and at >= self._end_ms:
                 self.stalled_since = None
-                self.catching_up = False
+                self.tempo.catching_up = False
                 return Step(What.FINISHED, self._end_ms)
             nothing_until = self._nothing_until(at)
             if nothing_until is not None:
@@ -164,7 +170,8 @@ class Timeline:
                 return False
             # A hall that was there from the beginning hears the first word, however late its first look was.
             target = _grid(live - self.delay_ms)
-            self._at = target if target > _FIRST_WORDS_MS else 0
+            self._at = 0 if self.from_the_start or target <= _FIRST_WORDS_MS else target
+            self._first_words = self._at == 0
             self._patient_until_ms = self._at + _LATE_START_MS if self._at else 0
             self._running = True
         return True
@@ -174,7 +181,7 @@ class Timeline:
         if live is None:
             return
         target = _grid(live - self.delay_ms)
-        limit = _CATCHING_UP_MS if self._settings.policy is Policy.LIVE else self._settings.max_behind_ms
+        limit = CATCHING_UP_MS if self._settings.policy is Policy.LIVE else self._settings.max_behind_ms
         # Not before there is something to hear there: until then the stall shows the truth.
         if target - self._at > limit and self._voice.get(target) is not None:
             self.skipped_ms += target - self._at
@@ -183,7 +190,7 @@ class Timeline:
     def _play(self, data: bytes, live: float | None, now: float) -> Step:
         if self.stalled_since is not None and not self._may_resume(live, now):
             return Step(What.STALL, self._at)
-        speed = self._speed(live)
+        speed = self.tempo.speed(self._at, live, self.delay_ms, self._end_ms)
         step = Step(What.VOICE, self._at, VOICE_FRAME_MS, data, speed)
         self._advance()
         self._begun = True
@@ -196,26 +203,6 @@ class Timeline:
         at_edge = live is not None and ready >= live - self.delay_ms
         at_end = self._end_ms is not None and ready >= self._end_ms
         return at_edge or at_end or ready - self._at >= min(stalled_ms, self._settings.resume_ms)
-
-    def _speed(self, live: float | None) -> float:
-        if live is None:
-            return 1.0
-        error = live - self._at - self.delay_ms
-        if abs(error) <= _SETTLED_MS:
-            self._correcting = False
-        elif abs(error) > _DEADBAND_MS:
-            self._correcting = True
-        self.catching_up = self._correcting and error > _CATCHING_UP_MS
-        if not self._correcting:
-            return 1.0
-        if error < 0:
-            return 0.92
-        # Full speed until one second is left, then gently, so that the end of a catch-up is not heard.
-        share = min(1.0, max(_LEAST_SHARE, round(error / 1000, 1)))
-        wanted = 1 + (self._settings.max_speed - 1) * share
-        ahead = self._voice.ready_until(self._at) - self._at
-        # Never run dry by hurrying: backfill on a thin link may come slower than we could play it.
-        return wanted if ahead > 1000 else min(wanted, 1.1) if ahead > 300 else 1.0
 
     def _nothing_until(self, at: int) -> int | None:
         """Where the silence ends that ``at`` lies in, if no voice exists there."""
@@ -251,7 +238,9 @@ class Timeline:
         """A short hole is waited for a little where time does not press: in a stall, or while catching up."""
         if self._settings.policy is Policy.LIVE:
             return False
-        late = live is not None and live - at - self.delay_ms > _CATCHING_UP_MS
+        if not self._begun and self._first_words:
+            return self.stalled_since is None or now - self.stalled_since < _FIRST_WORDS_S
+        late = live is not None and live - at - self.delay_ms > CATCHING_UP_MS
         if self.stalled_since is None:
             return late
         return (now - self.stalled_since) * 1000 < self._settings.patience_ms

@@ -134,7 +134,7 @@ def test_reception_asks_for_what_is_missing_and_completes(tmp_path: Path) -> Non
         hall.clock(Clock(second * 1000, second * 1000), float(second))
         if second < 4:
             hall.live_voice([(second * 960 + n * 60, b"live") for n in range(16)], float(second))
-    hall.tick(12.0)
+    hall.tick(12.0, rtt_s=0.6, fraction_lost=0.0)
     first = hall.wants(12.0)
     assert first
     assert (first[0].language, first[0].start_ms) == ("en", 3840)
@@ -143,7 +143,7 @@ def test_reception_asks_for_what_is_missing_and_completes(tmp_path: Path) -> Non
     hall.welcome(HallWelcome("1.0", SUMMARY, 12_500), 12.5)
     again = hall.wants(12.6)
     assert again[0].start_ms == 3840
-    hall.chunk(chunk(3840, 60))
+    hall.chunk(chunk(3840, 60), 12.8)
     hall.filled(Filled("en", again[0].start_ms, again[0].end_ms))
     hall.ended(Ended(20_000, 7_440))
     assert not hall.complete
@@ -157,8 +157,8 @@ def test_reception_asks_for_what_is_missing_and_completes(tmp_path: Path) -> Non
 
 def test_reception_ignores_what_it_cannot_read(tmp_path: Path) -> None:
     hall = reception(tmp_path)
-    hall.chunk(ChunkFrame(Entry(Kind.VOICE, 0, b"cut short", 1, 480)))
-    hall.chunk(ChunkFrame(Entry(Kind.CAMERA, 0, b"", 1, 480)))
+    hall.chunk(ChunkFrame(Entry(Kind.VOICE, 0, b"cut short", 1, 480)), 0.0)
+    hall.chunk(ChunkFrame(Entry(Kind.CAMERA, 0, b"", 1, 480)), 0.0)
     hall.blob(BlobFrame("ab" * 32, "image/avif", 0, 4, b"four"))  # complete, but of another digest
     hall.live_voice([], 0.0)
     assert hall.voice.have.known_ms() == 0

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 
 from classroom_client.carrier import CarrierChoice
-from classroom_client.delay import PlayoutDelay
 from classroom_client.live_edge import LiveEdge
 from classroom_client.meter import LinkMeter
 from classroom_client.texts import Texts, languages
@@ -40,21 +39,6 @@ def test_live_edge_goes_on_without_news_and_is_unknown_at_first() -> None:
     assert edge.live_ms(310) == pytest.approx(301_000)
     edge.reset()
     assert edge.live_ms(310) is None
-
-
-# Playout delay
-
-
-def test_delay_is_longer_over_the_socket_and_for_a_while_after() -> None:
-    delay = PlayoutDelay(2000, 4000)
-    assert delay.update(0, over_socket=False) == 2000
-    assert delay.update(1, over_socket=True) == 4000
-    assert delay.update(10, over_socket=False) == 4000
-    assert delay.update(30, over_socket=False) == 2000
-
-
-def test_delay_is_never_less_than_was_asked_for() -> None:
-    assert PlayoutDelay(6000, 4000).update(1, over_socket=True) == 6000
 
 
 # Carrier

@@ -283,3 +283,38 @@ def test_no_order_of_events_plays_a_frame_twice_or_out_of_order(
         assert [step.t_ms for step in played] == frames(played[0].t_ms, end_ms)
         runs = itertools.groupby(played, lambda step: step.what)
         assert all(len(list(run)) <= 4 for what, run in runs if what is What.CONCEALED)  # only short holes are given up
+
+
+def test_hall_that_was_there_before_hears_the_first_frame_however_it_comes() -> None:
+    """The first packet was lost before the media connection stood: the log brings it, and only then it begins."""
+    hall = Hall()
+    hall.timeline.from_the_start = True
+    hall.arrives(240, 60_000)
+    hall.arrives(0, 240, at=4.5)
+    hall.run(60)
+    assert hall.heard() == frames(0, hall.heard()[-1] + FRAME_MS)
+    assert hall.heard(What.CONCEALED) == []
+    assert hall.delay_s() == pytest.approx(2.0, abs=0.25)
+
+
+def test_hall_that_was_there_before_begins_at_the_beginning_even_after_an_outage() -> None:
+    hall = Hall(now=30.0)
+    hall.timeline.from_the_start = True
+    hall.arrives(0, 31_020, at=31)
+    hall.arrives(31_020, 200_040)
+    hall.run(180)
+    assert hall.heard() == frames(0, hall.heard()[-1] + FRAME_MS)
+    assert hall.delay_s() == pytest.approx(2.0, abs=0.25)
+
+
+def test_overdue_frame_is_given_time_by_playing_slower() -> None:
+    """A packet that comes 0.3 s after the playout delay is heard all the same, and no wait is."""
+    hall = Hall()
+    hall.timeline.tempo.usual_late_ms = 400
+    hall.arrives(0, 9_840)
+    hall.arrives(9_840, 10_080, at=9.840 + 2.3)
+    hall.arrives(10_080, 40_000)
+    hall.run(40)
+    assert hall.heard() == frames(0, hall.heard()[-1] + FRAME_MS)
+    assert {step.what for now, step in hall.steps if now > 3} == {What.VOICE}
+    assert min(step.speed for _, step in hall.steps) == 0.8
