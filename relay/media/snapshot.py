@@ -4,8 +4,11 @@
 silent_s, rtt_ms, sources: kind, codec, rid, kbps, fraction_lost, jitter_ms, packets, repaired, given_up; malformed);
 ``voices`` by language (recorded_end_ms, concealed_ms, made_kbps, listeners); ``camera`` (codec, viewers);
 ``halls`` (fields of :class:`lecture.messages.HallStatus`; ``silent_s`` since it was last heard; ``page_due``, the page
-that belongs to what it hears now, of a hall that has gone the lecturer's page; of those connected ``link``: see
-:meth:`relay.media.hall.HallConnection.link`); ``questions`` (the newest, oldest first: t_ms, hall, text);
+that belongs to what it hears now, of a hall that has gone the lecturer's page; of those connected ``link``, see
+:meth:`relay.media.hall.HallConnection.link`, of which console and metrics show budget_kbps, used_kbps, queue_ms,
+fraction_lost, rtt_ms, rung (kbit/s of the voice), text (bool: the text rung), camera_kbps, carrier (rtp, socket) and
+class_bytes (sent in all, by name of :class:`relay.adaptation.pacer.Class`)); ``questions`` (the newest, oldest first:
+t_ms, hall, text);
 ``players`` (links of standard players); ``recorder`` (committed_ms, pending_bytes, dropped_entries, trouble);
 ``deck`` (deck, page, page_count, decks, troubles). Rates in kbit/s of UDP payload.
 """

@@ -2,6 +2,9 @@
 
 Base units as Prometheus wants them (seconds, fractions 0 to 1), but rates in kbit/s, which operators of thin links
 think in. Everything is a gauge: a lecture that is closed takes its figures with it.
+
+Labels are bounded by what the relay admits: lectures that are open, halls connected (``media.max_halls``) and the last
+few that were (:mod:`relay.media.roster`), seven classes, two carriers. Players and pages have no series of their own.
 """
 
 from __future__ import annotations
@@ -48,8 +51,24 @@ def _halls(snapshot: Facts) -> Iterator[tuple[Labels, Facts]]:
     return (((hall["name"],), hall) for hall in snapshot["halls"] if hall["connected"])
 
 
+def _all_halls(snapshot: Facts) -> Iterator[tuple[Labels, Facts]]:
+    return (((hall["name"],), hall) for hall in snapshot["halls"])
+
+
 def _hall_links(snapshot: Facts) -> Iterator[tuple[Labels, Facts]]:
     return (((hall["name"],), hall["link"]) for hall in snapshot["halls"] if hall["link"])
+
+
+def _hall_carriers(snapshot: Facts) -> Iterator[tuple[Labels, Facts]]:
+    for (name,), link in _hall_links(snapshot):
+        for carrier in _CARRIERS:
+            yield (name, carrier), {"in_use": link.get("carrier") == carrier}
+
+
+def _hall_classes(snapshot: Facts) -> Iterator[tuple[Labels, Facts]]:
+    for (name,), link in _hall_links(snapshot):
+        for class_, sent_bytes in link.get("class_bytes", {}).items():
+            yield (name, class_), {"bytes": sent_bytes}
 
 
 def _publishers(snapshot: Facts) -> Iterator[tuple[Labels, Facts]]:
@@ -83,7 +102,10 @@ def _lecture(snapshot: Facts) -> Iterator[tuple[Labels, Facts]]:
 
 _PARTS = {
     "halls": _halls,
+    "all halls": _all_halls,
     "hall links": _hall_links,
+    "hall carriers": _hall_carriers,
+    "hall classes": _hall_classes,
     "publishers": _publishers,
     "sources": _sources,
     "voices": _voices,
@@ -92,6 +114,7 @@ _PARTS = {
 }
 
 _HALL = ("lecture", "hall")
+_CARRIERS = ("rtp", "socket")
 _SOURCE = ("lecture", "role", "kind", "codec", "rid")
 
 _FAMILIES = (
@@ -110,6 +133,9 @@ _FAMILIES = (
             "recorded_end_ms", 0.001),
     _Family("voice_concealed_seconds", "Voice that was made up for lost packets.", ("lecture", "language"), "voices",
             "concealed_ms", 0.001),
+    _Family("hall_connected", "1 while the hall's socket stands, 0 once it has gone.", _HALL, "all halls", "connected"),
+    _Family("hall_silent_seconds", "Time since the hall was last heard.", _HALL, "all halls", "silent_s"),
+    _Family("hall_heads", "People in the hall, by its own count.", _HALL, "halls", "heads"),
     _Family("hall_behind_seconds", "How far the hall's playout is behind lecture time.", _HALL, "halls", "behind_ms",
             0.001),
     _Family("hall_playout_delay_seconds", "Delay that the hall has chosen.", _HALL, "halls", "playout_delay_ms", 0.001),
@@ -118,9 +144,16 @@ _FAMILIES = (
     _Family("hall_received_kbps", "Rate at which the hall receives.", _HALL, "halls", "received_kbps"),
     _Family("hall_gaps", "Holes in the hall's voice still to be filled.", _HALL, "halls", "gaps"),
     _Family("hall_page", "Page on the projector.", _HALL, "halls", "page"),
+    _Family("hall_page_due", "Page that belongs to what the hall hears now.", _HALL, "halls", "page_due"),
+    _Family("hall_budget_kbps", "What the hall's link is taken to carry.", _HALL, "hall links", "budget_kbps"),
+    _Family("hall_used_kbps", "Rate sent to the hall, headers included.", _HALL, "hall links", "used_kbps"),
+    _Family("hall_queue_seconds", "Delay that stands on the hall's link.", _HALL, "hall links", "queue_ms", 0.001),
     _Family("hall_rung_kbps", "Voice rung that the hall is sent.", _HALL, "hall links", "rung"),
-    _Family("hall_sent_kbps", "Rate of media sent to the hall.", _HALL, "hall links", "sent_kbps"),
-    _Family("hall_camera", "1 while the hall is sent the camera.", _HALL, "hall links", "camera"),
+    _Family("hall_text_rung", "1 while the link is too thin for live voice.", _HALL, "hall links", "text"),
+    _Family("hall_camera_kbps", "Camera rung that the hall is sent, 0 for none.", _HALL, "hall links", "camera_kbps"),
+    _Family("hall_carrier", "1 for the carrier that is in use.", (*_HALL, "carrier"), "hall carriers", "in_use"),
+    _Family("hall_sent_bytes", "Sent to the hall since it joined, by class of urgency.", (*_HALL, "class"),
+            "hall classes", "bytes"),
     _Family("recorder_pending_bytes", "Received and not yet on disk.", ("lecture",), "recorder", "pending_bytes"),
     _Family("recorder_dropped_entries", "Entries that the disk did not take.", ("lecture",), "recorder",
             "dropped_entries"),

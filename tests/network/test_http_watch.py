@@ -76,6 +76,10 @@ async def test_metrics_tell_of_publishers_halls_and_the_disk(relay: Served) -> N
     assert found["hallcast_hall_rtt_seconds", of_hall] == pytest.approx(0.6)
     assert found["hallcast_hall_fraction_lost", of_hall] == 0.25
     assert found["hallcast_hall_gaps", of_hall] == 2
+    assert found["hallcast_hall_connected", of_hall] == 1
+    assert found["hallcast_hall_silent_seconds", of_hall] < 20
+    assert found["hallcast_hall_page_due", of_hall] == 0
+    assert found["hallcast_hall_carrier", (("carrier", "socket"), *of_hall)] in (0, 1)
     assert found["hallcast_publishers", of_lecture] == 0
     assert ("hallcast_publisher_silent_seconds", (("lecture", "waves"), ("role", "lecturer"))) in found
     assert found["hallcast_recorder_failing", of_lecture] == 0

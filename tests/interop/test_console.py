@@ -1,0 +1,117 @@
+"""The staff console in a real browser, beside a real relay and a real hall whose line breaks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.interop.browser import Browser, Page, until
+from tests.network.hall_kit import Class, lecture_hall, seat
+from tests.network.media_kit import VoicePublisher
+
+
+async def sign_in(browser: Browser, room: Class, *, locale: str = "en-GB") -> Page:
+    console = await browser.open(f"{room.relay.server.url}/console", locale=locale)
+    await console.page.wait_for_selector("#sign-in:not([hidden])")
+    await console.page.keyboard.type(room.relay.staff_token)
+    await console.page.keyboard.press("Enter")
+    await console.page.wait_for_selector("#console:not([hidden])")
+    return console
+
+
+async def states(console: Page) -> list[list[str]]:
+    """Each hall's name and state, as they stand on the page."""
+    rows = "[...document.querySelectorAll('tr[data-state]')]"
+    return list(
+        await console.page.evaluate(f"{rows}.map(r => [r.querySelector('.names span').innerText, r.dataset.state])")
+    )
+
+
+async def cell(console: Page, row: str, column: int) -> str:
+    return (await console.page.locator(f"tr:has-text('{row}') td:nth-child({column})").first.inner_text()).strip()
+
+
+async def test_staff_see_a_hall_play_lose_its_line_and_catch_up(browser: Browser, tmp_path: Path) -> None:
+    async with lecture_hall(tmp_path) as room, VoicePublisher.publishing(room.lecture):
+        room.lecture.turn(room.deck, 1)
+        async with seat(room, tmp_path / "Busan", heads=30) as busan, seat(room, tmp_path / "Jeju"):
+            console = await sign_in(browser, room)
+
+            async def stand(*wanted: list[str]) -> bool:
+                return await states(console) == [*wanted]
+
+            await until(lambda: stand(["Busan 30 people", "good"], ["Jeju", "good"]), "both halls hear and see", 40)
+            assert "Live" in await console.text("#lectures .badge")
+            assert await console.page.evaluate("document.querySelectorAll('.curve .behind[d^=M]').length") == 2
+            seen = await cell(console, "Busan", 2)
+            assert seen.splitlines()[0].endswith(" s")
+            assert "delay" in seen
+            assert (await cell(console, "Busan", 3)).splitlines()[0] == "1"
+            assert await cell(console, "Busan", 11) == "RTP"
+
+            busan.link.down_for(12)
+
+            async def down() -> bool:
+                found = await states(console)
+                return found[0][0].startswith("Busan") and found[0][1] in ("silent", "gone")
+
+            await until(down, "the hall without a line stands first and says so", 30)
+            assert "No word" in await console.text("tr[data-level='3'] small") or "Gone" in await console.text(
+                "tr[data-level='3'] small"
+            )
+
+            async def late() -> bool:
+                return any(name.startswith("Busan") and state == "late" for name, state in await states(console))
+
+            await until(late, "the hall is back and catching up", 60)
+            assert not console.problems
+
+
+async def test_staff_read_questions_and_hear_of_the_lecturers_lost_line(browser: Browser, tmp_path: Path) -> None:
+    async with lecture_hall(tmp_path) as room, room.relay.socket(f"/ws/hall/{room.relay.lecture_id}") as hall:
+        await hall.send(json.dumps({"kind": "hello", "v": "1.0", "token": room.relay.hall_token, "hall": "Jeju"}))
+        await hall.recv()
+        await hall.send(json.dumps({"kind": "question", "text": "<b>Why?</b>"}))
+        console = await sign_in(browser, room, locale="ko-KR")
+        await until(lambda: console.text("#questions li"), "the question is there")
+        assert (await console.text("#questions li")).endswith("<b>Why?</b>")
+        assert await states(console) == [["Jeju", "waiting"]]
+        async with VoicePublisher.publishing(room.lecture):
+            await until(lambda: said(console, "생방송"), "the lecture is live")
+        await until(lambda: said(console, "강사의 회선이 끊어졌습니다."), "the lecturer has gone")
+        await console.page.click("#leave")
+        assert await console.page.evaluate("sessionStorage.length") == 0
+        assert await console.page.locator("tr").count() == 0
+        assert not console.problems
+
+
+async def said(console: Page, words: str) -> bool:
+    return words in await console.text("#lectures")
+
+
+async def test_a_wrong_staff_token_is_told_and_a_reload_keeps_the_right_one(browser: Browser, tmp_path: Path) -> None:
+    async with lecture_hall(tmp_path) as room:
+        console = await browser.open(f"{room.relay.server.url}/console")
+        await console.page.fill("#token", room.relay.hall_token)
+        await console.page.keyboard.press("Enter")
+        await until(lambda: console.text("#token-error"), "it says that the token is wrong")
+        assert await console.page.locator("#console").is_hidden()
+        await console.page.keyboard.type(room.relay.staff_token)
+        await console.page.keyboard.press("Enter")
+        await until(lambda: said(console, "Waves"), "the lecture")
+        await console.page.reload()
+        await until(lambda: said(console, "Waves"), "the lecture again")
+        assert room.relay.staff_token not in console.page.url
+
+
+async def test_figures_that_are_old_are_told_to_be_old(browser: Browser, tmp_path: Path) -> None:
+    async with lecture_hall(tmp_path) as room:
+        console = await sign_in(browser, room)
+        await until(lambda: said(console, "Waves"), "the lecture")
+        await console.page.context.set_offline(True)
+        await console.page.wait_for_selector("#console.stale")
+        assert "does not answer" in await console.text("#banner")
+        assert await console.text("#freshness") == "Out of date"
+        await console.page.context.set_offline(False)
+        await console.page.wait_for_selector("#console:not(.stale)")
+        await console.page.wait_for_selector("#banner", state="hidden")
