@@ -1,10 +1,10 @@
 """What a hall's link can carry now, from when its packets arrived. Pure.
 
-The link's rate is measured, not groped for: packets that stood in its queue behind one another arrive as far apart as it
-needs to carry them (:class:`relay.adaptation.link_delay.CapacityMeter`). Voice goes out the moment it is made and often
-finds a piece of a page before it, so a link tells its rate even while less than that is sent; where it does not, a short
-train of waiting data asks it. Random loss, however much, changes nothing in that; nor does it matter how late feedback
-arrives. The budget is a little less than the rate, and less still for a moment while there is a queue.
+The link's rate is measured, not groped for: packets that stood in its queue behind one another arrive as far apart as
+it needs to carry them (:class:`relay.adaptation.link_delay.CapacityMeter`). Voice goes out the moment it is made and
+often finds a piece of a page before it, so a link tells its rate even while less than that is sent; where it does not,
+a short train of waiting data asks it. Random loss, however much, changes nothing in that; nor does it matter how late
+feedback arrives. The budget is a little less than the rate, and less still for a moment while there is a queue.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Outcome(Protocol):
 
     @property
     def sequence(self) -> int:
-        """Transport-wide sequence number, 16 bit."""
+        """Transport-wide sequence number, unwrapped or of 16 bit."""
 
     @property
     def size_bytes(self) -> int:
@@ -215,21 +215,18 @@ class LinkEstimator:
     def _count(self, outcomes: Sequence[Outcome], now: float) -> list[tuple[Outcome, float]]:
         """Book losses; returns what arrived. Losses alone are no feedback (in which the last packet always arrived):
         they are overdue, perhaps because feedback was lost."""
-        arrived, lost, packets = [], 0, 0
+        arrived = [(outcome, outcome.arrival_s) for outcome in outcomes if outcome.arrival_s is not None]
+        if not arrived:
+            return arrived
+        lost, packets = len(outcomes) - len(arrived), len(outcomes)
         for outcome in outcomes:
             key = (outcome.sequence, outcome.sent_s)
             if outcome.arrival_s is None:
                 self._lost.append(key)
-                lost, packets = lost + 1, packets + 1
-                continue
-            arrived.append((outcome, outcome.arrival_s))
-            if self._lost and key in self._lost:
+            elif self._lost and key in self._lost:
                 self._lost.remove(key)
-                lost -= 1
-            else:
-                packets += 1
-        if arrived:
-            self._losses.put(lost, packets, now)
+                lost, packets = lost - 1, packets - 1
+        self._losses.put(lost, packets, now)
         return arrived
 
     def _follow(self, now: float) -> None:

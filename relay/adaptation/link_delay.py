@@ -1,8 +1,8 @@
 """What the arrival times of packets tell of a link: its queue and its rate. Pure.
 
-Both compare the receiver's clock with ours, so only differences count: the shortest delay of late is taken for the link
-without a queue. The rate comes from packets that stood in the queue behind the one before them: they arrive as far apart
-as the link needs to carry the later one, however fast or slowly they were sent and whatever was lost in between.
+Both compare the receiver's clock with ours, so only differences count: the shortest delay of late is taken for the
+link without a queue. The rate comes from packets that stood in the queue behind the one before them: they arrive as far
+apart as the link needs to carry the later one, however fast or slowly they were sent.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ RECENT_S = 2.0
 WAITED_MIN_S = 0.002
 TOGETHER_S = 0.0015
 TOGETHER = 0.1
-"""Packets sent within this time and share of the time between their arrivals stood behind one another, whatever the way is."""
+"""Packets sent within this time, and share of the time between their arrivals, stood behind one another, whatever the
+way is."""
 BUSY_AGE_S = 5.0
 BUSY_S = 1.5
 CHANGE_S = 1.0
@@ -47,8 +48,8 @@ class _Delay:
 class DelayBase:
     """The way of a link: the delay of nothing at all, without queue and without the time to send.
 
-    A delay is cleared of its packet's time to send at the rate that was known then: one of a faster link stays true after
-    the link has become slower. Not so when the link turns out to have been faster already: see :meth:`faster`.
+    A delay is cleared of its packet's time to send at the rate that was known then: one of a faster link stays true
+    after the link has become slower. Not so when the link turns out to have been faster already: see :meth:`faster`.
 
     :ivar way_s: by a clock difference of its own; infinite while nothing arrived.
     """
@@ -112,7 +113,7 @@ class CapacityMeter:
         :param way_s: of :class:`DelayBase`.
         """
         before, self._before = self._before, (sequence, sent_s, arrival_s)
-        if before is None or sequence != (before[0] + 1) & 0xFFFF:
+        if before is None or (sequence - before[0]) & 0xFFFF != 1:
             return  # one was lost in between: by the queue, and then it took no time, or after it, and then it did
         apart_s = arrival_s - before[2]
         waited = before[2] - way_s - sent_s >= WAITED_MIN_S

@@ -1,7 +1,7 @@
 """What a link carries, from loss, round trip and the receiver's own estimate alone. Pure.
 
-For standard players that send no transport-wide feedback. It is slow and coarse: a report comes each second or five, and
-tells of a queue only by the round trip. Loss alone is no congestion (many halls sit behind 5–20 % whatever they are
+For standard players that send no transport-wide feedback. It is slow and coarse: a report comes each second or five,
+and tells of a queue only by the round trip. Loss alone is no congestion (many halls sit behind 5–20 % whatever they are
 sent); where no round trip is known, or half of everything is lost, it has to do.
 """
 

@@ -1,5 +1,5 @@
-"""A hall behind a simulated link, without sockets or clocks: estimator and pacer as the relay drives them, sources as in
-a lecture, and a receiver whose feedback and NACKs travel a thin, lossy uplink."""
+"""A hall behind a simulated link, without sockets or clocks: estimator and pacer as the relay drives them, sources
+as in a lecture, and a receiver whose feedback and NACKs travel a thin, lossy uplink."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import heapq
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from relay.adaptation.estimator import PROBE_MIN_BYTES, LinkEstimator
 from relay.adaptation.pacer import Class, Pacer
 from tests.network.link_model import LinkDirection, LinkSpec, Loss
+from transport import rtcp, twcc
 
 OVERHEAD_BYTES = 62
 """IP, UDP, RTP with its extension, SRTP."""
@@ -20,27 +22,21 @@ CLOCK_OFFSET_S = 7_000.0
 """The receiver's clock is another one."""
 
 
-@dataclass(slots=True)
-class Sent:
-    """A packet under way, and what became of it: the outcome that the estimator is given."""
-
-    sequence: int
-    size_bytes: int
-    sent_s: float
-    class_: Class
-    token: object
-    arrival_s: float | None = None
-    acked: bool = False
-    told_lost: bool = False
-
-
-@dataclass
+@dataclass(eq=False)
 class Page:
     """A page under way. ``wanted_s`` is its turn, ``done_s`` when its last byte arrived."""
 
     wanted_s: float
     left_bytes: int
     done_s: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A piece of a page, of the packet that it was first sent in."""
+
+    page: Page
+    size_bytes: int
 
 
 @dataclass
@@ -105,14 +101,12 @@ class Run:
         )
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
-        self._queues: dict[Class, deque[tuple[int, object]]] = {class_: deque() for class_ in Class}
-        self._log: dict[int, Sent] = {}
-        self._unsettled: deque[int] = deque()
-        self._sequence = 0
+        self._queues: dict[Class, deque[tuple[int, Any]]] = {class_: deque() for class_ in Class}
+        self._again: dict[Class, deque[Piece]] = {class_: deque() for class_ in Class}
+        self._log = twcc.SentLog(first_sequence=32_700)
+        self._recorder = twcc.FeedbackRecorder(1, interval_s=FEEDBACK_S)
         self._pump_at: float | None = None
-        self._arrived: dict[int, float] = {}
-        self._window: deque[tuple[float, int]] = deque()
-        self._last_feedback_s = 0.0
+        self._got: set[Piece] = set()
         self._next_pack = 0
         self._nacks: dict[int, tuple[int, float]] = {}
         self._highest_pack = -1
@@ -146,7 +140,7 @@ class Run:
 
     def _voice(self) -> None:
         self._at(self.now + PACK_S, self._voice)
-        self._queues[Class.VOICE].append((self._pack_bytes(), ("voice", self._next_pack)))
+        self._queues[Class.VOICE].append((self._pack_bytes(), self._next_pack))
         self.voice_lost.add(self._next_pack)
         self._next_pack += 1
         self.voice_sent += 1
@@ -167,7 +161,8 @@ class Run:
     def _waiting_bytes(self) -> int:
         if self._bulk_wanted():
             return 1_000_000
-        return sum(size for class_ in (Class.PAGE, Class.CATCH_UP) for size, _ in self._queues[class_])
+        again = sum(piece.size_bytes for piece in self._again[Class.PAGE])
+        return again + sum(size for size, _ in self._queues[Class.PAGE])
 
     def _pump(self) -> None:
         self.pacer.budget(self.estimator.budget_kbps(self.now))
@@ -179,7 +174,7 @@ class Run:
                 if probe is not None:
                     self.pacer.probe(probe, self.now)
                     packet_bytes = min(packet_bytes, probe.packet_bytes)
-            class_ = next((class_ for class_ in Class if self._queues[class_]), None)
+            class_ = next((class_ for class_ in Class if self._queues[class_] or self._again[class_]), None)
             if class_ is None and self._bulk_wanted():
                 class_ = Class.BULK
             if class_ is None:
@@ -196,103 +191,72 @@ class Run:
             self._at(at, self._pump)
 
     def _send(self, class_: Class, packet_bytes: int) -> None:
+        token: object = None
         if class_ <= Class.PROTECTION:
             size, token = self._queues[class_].popleft()
         elif class_ is Class.BULK:
-            size, token = packet_bytes, None
+            size = packet_bytes
         else:
-            left, token = self._queues[class_].popleft()
-            piece = min(left, packet_bytes - OVERHEAD_BYTES)
-            if left > piece:
-                self._queues[class_].appendleft((left - piece, token))
-            size, token = piece + OVERHEAD_BYTES, (token, piece)
-        self._sequence += 1
-        sent = Sent(self._sequence, size, self.now, class_, token)
-        self._log[sent.sequence] = sent
-        self._unsettled.append(sent.sequence)
+            token = self._piece(class_, packet_bytes)
+            size = token.size_bytes + OVERHEAD_BYTES
+        sequence = self._log.sent(size, self.now, token, class_)
         self.pacer.sent(size, class_, self.now)
         self.estimator.sent(size, self.now)
         arrival = self._down.carry(self.now, size)
         if arrival is not None:
-            self._at(arrival, lambda: self._receive(sent))
+            self._at(arrival, lambda: self._receive(sequence, token))
 
-    def _digest(self, first: int, last: int, arrived: dict[int, float]) -> None:
-        """What transport.twcc.SentLog does with feedback."""
-        outcomes = []
-        for sequence in range(first, last + 1):
-            sent = self._log[sequence]
-            if sent.acked:
-                continue
-            if sequence in arrived:
-                sent.acked = True
-                sent.arrival_s = arrived[sequence]
-                outcomes.append(sent)
-            elif not sent.told_lost:
-                sent.told_lost = True
-                outcomes.append(sent)
-                self._resend(sent)
-        self._settle()
-        self.estimator.feedback(outcomes, self.now)
-        self._pump()
+    def _piece(self, class_: Class, packet_bytes: int) -> Piece:
+        if self._again[class_]:
+            return self._again[class_].popleft()
+        left, page = self._queues[class_].popleft()
+        piece = Piece(page, min(left, packet_bytes - OVERHEAD_BYTES))
+        if left > piece.size_bytes:
+            self._queues[class_].appendleft((left - piece.size_bytes, page))
+        return piece
+
+    def _digest(self, datagram: bytes) -> None:
+        for packet in rtcp.parse(datagram):
+            assert isinstance(packet, rtcp.TransportFeedback)
+            self._settle(self._log.feedback(packet, self.now))
 
     def _overdue(self) -> None:
         self._at(self.now + 0.1, self._overdue)
-        outcomes = []
-        for sequence in self._unsettled:
-            sent = self._log[sequence]
-            if sent.acked or sent.told_lost:
-                continue
-            if self.now - sent.sent_s < max(1.0, 2 * self.estimator.rtt_s + 0.5):
-                break
-            sent.told_lost = True
-            outcomes.append(sent)
-            self._resend(sent)
-        if outcomes:
-            self._settle()
-            self.estimator.feedback(outcomes, self.now)
-            self._pump()
+        self._settle(self._log.overdue(self.now, self.estimator.rtt_s))
 
-    def _settle(self) -> None:
-        while self._unsettled and (self._log[self._unsettled[0]].acked or self._log[self._unsettled[0]].told_lost):
-            self._unsettled.popleft()
-
-    def _resend(self, sent: Sent) -> None:
-        if sent.class_ is Class.PAGE:
-            page, piece = sent.token
-            self._queues[Class.PAGE].appendleft((piece, page))
+    def _settle(self, outcomes: list[twcc.Outcome]) -> None:
+        for outcome in outcomes:
+            if outcome.arrival_s is None and isinstance(outcome.token, Piece):
+                self._again[Class(outcome.class_)].append(outcome.token)
+        self.estimator.feedback(outcomes, self.now)
+        self._pump()
 
     def _nacked(self, pack: int) -> None:
-        self._queues[Class.PROTECTION].append((self._pack_bytes(), ("voice", pack)))
+        self._queues[Class.PROTECTION].append((self._pack_bytes(), pack))
         self._pump()
 
     # What the receiver does.
 
-    def _receive(self, sent: Sent) -> None:
-        at = CLOCK_OFFSET_S + self.now * (1 + self.plan.clock_drift)
-        self._arrived[sent.sequence] = round(at * 4000) / 4000  # the format's quarter of a millisecond
-        self._window.append((self.now, sent.sequence))
-        if sent.class_ is Class.PAGE:
-            page, piece = sent.token
-            page.left_bytes -= piece
-            if page.left_bytes <= 0 and page.done_s is None:
-                page.done_s = self.now
-        elif sent.token is not None:
-            pack = sent.token[1]
-            self.voice_lost.discard(pack)
-            self._nacks.pop(pack, None)
-            for missing in range(self._highest_pack + 1, pack):
+    def _receive(self, sequence: int, token: object) -> None:
+        self._recorder.arrived(sequence, CLOCK_OFFSET_S + self.now * (1 + self.plan.clock_drift))
+        if isinstance(token, Piece):
+            if token not in self._got:
+                self._got.add(token)
+                token.page.left_bytes -= token.size_bytes
+            if token.page.left_bytes <= 0 and token.page.done_s is None:
+                token.page.done_s = self.now
+        elif isinstance(token, int):
+            self.voice_lost.discard(token)
+            self._nacks.pop(token, None)
+            for missing in range(self._highest_pack + 1, token):
                 self._nacks[missing] = (0, self.now)
-            self._highest_pack = max(self._highest_pack, pack)
+            self._highest_pack = max(self._highest_pack, token)
 
     def _feedback(self) -> None:
-        self._at(self.now + FEEDBACK_S, self._feedback)
-        while self._window and self._window[0][0] < self.now - 2 * FEEDBACK_S:
-            self._window.popleft()
-        if self._window:
-            sequences = [sequence for _, sequence in self._window]
-            first, last = min(sequences), max(sequences)
-            arrived = {sequence: self._arrived[sequence] for sequence in sequences}
-            self._uplink(62 + 2 * (last - first + 1), lambda: self._digest(first, last, arrived))
+        self._at(self.now + 0.02, self._feedback)
+        datagram = self._recorder.poll(CLOCK_OFFSET_S + self.now * (1 + self.plan.clock_drift))
+        if datagram is not None:
+            self._uplink(len(datagram) + 28 + 14, lambda: self._digest(datagram))
         rtt_s = max(0.3, self.estimator.rtt_s)
         for pack, (tries, due_s) in list(self._nacks.items()):
             if due_s <= self.now:
