@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,7 +21,6 @@ os.environ.setdefault("SVT_LOG", "1")
 
 _DECODERS = {"vp8": "vp8", "h264": "h264", "vp9": "vp9", "av1": "libdav1d"}
 _ENCODERS = {"av1": "libsvtav1", "vp8": "libvpx"}
-_CLOCK = Fraction(1, 1000)
 
 
 class CoderError(Exception):
@@ -87,7 +87,8 @@ class RungEncoder:
         context = cast(VideoCodecContext, av.CodecContext.create(_ENCODERS[codec], "w"))
         context.width, context.height = fitted(width, height, rung.pixels)
         context.pix_fmt = "yuv420p"
-        context.framerate, context.time_base = Fraction(rung.pictures_per_s), _CLOCK
+        # Time counts pictures: the encoders share out their rate evenly, whatever the camera's own times.
+        context.framerate, context.time_base = Fraction(rung.pictures_per_s), Fraction(1, rung.pictures_per_s)
         context.bit_rate = round(rung.coded_kbps * 1000)
         context.gop_size = 1 << 20  # keyframes are made when somebody needs one
         context.thread_count = 1
@@ -97,20 +98,19 @@ class RungEncoder:
         except (av.FFmpegError, ValueError) as error:
             raise CoderError(f"{codec} cannot be encoded: {error}") from error
         self._context = context
-        self._last_ms = -1
+        self._count = 0
 
-    def encode(self, picture: VideoFrame, t_ms: int, *, keyframe: bool) -> CodedPicture | None:
+    def encode(self, picture: VideoFrame, *, keyframe: bool) -> CodedPicture | None:
         """Encode a picture; ``None`` where the encoder leaves it out to keep its rate.
 
-        :param t_ms: lecture time of the picture.
         :param keyframe: make it a keyframe.
         :raises CoderError: if it cannot be encoded.
         """
         context = self._context
-        self._last_ms = max(t_ms, self._last_ms + 1)
+        self._count += 1
         try:
             scaled = picture.reformat(context.width, context.height, "yuv420p", interpolation="AREA")
-            scaled.pts, scaled.time_base = self._last_ms, _CLOCK
+            scaled.pts, scaled.time_base = self._count, context.time_base
             scaled.pict_type = PictureType.I if keyframe else PictureType.NONE
             packets = context.encode(scaled)
         except (av.FFmpegError, ValueError) as error:
@@ -118,6 +118,11 @@ class RungEncoder:
         if not packets:
             return None
         return CodedPicture(b"".join(bytes(packet) for packet in packets), packets[0].is_keyframe)
+
+    def close(self) -> None:
+        """Let go of the encoder, which wants to be told that nothing more comes."""
+        with contextlib.suppress(av.FFmpegError):
+            self._context.encode(None)
 
 
 def _options(codec: str, rung: CameraRung) -> dict[str, str]:

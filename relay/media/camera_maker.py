@@ -131,9 +131,10 @@ class _Rung:
             return None
         size = picture.width, picture.height
         if self._encoder is None or self._encoder.source_size != size:
+            self.close()
             self._encoder = RungEncoder(self.feed.codec, self.rung, *size)
         due = self.keyframe_ms is None or not 0 <= t_ms - self.keyframe_ms < KEYFRAME_EVERY_MS
-        coded = self._encoder.encode(picture, t_ms, keyframe=self.wants_keyframe and due)
+        coded = self._encoder.encode(picture, keyframe=self.wants_keyframe and due)
         if coded is None:
             return None
         try:
@@ -144,6 +145,11 @@ class _Rung:
         if coded.keyframe:
             self.keyframe_ms, self.wants_keyframe = t_ms, False
         return MadePicture(self.feed, t_ms, payloads, coded.keyframe)
+
+    def close(self) -> None:
+        if self._encoder is not None:
+            self._encoder.close()
+            self._encoder = None
 
 
 class _Worker(threading.Thread):
@@ -199,7 +205,7 @@ class _Worker(threading.Thread):
         try:
             self._work()
         finally:
-            self._rungs.clear()  # encoders take their time to go: not in the thread that lets go of this one
+            self._keep(frozenset(), set())
 
     def _work(self) -> None:
         while True:
@@ -221,7 +227,7 @@ class _Worker(threading.Thread):
 
     def _keep(self, feeds: frozenset[Feed], asked: set[Feed]) -> None:
         for feed in self._rungs.keys() - feeds:
-            del self._rungs[feed]
+            self._rungs.pop(feed).close()
         for feed in feeds - self._rungs.keys() - self._given_up:
             self._rungs[feed] = _Rung(feed)
         for feed in asked & self._rungs.keys():
@@ -251,4 +257,4 @@ class _Worker(threading.Thread):
             if made is not None:
                 self._loop.call_soon_threadsafe(self._hand_over, made)
         for feed in self._given_up & self._rungs.keys():
-            del self._rungs[feed]
+            self._rungs.pop(feed).close()
