@@ -202,11 +202,17 @@ class EntryMessage(Message):
 
 @dataclass(frozen=True, slots=True)
 class Clock(Message):
-    """Lecture time now, and up to which lecture time voice exists at the relay."""
+    """Lecture time now, and up to which lecture time voice exists at the relay.
+
+    :param budget_kbps: what the hall's link carries now as far as the relay knows, 0 for unknown.
+    :param text: the link is too thin for live voice, which comes later, as there is room: the text rung.
+    """
 
     KIND: ClassVar[str] = "clock"
     t_ms: Ms
     voice_end_ms: Ms = 0
+    budget_kbps: float = 0.0
+    text: bool = False
 
 
 @dataclass(frozen=True, slots=True)
