@@ -110,9 +110,11 @@ def sign_of(view: View) -> Sign | None:
         return Sign("unreachable", urgent=True) if view.join_error == "relay_unreachable" else Sign("joining")
     if view.link is Link.DOWN:
         text_id = "link_down_playing" if view.sound in (Sound.PLAYING, Sound.CATCHING_UP) else "link_down"
-        return Sign(text_id, {"seconds": max(1, round(view.retry_in_s))}, urgent=True)
+        return Sign(text_id, urgent=True)
     if view.lecture_state == "planned":
         return Sign("not_begun")
+    if view.text_rung:
+        return Sign("text_rung")
     if view.sound is Sound.CATCHING_UP:
         return Sign("catching_up", {"seconds": behind_s})
     if view.publisher == "down" and view.sound is not Sound.STALLED:

@@ -21,7 +21,9 @@ from classroom_client.texts import DEFAULT_LANGUAGE, Texts
 from classroom_client.view import Sound, View
 from classroom_client.window.fonts import Fonts
 from classroom_client.window.layout import Layout
+from classroom_client.window.link_history import LinkHistory
 from classroom_client.window.painting import Overlay, Painter
+from classroom_client.window.pen import Pen
 from classroom_client.window.pictures import CameraDecoder, PageDecoder, Raw
 from classroom_client.window.sound import Loudspeaker
 from lecture.errors import HallcastError
@@ -125,8 +127,9 @@ class Window:
         self._surface = self._open()
         fonts = Fonts()
         # Boxes instead of letters help nobody: without a Korean font the window speaks English.
-        self._painter = Painter(fonts, texts if fonts.writes_korean else Texts(DEFAULT_LANGUAGE))
-        self._help = self._quit_asked = self._leaving = False
+        self._painter = Painter(Pen(fonts, texts if fonts.writes_korean else Texts(DEFAULT_LANGUAGE)))
+        self._history = LinkHistory()
+        self._help = self._link = self._quit_asked = self._leaving = False
         self._generation = 0
         self._page: tuple[Raw, pygame.Surface] | None = None
         self._camera: tuple[Raw, pygame.Surface] | None = None
@@ -211,7 +214,7 @@ class Window:
         if key in (pygame.K_f, pygame.K_F11):
             self._set_full(not self._full)
         elif key == pygame.K_ESCAPE:
-            self._help = False
+            self._help = self._link = False
             if self._full:
                 self._set_full(False)
         elif key == pygame.K_c:
@@ -221,6 +224,8 @@ class Window:
                 hall.camera.open()
             else:
                 hall.camera.close()
+        elif key == pygame.K_l or character == "ㅣ":
+            self._link = not self._link
         elif key == pygame.K_q:
             self._quit_asked = True
         elif character in ("?", "/") or key == pygame.K_F1:
@@ -250,7 +255,14 @@ class Window:
     def _draw(self, view: View, now: float) -> None:
         """Draw if anything is different, or half a second has passed (times and rates in the strip)."""
         silent = self._speaker.silent and view.sound is not Sound.FINISHED
-        overlay = Overlay(not self._camera_on, self._help, self._quit_asked, silent)
+        self._history.look(view, now)
+        overlay = Overlay(
+            camera_off=not self._camera_on,
+            help_shown=self._help,
+            link_shown=self._link,
+            quit_asked=self._quit_asked,
+            silent=silent,
+        )
         page, camera = self._page, self._camera
         drawn = (view, overlay, page[0] if page else None, camera[0] if camera else None)
         before = self._drawn
@@ -258,7 +270,8 @@ class Window:
         if same and now - self._drawn_at < _REDRAW_EVERY_S:
             return
         self._drawn, self._drawn_at = drawn, now
-        self._painter.paint(self._surface, view, page[1] if page else None, camera[1] if camera else None, overlay)
+        shown_page, shown_camera = page[1] if page else None, camera[1] if camera else None
+        self._painter.paint(self._surface, view, shown_page, shown_camera, overlay, self._history.samples)
         pygame.display.flip()
 
 

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pygame
 
-from classroom_client.texts import Texts
 from classroom_client.view import Link, Sign, Sound, View, sign_of
-from classroom_client.window.fonts import Fonts
 from classroom_client.window.layout import Box, Layout
+from classroom_client.window.link_history import LinkSample
+from classroom_client.window.link_panel import LinkPanel, clock, seconds, used_text
+from classroom_client.window.pen import BAD, BLACK, GOOD, QUIET, STRIP, TEXT, WARN, Colour, Pen, within
 from lecture.inset import Inset, place_inset
-
-BLACK = (0, 0, 0)
-_STRIP = (16, 18, 22)
-_TEXT = (226, 229, 234)
-_QUIET = (148, 154, 164)
-_GOOD = (82, 196, 120)
-_WARN = (240, 178, 60)
-_BAD = (236, 92, 80)
-_PANEL = (18, 21, 27, 232)
-
-Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +21,19 @@ class Overlay:
 
     camera_off: bool = False
     help_shown: bool = False
+    link_shown: bool = False
     quit_asked: bool = False
     silent: bool = False
 
 
 class Painter:
-    """Draws onto one surface; texts are rendered once and kept while they are shown."""
+    """Draws onto one surface."""
 
-    def __init__(self, fonts: Fonts, texts: Texts) -> None:
-        self._fonts = fonts
-        self._texts = texts
-        self._rendered: dict[tuple[str, int, Colour, bool], pygame.Surface] = {}
+    def __init__(self, pen: Pen) -> None:
+        self._pen = pen
+        self._text = pen.text
+        self._texts = pen.say
+        self._link_panel = LinkPanel(pen)
         # Where the camera lies is worked out once for each page and size, not for each picture.
         self._placed: tuple[tuple[pygame.Surface | None, tuple[int, int], tuple[int, int]], Inset | None] | None = None
 
@@ -51,11 +44,14 @@ class Painter:
         page: pygame.Surface | None,
         camera: pygame.Surface | None,
         overlay: Overlay,
+        history: Sequence[LinkSample] = (),
     ) -> None:
-        """Draw everything."""
+        """Draw everything.
+
+        :param history: of the link, for its panel.
+        """
         layout = Layout(*surface.get_size())
-        if len(self._rendered) > 200:
-            self._rendered.clear()
+        self._pen.fresh()
         surface.fill(BLACK)
         sign = sign_of(view)
         if page is not None:
@@ -70,6 +66,8 @@ class Painter:
         self._strip(surface, layout, view, overlay)
         if sign is not None:
             self._sign(surface, layout, sign)
+        if overlay.link_shown:
+            self._link_panel.paint(surface, layout, view, history)
         if overlay.help_shown:
             self._help(surface, layout)
         if overlay.quit_asked:
@@ -78,11 +76,11 @@ class Painter:
     def _cover(self, surface: pygame.Surface, layout: Layout, view: View) -> None:
         """Before the first page: what this is going to be."""
         unit, middle = layout.unit, layout.stage.height // 2
-        title = self._text(view.title or self._texts("waiting_title"), round(unit * 3.2), _TEXT, bold=True)
-        title = _within(title, round(layout.width * 0.9))
+        title = self._text(view.title or self._texts("waiting_title"), round(unit * 3.2), TEXT, bold=True)
+        title = within(title, round(layout.width * 0.9))
         surface.blit(title, ((layout.width - title.get_width()) // 2, middle - title.get_height()))
         if view.course:
-            course = _within(self._text(view.course, round(unit * 1.6), _QUIET), round(layout.width * 0.9))
+            course = within(self._text(view.course, round(unit * 1.6), QUIET), round(layout.width * 0.9))
             surface.blit(course, ((layout.width - course.get_width()) // 2, middle + unit // 2))
 
     def _camera(
@@ -107,76 +105,76 @@ class Painter:
 
     def _strip(self, surface: pygame.Surface, layout: Layout, view: View, overlay: Overlay) -> None:
         box, unit = layout.strip, layout.unit
-        pygame.draw.rect(surface, _STRIP, (box.x, box.y, box.width, box.height))
+        pygame.draw.rect(surface, STRIP, (box.x, box.y, box.width, box.height))
         middle = box.y + box.height // 2
         pygame.draw.aacircle(surface, _lamp(view), (box.x + unit, middle), max(4, round(unit * 0.32)))
         x = box.x + round(unit * 1.8)
-        for text, colour in self._facts(view, overlay):
+        number = self._text(self._page_number(view), unit, TEXT)
+        end = box.width - number.get_width() - unit
+        surface.blit(number, (end, middle - number.get_height() // 2))
+        gap = round(unit * 1.4)
+        for text, colour in self._facts(view, overlay):  # in order of weight: a narrow window leaves out the last ones
             drawn = self._text(text, unit, colour)
+            if x + drawn.get_width() + gap > end:
+                break
             surface.blit(drawn, (x, middle - drawn.get_height() // 2))
-            x += drawn.get_width() + round(unit * 1.4)
-        self._page_number(surface, layout, view, x)
+            x += drawn.get_width() + gap
+        title = self._text(view.title, unit, QUIET)
+        if view.title and end - title.get_width() - gap > x:
+            surface.blit(title, (end - title.get_width() - gap, middle - title.get_height() // 2))
 
-    def _page_number(self, surface: pygame.Surface, layout: Layout, view: View, left: int) -> None:
-        box, unit = layout.strip, layout.unit
+    def _page_number(self, view: View) -> str:
         if view.page and view.page_count:
-            text = self._texts("strip_page", page=view.page, pages=view.page_count)
-        else:
-            text = self._texts("strip_page_alone", page=view.page) if view.page else ""
-        number = self._text(text, unit, _TEXT)
-        x = box.width - number.get_width() - unit
-        middle = box.y + box.height // 2
-        surface.blit(number, (x, middle - number.get_height() // 2))
-        title = self._text(view.title, unit, _QUIET)
-        if view.title and x - title.get_width() - round(unit * 1.4) > left:
-            surface.blit(title, (x - title.get_width() - round(unit * 1.4), middle - title.get_height() // 2))
+            return self._texts("strip_page", page=view.page, pages=view.page_count)
+        return self._texts("strip_page_alone", page=view.page) if view.page else ""
 
     def _facts(self, view: View, overlay: Overlay) -> list[tuple[str, Colour]]:
         """What the strip says, left to right."""
         say = self._texts
         facts: list[tuple[str, Colour]] = [
             {
-                Link.UP: (say("strip_link_up"), _TEXT),
-                Link.DOWN: (say("strip_link_down"), _BAD),
-                Link.JOINING: (say("strip_joining"), _WARN),
+                Link.UP: (say("strip_link_up"), TEXT),
+                Link.DOWN: (say("strip_link_down", time=clock(view.link_down_s)), BAD),
+                Link.JOINING: (say("strip_joining"), WARN),
             }[view.link]
         ]
         if overlay.silent:
-            facts.append((say("no_sound"), _BAD))
+            facts.append((say("no_sound"), BAD))
         if view.heard_ms is not None and view.sound is not Sound.FINISHED:
-            seconds = f"{view.behind_ms / 1000:.1f}" if view.behind_ms < 20_000 else str(round(view.behind_ms / 1000))
             late = view.behind_ms > view.delay_ms + 2000
-            facts.append((say("strip_delay", seconds=seconds), _WARN if late else _QUIET))
+            facts.append((say("strip_delay", seconds=seconds(view.behind_ms)), WARN if late else QUIET))
         if view.link is Link.UP:
-            facts.append((say("strip_rate", kbps=round(view.in_kbps)), _QUIET))
+            if view.text_rung:
+                facts.append((say("strip_text_rung"), WARN))
+            facts.append((used_text(self._pen, view), QUIET))
             if view.fraction_lost >= 0.01:
-                facts.append((say("strip_loss", percent=round(view.fraction_lost * 100)), _QUIET))
+                facts.append((say("strip_loss", percent=round(view.fraction_lost * 100)), QUIET))
             if view.carrier == "socket":
-                facts.append((say("strip_by_socket"), _WARN))
+                facts.append((say("strip_by_socket"), WARN))
         if overlay.camera_off:
-            facts.append((say("strip_camera_off"), _QUIET))
+            facts.append((say("strip_camera_off"), QUIET))
         return facts
 
     def _sign(self, surface: pygame.Surface, layout: Layout, sign: Sign) -> None:
         """A sentence that can be read from the last row, low on the page where slides have least to say."""
         unit = layout.unit
-        colour = _BAD if sign.urgent else _WARN if sign.text_id in ("catching_up", "page_coming") else _GOOD
-        text = self._text(self._texts(sign.text_id, **sign.values), round(unit * 1.5), _TEXT)
-        text = _within(text, round(layout.width * 0.86))
+        colour = BAD if sign.urgent else WARN if sign.text_id in ("catching_up", "page_coming", "text_rung") else GOOD
+        text = self._text(self._texts(sign.text_id, **sign.values), round(unit * 1.5), TEXT)
+        text = within(text, round(layout.width * 0.86))
         width, height = text.get_width() + unit * 3, text.get_height() + round(unit * 1.3)
         box = Box((layout.width - width) // 2, layout.stage.height - height - unit, width, height)
-        self._panel(surface, box)
+        self._pen.panel(surface, box)
         pygame.draw.rect(surface, colour, (box.x, box.y, max(5, unit // 3), height), border_radius=unit // 4)
         surface.blit(text, (box.x + round(unit * 1.6), box.y + (height - text.get_height()) // 2))
 
     def _help(self, surface: pygame.Surface, layout: Layout) -> None:
         unit = layout.unit
-        keys = ("fullscreen", "escape", "camera", "help", "quit")
-        title = self._text(self._texts("help_title"), round(unit * 1.6), _TEXT, bold=True)
+        keys = ("fullscreen", "escape", "camera", "link", "help", "quit")
+        title = self._text(self._texts("help_title"), round(unit * 1.6), TEXT, bold=True)
         lines = [
             (
-                self._text(self._texts(f"help_{key}"), round(unit * 1.2), _WARN),
-                self._text(self._texts(f"help_{key}_text"), round(unit * 1.2), _TEXT),
+                self._text(self._texts(f"help_{key}"), round(unit * 1.2), WARN),
+                self._text(self._texts(f"help_{key}_text"), round(unit * 1.2), TEXT),
             )
             for key in keys
         ]
@@ -185,7 +183,7 @@ class Painter:
         step = round(unit * 2.1)
         height = title.get_height() + step * len(lines) + unit * 3
         box = Box((layout.width - width) // 2, (layout.stage.height - height) // 2, width, height)
-        self._panel(surface, box)
+        self._pen.panel(surface, box)
         surface.blit(title, (box.x + unit * 2, box.y + unit))
         y = box.y + unit * 2 + title.get_height()
         for key, text in lines:
@@ -195,37 +193,20 @@ class Painter:
 
     def _question(self, surface: pygame.Surface, layout: Layout) -> None:
         unit = layout.unit
-        question = self._text(self._texts("quit_question"), round(unit * 2), _TEXT, bold=True)
-        answer = self._text(self._texts("quit_answer"), round(unit * 1.2), _QUIET)
+        question = self._text(self._texts("quit_question"), round(unit * 2), TEXT, bold=True)
+        answer = self._text(self._texts("quit_answer"), round(unit * 1.2), QUIET)
         width = max(question.get_width(), answer.get_width()) + unit * 5
         height = question.get_height() + answer.get_height() + unit * 4
         box = Box((layout.width - width) // 2, (layout.stage.height - height) // 2, width, height)
-        self._panel(surface, box)
+        self._pen.panel(surface, box)
         surface.blit(question, ((layout.width - question.get_width()) // 2, box.y + round(unit * 1.4)))
         surface.blit(
             answer, ((layout.width - answer.get_width()) // 2, box.y + question.get_height() + round(unit * 2.4))
         )
 
-    def _panel(self, surface: pygame.Surface, box: Box) -> None:
-        panel = pygame.Surface((box.width, box.height), pygame.SRCALPHA)
-        pygame.draw.rect(panel, _PANEL, panel.get_rect(), border_radius=max(4, box.height // 12))
-        surface.blit(panel, (box.x, box.y))
-
-    def _text(self, text: str, size: int, colour: Colour, *, bold: bool = False) -> pygame.Surface:
-        key = (text, size, colour, bold)
-        if key not in self._rendered:
-            self._rendered[key] = self._fonts.get(size, bold=bold).render(text, True, colour)
-        return self._rendered[key]
-
 
 def _lamp(view: View) -> Colour:
     if view.link is Link.DOWN:
-        return _BAD
-    return _GOOD if view.link is Link.UP and view.sound is not Sound.STALLED else _WARN
-
-
-def _within(surface: pygame.Surface, width: int) -> pygame.Surface:
-    """The surface, made smaller if it is wider than that."""
-    if surface.get_width() <= width:
-        return surface
-    return pygame.transform.smoothscale_by(surface, width / surface.get_width())
+        return BAD
+    well = view.link is Link.UP and view.sound is not Sound.STALLED and not view.text_rung
+    return GOOD if well else WARN

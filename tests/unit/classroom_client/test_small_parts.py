@@ -132,6 +132,7 @@ WELL = View(link=Link.UP, sound=Sound.PLAYING, lecture_state="live", publisher="
         (replace(WELL, link=Link.DOWN, retry_in_s=2.6), "link_down_playing"),
         (replace(WELL, lecture_state="planned", sound=Sound.WAITING), "not_begun"),
         (replace(WELL, sound=Sound.CATCHING_UP, behind_ms=40_100), "catching_up"),
+        (replace(WELL, sound=Sound.CATCHING_UP, behind_ms=40_100, text_rung=True), "text_rung"),
         (replace(WELL, publisher="down"), "publisher_down"),
         (replace(WELL, sound=Sound.STALLED, behind_ms=9000), "stalled"),
         (replace(WELL, sound=Sound.STALLED, behind_ms=2500), None),
@@ -149,9 +150,9 @@ def test_the_one_thing_people_should_know(view: View, text_id: str | None) -> No
 
 
 def test_signs_name_seconds() -> None:
-    sign = sign_of(replace(WELL, link=Link.DOWN, sound=Sound.STALLED, retry_in_s=2.6))
+    sign = sign_of(replace(WELL, sound=Sound.CATCHING_UP, behind_ms=39_600))
     assert sign is not None
-    assert Texts("en")(sign.text_id, **sign.values) == "The line is down. The page stays. Trying again in 3 s."
+    assert Texts("en")(sign.text_id, **sign.values) == "40 s behind, catching up."
 
 
 def test_catalogue_says_the_same_in_every_language() -> None:

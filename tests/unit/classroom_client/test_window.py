@@ -19,7 +19,10 @@ from classroom_client.texts import Texts, languages
 from classroom_client.view import Link, Sound, View
 from classroom_client.window.fonts import Fonts
 from classroom_client.window.layout import Box, Layout, fit
+from classroom_client.window.link_history import EVERY_S, KEPT_SAMPLES, LinkHistory, LinkSample
+from classroom_client.window.link_panel import runs
 from classroom_client.window.painting import Overlay, Painter
+from classroom_client.window.pen import Pen
 from classroom_client.window.pictures import CameraDecoder, decode_page, to_raw
 from lecture.entries import EncodedFrame, Flag
 
@@ -65,7 +68,7 @@ def test_nothing_fits_anywhere() -> None:
 @pytest.mark.parametrize("language", languages())
 def test_everything_is_drawn_at_any_size(fonts: Fonts, size: tuple[int, int], language: str) -> None:
     surface = pygame.Surface(size)
-    painter = Painter(fonts, Texts(language))
+    painter = Painter(Pen(fonts, Texts(language)))
     layout = Layout(*size)
     page_box = layout.page(1920, 1080)
     page = pygame.Surface((page_box.width, page_box.height))
@@ -83,21 +86,84 @@ def test_everything_is_drawn_at_any_size(fonts: Fonts, size: tuple[int, int], la
     assert surface.get_at((camera_box.x + 5, camera_box.y + 5))[:3] == (250, 250, 250)
 
     down = replace(WELL, link=Link.DOWN, sound=Sound.STALLED, retry_in_s=3.0, behind_ms=14_000)
-    for view, overlay in ((down, Overlay()), (WELL, Overlay(help_shown=True)), (WELL, Overlay(quit_asked=True))):
+    asked = Overlay(help_shown=True), Overlay(quit_asked=True), Overlay(link_shown=True)
+    for view, overlay in ((down, Overlay()), *((WELL, overlay) for overlay in asked)):
         painter.paint(surface, view, page, camera, overlay)
         changed = np.any(pygame.surfarray.array3d(surface) != well, axis=2)
         assert 0.005 < changed.mean() < 0.6
 
 
+@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("size", [(1366, 768), (640, 360)])
+def test_link_panel_says_each_state_of_the_link_differently(fonts: Fonts, size: tuple[int, int], language: str) -> None:
+    known = replace(WELL, budget_kbps=52.0, in_kbps=38.0, rung="12", rtt_ms=640, fraction_lost=0.03, carrier="rtp")
+    states = [
+        known,
+        replace(known, carrier="socket"),
+        replace(known, text_rung=True),
+        replace(known, sound=Sound.CATCHING_UP, behind_ms=34_000, gaps=2, gap_ms=1400),
+        replace(known, link=Link.DOWN, link_down_s=34.0),
+        replace(known, link=Link.DOWN, link_down_s=75.0),
+    ]
+    history = (
+        [LinkSample(52.0, 38.0, 3.1)] * 90 + [LinkSample(None, None, 4.0)] * 10 + [LinkSample(50.0, 48.0, 14.0)] * 80
+    )
+    drawn = set()
+    for view in states:
+        surface = pygame.Surface(size)
+        Painter(Pen(fonts, Texts(language))).paint(surface, view, None, None, Overlay(link_shown=True), history)
+        upper_right = surface.subsurface((size[0] // 2, 0, size[0] // 2, round(size[1] * 0.8)))
+        drawn.add(pygame.image.tobytes(upper_right, "RGB"))
+    assert len(drawn) == len(states)
+
+
+def test_strip_of_a_narrow_window_leaves_out_what_matters_least(fonts: Fonts) -> None:
+    """The page number is never written over."""
+    view = replace(WELL, text_rung=True, carrier="socket", fraction_lost=0.2, in_kbps=400.0, budget_kbps=900.0)
+    pictures = []
+    for told in (view, replace(view, carrier="rtp")):
+        surface = pygame.Surface((640, 360))
+        Painter(Pen(fonts, Texts("en"))).paint(surface, told, None, None, Overlay(camera_off=True))
+        pictures.append(pygame.surfarray.array3d(surface)[540:, 335:])
+    assert np.array_equal(*pictures)
+
+
+def test_link_history_takes_a_second_at_a_time_and_forgets_old_ones() -> None:
+    history = LinkHistory()
+    for step in range(4 * (KEPT_SAMPLES + 20)):
+        history.look(replace(WELL, in_kbps=float(step)), step * EVERY_S / 4)
+    assert len(history.samples) == KEPT_SAMPLES
+    assert [sample.used_kbps for sample in history.samples][-2:] == [4.0 * KEPT_SAMPLES + 72, 4.0 * KEPT_SAMPLES + 76]
+
+
+def test_link_history_knows_no_rates_while_the_line_is_down() -> None:
+    history = LinkHistory()
+    history.look(replace(WELL, link=Link.DOWN, in_kbps=3.0, budget_kbps=50.0, behind_ms=9000), 0.0)
+    history.look(replace(WELL, heard_ms=None, in_kbps=3.0), 1.0)
+    assert list(history.samples) == [LinkSample(None, None, 9.0), LinkSample(None, 3.0, None)]
+
+
+@given(st.lists(st.none() | st.floats(-5, 200), max_size=KEPT_SAMPLES))
+def test_curves_stay_in_their_box_and_break_where_nothing_is_known(values: list[float | None]) -> None:
+    box = Box(10, 20, 300, 40)
+    pieces = runs(values, box, 100.0)
+    assert sum(len(piece) for piece in pieces) == sum(value is not None for value in values)
+    for x, y in (point for piece in pieces for point in piece):
+        assert box.x <= x <= box.x + box.width
+        assert box.y <= y <= box.y + box.height
+
+
 def test_before_the_first_page_the_title_is_shown(fonts: Fonts) -> None:
     surface = pygame.Surface((1366, 768))
-    Painter(fonts, Texts("en")).paint(surface, replace(WELL, page=0, lecture_state="planned"), None, None, Overlay())
+    Painter(Pen(fonts, Texts("en"))).paint(
+        surface, replace(WELL, page=0, lecture_state="planned"), None, None, Overlay()
+    )
     assert pygame.surfarray.array3d(surface)[200:1166, 250:450].max() > 150
 
 
 def test_very_long_title_stays_in_the_window(fonts: Fonts) -> None:
     surface = pygame.Surface((1024, 768))
-    Painter(fonts, Texts("en")).paint(surface, replace(WELL, title="Waves " * 60, page=0), None, None, Overlay())
+    Painter(Pen(fonts, Texts("en"))).paint(surface, replace(WELL, title="Waves " * 60, page=0), None, None, Overlay())
     assert pygame.surfarray.array3d(surface)[:40, 250:450].max() == 0
 
 
