@@ -27,13 +27,15 @@ from transport.sdp import (
 
 T = TypeVar("T")
 
-SAMPLES = [offer_text(name) for name in offer_names()]
+SAMPLES = [*(offer_text(name) for name in offer_names()), make_offer(hall_media(data=True), LOCAL)]
 POLICIES = [
     AnswerPolicy(),
     AnswerPolicy(require_audio=False, max_video=3, transport_cc=True),
-    AnswerPolicy(direction="sendonly", require_audio=False, audio_codecs=("hallcast-voice", "opus")),
+    AnswerPolicy(
+        direction="sendonly", require_audio=False, audio_codecs=("hallcast-voice", "opus"), red=True, data=True
+    ),
 ]
-SPECS = [publisher_media("VP8"), hall_media()]
+SPECS = [publisher_media("VP8"), hall_media(data=True)]
 
 
 @st.composite
@@ -112,7 +114,8 @@ def test_any_text(text: str) -> None:
 def test_an_answer_mutilated(spec: object, data: st.DataObject) -> None:
     assert isinstance(spec, type(SPECS[0]))
     direction = "recvonly" if spec.media[0].direction == "sendonly" else "sendonly"
-    answer, _ = make_answer(parse_offer(make_offer(spec, LOCAL)), AnswerPolicy(direction=direction), LOCAL)
+    policy = AnswerPolicy(direction=direction, data=True)
+    answer, _ = make_answer(parse_offer(make_offer(spec, LOCAL)), policy, LOCAL)
     lines = answer.split("\r\n")
     for _ in range(data.draw(st.integers(1, 4))):
         del lines[data.draw(st.integers(0, len(lines) - 1))]

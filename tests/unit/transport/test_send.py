@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transport import rtcp, rtp
+from transport import rtcp, rtp, twcc
 from transport.receive import ReceivedPacket, ReceiveStream
 from transport.rtp import MalformedPacket, RtpPacket
 from transport.send import SendStream
@@ -123,6 +124,36 @@ def test_room_for_the_transport_sequence_number_is_where_it_says(constant: dict[
         one[at : at + 2] = b"\xab\xcd"
         assert parse(one).extensions == {3: b"\xab\xcd", **constant}
     assert plain().transport_sequence_offset is None
+
+
+@pytest.mark.parametrize("make", [plain, with_rtx], ids=["plain", "rtx"])
+def test_each_packet_has_its_own_transport_sequence_number_retransmissions_too(
+    make: Callable[..., SendStream],
+) -> None:
+    stream = make(transport_sequence_id=3)
+    at = stream.transport_sequence_offset
+    assert at is not None
+    packets = [stream.send(b"voice", number * 960, False, 0) for number in range(3)]
+    packets += stream.handle_rtcp(nack(parse(packets[1]).sequence_number), 5)
+    assert len(packets) == 4
+    for number, packet in enumerate(packets):
+        twcc.stamp(packet, at, 0xFFFE + number & 0xFFFF)
+    assert [twcc.sequence_of(parse(packet).extensions, 3) for packet in packets] == [0xFFFE, 0xFFFF, 0, 1]
+    # What was stamped leaves no trace in what is sent later.
+    assert twcc.sequence_of(parse(stream.send(b"voice", 5000, False, 6)).extensions, 3) == 0
+
+
+def test_a_packet_of_another_payload_type_is_sent_again_as_it_was() -> None:
+    stream = plain()
+    first = stream.send(b"opus", 0, True, 0)
+    redundant = stream.send(b"red", 960, True, 0, payload_type=63)
+    last = stream.send(b"opus", 1920, False, 0)
+    assert [(parse(packet).payload_type, parse(packet).marker) for packet in (first, redundant, last)] == [
+        (stream.payload_type, True),
+        (63, True),
+        (stream.payload_type, False),
+    ]
+    assert stream.handle_rtcp(nack(parse(redundant).sequence_number), 5) == [redundant]
 
 
 def test_a_lost_packet_is_sent_again_as_it_was_without_rtx() -> None:
