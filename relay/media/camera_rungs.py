@@ -104,7 +104,7 @@ class RungPace:
             return False
         step_ms = self._step_ms
         # Due times lie on a raster, so that a camera's uneven times do not thin the rung; after a pause a new one.
-        self._due_ms = t_ms + step_ms if self._due_ms is None else max(self._due_ms + step_ms, t_ms + step_ms / 2)
+        self._due_ms = t_ms + step_ms if self._due_ms is None else max(self._due_ms + step_ms, t_ms + step_ms / 4)
         return self._backlog_bytes(t_ms) <= BACKLOG_S * 1000 * self._bytes_per_ms
 
     def spent(self, size_bytes: int, t_ms: int) -> None:

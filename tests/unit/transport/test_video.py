@@ -120,6 +120,18 @@ def test_padding_between_packets_is_no_loss_and_missing_markers_do_no_harm(codec
     assert len(frames) == 23  # the last one has nothing after it that ends it
 
 
+def test_a_frame_that_was_cut_short_is_dropped_where_markers_are_known_to_be_set() -> None:
+    stream = packets("av1")
+    last = max(n for n, packet in enumerate(stream) if packet.timestamp_ext == 3 * FRAME)
+    cut = stream[:last] + [
+        ReceivedPacket(packet.extended_seq - 1, packet.timestamp_ext, packet.marker, packet.payload)
+        for packet in stream[last + 1 :]
+    ]
+    assembler = FrameAssembler("av1", marked=True)
+    shown = [frame.t_ms for packet in cut for frame in assembler.push(packet, packet.timestamp_ext // FRAME)]
+    assert shown == [0, 1, 2, *range(KEYFRAME_EVERY, 24)]
+
+
 def test_a_frame_beyond_the_bound_is_dropped() -> None:
     assembler = FrameAssembler("vp8", max_frame_bytes=300)
     frames = [frame for packet in packets("vp8") for frame in assembler.push(packet, 0)]
@@ -128,7 +140,7 @@ def test_a_frame_beyond_the_bound_is_dropped() -> None:
 
 
 @pytest.mark.parametrize("size", [60, 200, 1150, 60_000])
-@pytest.mark.parametrize("codec", ["vp8", "h264"])
+@pytest.mark.parametrize("codec", ["vp8", "h264", "av1"])
 def test_payloads_keep_to_their_size(codec: str, size: int) -> None:
     packetiser = Packetiser(codec, max_payload_bytes=size)
     for frame, _ in encoded(codec):
@@ -266,15 +278,39 @@ def test_h264_that_contradicts_itself_gives_no_frame(stream: list[bytes]) -> Non
     assert assembler.wants_keyframe
 
 
-def test_av1_with_a_length_for_every_element() -> None:
+@pytest.mark.parametrize("stated_count", [False, True])
+def test_av1_of_other_senders(stated_count: bool) -> None:
     stream: list[ReceivedPacket] = []
     for n, (unit, keyframe) in enumerate(encoded("av1")):
-        parts = packetise_av1(unit, 300, keyframe=keyframe, stated_count=False)
+        parts = packetise_av1(unit, 300, keyframe=keyframe, stated_count=stated_count)
         for number, part in enumerate(parts):
             stream.append(ReceivedPacket(len(stream), n * FRAME, number == len(parts) - 1, part))
     frames, _ = assemble("av1", stream)
     assert len(frames) == 24
     assert all(same("av1", frame.data, sent) for frame, (sent, _) in zip(frames, encoded("av1"), strict=True))
+
+
+@given(sizes=st.lists(st.integers(0, 700), min_size=1, max_size=9), room=st.integers(8, 300), first=st.booleans())
+def test_av1_of_any_shape_comes_out_as_it_went_in(sizes: list[int], room: int, first: bool) -> None:
+    kinds = [1 if first and n == 0 else 6 for n in range(len(sizes))]
+    unit = b"\x12\0" + b"".join(
+        bytes((kind << 3 | 2,)) + video_av1._leb128(size) + bytes([n]) * size
+        for n, (kind, size) in enumerate(zip(kinds, sizes, strict=True))
+    )
+    parts = Packetiser("av1", max_payload_bytes=room).packetise(unit)
+    assert max(map(len, parts)) <= room
+    assert starts_keyframe("av1", parts[0]) == first
+    assert not any(starts_keyframe("av1", part) for part in parts[1:])
+    frame = video_av1.Av1Frame()
+    for part in parts:
+        frame.add(part)
+    assert frame.finish() == (unit[2:], first)
+
+
+@pytest.mark.parametrize("unit", [b"", b"\x12\0", b"\x30abc", b"\x32\x05abc", b"\x36"])
+def test_what_is_no_av1_temporal_unit_is_not_packetised(unit: bytes) -> None:
+    with pytest.raises(MalformedPacket):
+        Packetiser("av1").packetise(unit)
 
 
 @pytest.mark.parametrize("payload", [b"", b"\x10", b"\x20\x09ab", b"\x00\x80", b"\x30\x01a\x01b"])
