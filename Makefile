@@ -48,10 +48,9 @@ format:  ## put the code into the project's style
 	.venv/bin/ruff check --fix $(CODE)
 	.venv/bin/ruff format $(CODE)
 
-bench:  ## CPU cost of the media path
+bench:  ## whole lectures over twelve thin links, figures beside the bars (root on Linux); ARGS="--links A,C --quick"
 	@scripts/setup.sh dev
-	$(PY) -m benchmarks.rtp_cpu
-	$(PY) -m benchmarks.fanout --players 25 100
+	$(PY) -m benchmarks.thin_links $(ARGS)
 
 lock:  ## write locks/*.lock anew from pyproject.toml
 	@scripts/setup.sh dev

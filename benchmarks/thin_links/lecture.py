@@ -1,0 +1,359 @@
+"""One lecture over one link: relay and streamer in one network namespace, the hall in another, the link between them.
+
+    python -m benchmarks.thin_links.lecture --link C --out folder [--prefetched] …
+
+All three are started as users start them. What they said and did is left in the folder, to be judged afterwards
+(:mod:`benchmarks.thin_links.judge`): a lecture is not disturbed by judging another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+import tomllib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import httpx
+
+from benchmarks.thin_links.forwarder import RELAY_ADDRESS, new_network_namespace
+from benchmarks.thin_links.links import LINKS, Link
+from benchmarks.thin_links.machine import Watch
+from benchmarks.thin_links.material import Material, Sources, prepare
+from lecture.decks import PageImage, read_deck_event
+from lecture.entries import Kind, unpack_event
+from lecture.errors import LectureFileError
+from lecture.file import LectureFile
+
+_CONFIG = Path(__file__).resolve().parents[2] / "configs" / "relay.toml"
+_START_S = 60.0
+_RENDER_S = 300.0
+_FETCH_S = 300.0
+_SETTLE_S = 4.0
+"""Between the moment the link becomes thin and the first word."""
+_END_S = 90.0
+"""After the lecturer has gone a hall gets so long to hear and keep the rest, and what an outage cost it beside."""
+_LOOK_EVERY_S = 0.25
+
+
+class BenchError(Exception):
+    """The lecture could not be held."""
+
+
+@dataclass
+class Part:
+    """A process and the JSON lines that it printed, each with ``at_s``, the monotonic second it was read."""
+
+    name: str
+    process: asyncio.subprocess.Process
+    folder: Path
+    said: list[dict[str, Any]] = field(default_factory=list)
+    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def read(self) -> None:
+        """Keep reading until the process ends."""
+        assert self.process.stdout is not None
+        with (self.folder / f"{self.name}.jsonl").open("w", encoding="utf-8") as log:
+            async for line in self.process.stdout:
+                try:
+                    event = json.loads(line)
+                except ValueError:
+                    continue
+                if not isinstance(event, dict):
+                    continue
+                event["at_s"] = time.monotonic()
+                log.write(json.dumps(event, ensure_ascii=False) + "\n")
+                async with self._news:
+                    self.said.append(event)
+                    self._news.notify_all()
+        async with self._news:
+            self._news.notify_all()
+
+    async def heard(self, matches: Callable[[dict[str, Any]], bool], timeout_s: float) -> dict[str, Any]:
+        """The first line that matches, waiting for it.
+
+        :raises BenchError: it did not come.
+        """
+
+        def found() -> dict[str, Any] | None:
+            return next((event for event in self.said if matches(event)), None)
+
+        try:
+            async with asyncio.timeout(timeout_s), self._news:
+                await self._news.wait_for(lambda: found() is not None or self.process.stdout.at_eof())  # type: ignore[union-attr]
+        except TimeoutError:
+            pass
+        event = found()
+        if event is None:
+            raise BenchError(f"{self.name}: exit status {self.process.returncode}; last said: {self.said[-3:]}")
+        return event
+
+    async def named(self, name: str, timeout_s: float) -> dict[str, Any]:
+        """The first event of that name."""
+        return await self.heard(lambda event: event.get("event") == name, timeout_s)
+
+
+@asynccontextmanager
+async def part(name: str, words: list[str], folder: Path, log: IO[bytes]) -> AsyncIterator[Part]:
+    """Run a process in ``folder``; it is stopped on leaving."""
+    environment = {key: value for key, value in os.environ.items() if "proxy" not in key.lower()}
+    process = await asyncio.create_subprocess_exec(
+        *words,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=log,
+        env=environment,
+        start_new_session=True,
+        limit=1 << 20,
+    )
+    running = Part(name, process, folder)
+    reading = asyncio.create_task(running.read())
+    try:
+        yield running
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), 10)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        await reading
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be held.
+
+    :param hall_words: further words of ``hallcast join``; ``stream_words`` of ``hallcast stream``.
+    """
+
+    link: Link
+    prefetched: bool
+    short: bool
+    seed: int
+    folder: Path
+    sources: Sources
+    camera: bool = True
+    hall_words: tuple[str, ...] = ()
+    stream_words: tuple[str, ...] = ()
+
+
+async def hold(plan: Plan) -> None:
+    """Hold the lecture; raw results are in the plan's folder afterwards.
+
+    :raises BenchError: it could not be held.
+    """
+    folder, link = plan.folder, plan.link
+    folder.mkdir(parents=True, exist_ok=True)
+    material = await asyncio.to_thread(prepare, plan.sources, link, folder.parent / "material")
+    async with AsyncExitStack() as stack:
+        log = stack.enter_context((folder / "log.txt").open("wb"))
+        forwarder = await stack.enter_async_context(part("forwarder", _forwarder_words(plan), folder, log))
+        ready = await forwarder.named("ready", _START_S)
+        relay = await stack.enter_async_context(part("relay", _relay_words(plan), folder, log))
+        up = await relay.named("ready", _START_S)
+        port = int(up["port"])
+        token = await asyncio.to_thread(_read, Path(str(up["staff_token_file"])))
+        http = await stack.enter_async_context(_http(port, token))
+        handout = await _create_lecture(http)
+        lecture_file = folder / "relay" / "lectures" / f"{handout['lecture']}.lecture"
+        await _upload(http, handout, material)
+        pages = await _rendered(lecture_file, material)
+        if not plan.prefetched:
+            _order(forwarder, do="apply")
+        hall_words = _hall_words(plan, int(ready["pid"]), port, str(handout["hall_code"]))
+        hall = await stack.enter_async_context(part("hall", hall_words, folder, log))
+        await hall.heard(lambda event: event.get("link") == "up", _START_S)
+        if plan.prefetched:
+            await _fetched(folder / "hall", pages)
+            _order(forwarder, do="apply")
+        await asyncio.sleep(_SETTLE_S)
+        lecturer = await stack.enter_async_context(
+            part("lecturer", _stream_words(plan, port, handout, material), folder, log)
+        )
+        first_word = await lecturer.named("page", _START_S)
+        _order(forwarder, do="begin", at=first_word["at_s"])
+        watch = Watch({"relay": relay.process.pid, "hall": hall.process.pid, "lecturer": lecturer.process.pid})
+        watching = asyncio.create_task(watch.run(http))
+        try:
+            await lecturer.named("receipt", link.length_s + _START_S)
+            rest_s = _END_S + sum(outage.length_s * 4 for outage in link.outages)
+            complete = await _until_done(hall, rest_s)
+        finally:
+            watching.cancel()
+        facts = {
+            "link": link.name,
+            "prefetched": plan.prefetched,
+            "short": plan.short,
+            "seed": plan.seed,
+            "camera": plan.camera,
+            "lecture_file": str(lecture_file.relative_to(folder)),
+            "deck": f"../material/{material.deck.name}",
+            "voice": f"../material/{material.voice.name}",
+            "first_word_s": first_word["at_s"],
+            "boot_minus_monotonic_s": time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic(),
+            "hall_done": complete,
+            "forwarder_realtime": ready["realtime"],
+            "machine": watch.facts(),
+        }
+    (folder / "facts.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="ascii").strip()
+
+
+def _forwarder_words(plan: Plan) -> list[str]:
+    words = [sys.executable, "-m", "benchmarks.thin_links.forwarder", "--link", plan.link.name]
+    words += ["--seed", str(plan.seed), "--log", str(plan.folder / "link.jsonl")]
+    return [*words, "--short"] if plan.short else words
+
+
+def _relay_words(plan: Plan) -> list[str]:
+    config = plan.folder / "relay.toml"
+    known = tomllib.loads(_CONFIG.read_text(encoding="utf-8"))
+    # Not prefetched: the relay holds back what is not on the projector.
+    config.write_text("" if plan.prefetched or "halls" not in known else "[halls]\nprefetch = false\n")
+    words = [sys.executable, "-m", "hallcast", "relay", "--host", "0.0.0.0", "--port", "0", "--json"]
+    return [*words, "--config", str(config), "--data", str(plan.folder / "relay")]
+
+
+def _hall_words(plan: Plan, forwarder_pid: int, port: int, code: str) -> list[str]:
+    words = ["nsenter", f"--net=/proc/{forwarder_pid}/ns/net", sys.executable, "-m", "hallcast", "join"]
+    words += ["--relay", f"http://{RELAY_ADDRESS}:{port}", "--code", code, "--name", "Hall 1", "--json"]
+    words += ["--keep", str(plan.folder / "hall"), "--headless", "--dump-voice", str(plan.folder / "heard.wav")]
+    return [*words, "--dump-pages", str(plan.folder / "pages"), *plan.hall_words]
+
+
+def _stream_words(plan: Plan, port: int, handout: dict[str, Any], material: Material) -> list[str]:
+    words = [sys.executable, "-m", "hallcast", "stream", "--relay", f"http://127.0.0.1:{port}"]
+    words += ["--lecture", str(handout["lecture"]), "--token", str(handout["lecturer_token"])]
+    words += ["--slides", str(material.deck), "--voice", str(material.voice), "--turns", str(material.turns)]
+    words += ["--camera", str(material.camera) if plan.camera and material.camera else "none"]
+    return [*words, "--keep", str(plan.folder / "lecturer"), "--end", "--json", *plan.stream_words]
+
+
+@asynccontextmanager
+async def _http(port: int, token: str) -> AsyncIterator[httpx.AsyncClient]:
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False, timeout=60.0
+    ) as client:
+        yield client
+
+
+async def _create_lecture(http: httpx.AsyncClient) -> dict[str, Any]:
+    answer = await http.post("/api/lectures", json={"title": "Benchmark", "languages": ["en"]})
+    answer.raise_for_status()
+    return dict(answer.json())
+
+
+async def _upload(http: httpx.AsyncClient, handout: dict[str, Any], material: Material) -> None:
+    headers = {"Authorization": f"Bearer {handout['lecturer_token']}", "content-type": "application/pdf"}
+    url = f"/lectures/{handout['lecture']}/deck"
+    answer = await http.put(url, content=material.deck.read_bytes(), headers=headers)
+    answer.raise_for_status()
+
+
+async def _rendered(lecture_file: Path, material: Material) -> set[str]:
+    """Wait until every page is rendered in both tiers; returns their digests."""
+    deadline = time.monotonic() + _RENDER_S
+    while time.monotonic() < deadline:
+        images = await asyncio.to_thread(page_images, lecture_file)
+        done = {image.page for image in images if image.tier == 2}
+        if len(done) >= material.page_count:
+            return {image.digest for image in images}
+        await asyncio.sleep(_LOOK_EVERY_S)
+    raise BenchError("the deck was not rendered in time")
+
+
+def page_images(lecture_file: Path) -> list[PageImage]:
+    """All ``PAGE`` entries of a lecture file that may be being written."""
+    try:
+        with LectureFile.open(lecture_file, readonly=True) as file:
+            events = file.read(kinds={Kind.PAGE}, limit=100_000)
+            found = (read_deck_event(entry.kind, unpack_event(entry)) for entry in events)
+            return [image for image in found if isinstance(image, PageImage)]
+    except LectureFileError:
+        return []
+
+
+async def _fetched(keep: Path, digests: set[str]) -> None:
+    """Wait until the hall's copy holds all these pictures."""
+
+    def held() -> set[str]:
+        try:
+            with LectureFile.open(next(keep.glob("*.lecture")), readonly=True) as file:
+                return {digest for digest, _ in file.blob_sizes()}
+        except (LectureFileError, StopIteration):
+            return set()
+
+    deadline = time.monotonic() + _FETCH_S
+    while time.monotonic() < deadline:
+        if digests <= await asyncio.to_thread(held):
+            return
+        await asyncio.sleep(_LOOK_EVERY_S)
+    raise BenchError("the hall did not fetch the deck before the lecture")
+
+
+def _order(forwarder: Part, **order: object) -> None:
+    assert forwarder.process.stdin is not None
+    forwarder.process.stdin.write(json.dumps(order).encode() + b"\n")
+
+
+async def _until_done(hall: Part, timeout_s: float) -> bool:
+    """Wait for the hall's receipt; a hall that does not end by itself is asked to."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await hall.process.wait()
+    except TimeoutError:
+        hall.process.terminate()
+        await hall.named("receipt", 30)
+        return False
+    return True
+
+
+def main() -> int:
+    """Hold one lecture in a network namespace of its own."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--link", required=True, choices=LINKS)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--prefetched", action="store_true")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--no-camera", action="store_true")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--material", type=Path)
+    parser.add_argument("--join", action="append", default=[], metavar="WORD", help="further words of `hallcast join`")
+    parser.add_argument("--stream", action="append", default=[], metavar="WORD", help="the same of `hallcast stream`")
+    args = parser.parse_args()
+    link = LINKS[args.link].shortened() if args.quick else LINKS[args.link]
+    plan = Plan(
+        link,
+        args.prefetched,
+        args.quick,
+        args.seed,
+        args.out.resolve(),
+        Sources.find(args.material),
+        not args.no_camera,
+        tuple(args.join),
+        tuple(args.stream),
+    )
+    new_network_namespace()
+    try:
+        asyncio.run(hold(plan))
+    except (BenchError, httpx.HTTPError) as error:
+        print(f"{args.link}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

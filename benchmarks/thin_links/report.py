@@ -1,0 +1,132 @@
+"""The figures beside the bars: for people (a table), for programs (JSON), for the documentation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.thin_links.judge import Figure, Result
+from benchmarks.thin_links.links import LINKS
+
+_BEGIN, _END = "<!-- thin links: begin (written by make bench) -->", "<!-- thin links: end -->"
+_COLUMNS = (
+    ("voice heard", "voice heard"),
+    ("STOI", "STOI"),
+    ("longest gap", "gap, ms"),
+    ("behind, worst", "behind, s"),
+    ("back after", "back, s"),
+    ("page", "page, s"),
+    ("page sharp, worst", "sharp, s"),
+    ("voice with protection", "voice, kbit/s"),
+    ("lecture without camera", "lecture, kbit/s"),
+    ("link's queue, p95", "queue p95, ms"),
+    ("camera shown", "camera"),
+)
+"""Figure's name (or its beginning) and column's title."""
+
+
+def number(figure: Figure) -> str:
+    """A figure as people read it."""
+    value = figure.value
+    if value is None:
+        return "never" if figure.unit == "s" else "–"
+    if figure.unit == "share":
+        return "100 %" if value == 1 else f"{value:.2%}" if value > 0.99 else f"{value:.0%}"
+    if figure.unit == "ms":
+        return f"{value:.0f}"
+    return f"{value:.3f}" if figure.unit == "" else f"{value:.2f}" if figure.unit == "s" else f"{value:.1f}"
+
+
+def _in_column(result: Result, name: str) -> list[Figure]:
+    if name == "page":
+        return [figure for figure in result.figures if figure.name in ("page late, p90", "page off its voice, worst")]
+    return [figure for figure in result.figures if figure.name.startswith(name)]
+
+
+def _bar(figure: Figure) -> str:
+    """The bar without its unit, which the column says."""
+    words = figure.bar.split()
+    return "" if not words or words[0] not in "≤≥" else f"{words[0]} {words[1]}{' %' if words[-1] == '%' else ''}"
+
+
+def print_table(console: Console, results: Iterable[Result]) -> None:
+    """Print the table, what was missed, and whether the machine kept up."""
+    table = Table(title="Thin links: figure / bar", show_lines=False)
+    table.add_column("link")
+    table.add_column("pages")
+    for _, title in _COLUMNS:
+        table.add_column(title, justify="right")
+    for result in results:
+        cells = []
+        for name, _ in _COLUMNS:
+            parts = []
+            for figure in _in_column(result, name):
+                colour = "green" if figure.ok else "red" if figure.ok is False else "dim"
+                bar = _bar(figure)
+                parts.append(f"[{colour}]{number(figure)}[/]" + (f" [dim]{bar}[/]" if bar else ""))
+            cells.append("\n".join(parts))
+        table.add_row(result.link, "prefetched" if result.prefetched else "", *cells)
+    Console(highlight=False, width=max(190, console.width)).print(table)
+    for result in results:
+        for line in _misses(result):
+            console.print(line)
+        for line in result.detail["machine"]["starved"]:
+            console.print(f"{_title(result)}: the machine was too slow: {line}", style="yellow")
+
+
+def _title(result: Result) -> str:
+    return f"{result.link}{' prefetched' if result.prefetched else ''}"
+
+
+def _misses(result: Result) -> list[str]:
+    lines = [f"{_title(result)}: {figure.name} {number(figure)}, bar {figure.bar}" for figure in result.missed]
+    if not result.detail["hall_done"]:
+        lines.append(f"{_title(result)}: the hall had not heard and kept everything in the end")
+    return lines
+
+
+def write_json(results: list[Result], path: Path) -> None:
+    """All results in one file."""
+    path.write_text(json.dumps([result.to_json() for result in results], indent=1) + "\n", encoding="utf-8")
+
+
+def write_document(results: list[Result], path: Path, command: str) -> None:
+    """Put the results into the document's part of their own; the rest of it is left as it is."""
+    text = path.read_text(encoding="utf-8")
+    head, found, rest = text.partition(_BEGIN)
+    _, closed, tail = rest.partition(_END)
+    if not found or not closed:
+        raise ValueError(f"{path} has no place for the results: {_BEGIN} … {_END}")
+    path.write_text(f"{head}{_BEGIN}\n{_section(results, command)}{_END}{tail}", encoding="utf-8")
+
+
+def _section(results: list[Result], command: str) -> str:
+    machine = results[0].detail["machine"]["description"] if results else ""
+    lines = [f"`{command}` on {machine}. A figure that misses its bar is **bold**, with the bar beside it.", ""]
+    lines.append("| link | pages | " + " | ".join(title for _, title in _COLUMNS) + " |")
+    lines.append("|" + "---|" * (len(_COLUMNS) + 2))
+    for result in results:
+        cells = []
+        for name, _ in _COLUMNS:
+            shown = [
+                f"**{number(figure)}** ({_bar(figure) or figure.bar})" if figure.ok is False else number(figure)
+                for figure in _in_column(result, name)
+            ]
+            cells.append(", ".join(shown))
+        way = "prefetched" if result.prefetched else "as needed"
+        lines.append(f"| {result.link} | {way} | " + " | ".join(cells) + " |")
+    lines += ["", "Links: " + "; ".join(f"**{name}** {LINKS[name].text}" for name in _links(results)) + ".", ""]
+    missed = [line for result in results for line in _misses(result)]
+    lines += ["Missed:", "", *(f"- {line}" for line in missed), ""] if missed else ["Every bar was met.", ""]
+    slow = [f"- {_title(result)}: {line}" for result in results for line in result.detail["machine"]["starved"]]
+    if slow:
+        lines += ["Where the machine was too slow to be fair to the lecture:", "", *slow, ""]
+    return "\n".join(lines) + "\n"
+
+
+def _links(results: list[Result]) -> list[str]:
+    return list(dict.fromkeys(result.link for result in results))
