@@ -64,6 +64,11 @@ class CameraMaker:
         return self._feeds
 
     @property
+    def waiting(self) -> int:
+        """Coded pictures that the thread has not come to yet."""
+        return 0 if self._worker is None else self._worker.waiting
+
+    @property
     def wants_keyframe(self) -> bool:
         """Whether nothing can be made before the publisher's next keyframe."""
         return self._worker is not None and bool(self._feeds) and self._worker.wants_keyframe
@@ -175,6 +180,11 @@ class _Worker(threading.Thread):
     def wants_keyframe(self) -> bool:
         with self._changed:
             return self._wants_keyframe
+
+    @property
+    def waiting(self) -> int:
+        with self._changed:
+            return len(self._waiting)
 
     def want(self, feeds: frozenset[Feed]) -> None:
         with self._changed:
