@@ -14,6 +14,7 @@ _CLOCK_PER_MS = 90
 _ORDER_WAIT_S = 1.5  # the camera is shown with the voice, so there is time for a retransmission
 _LONGEST_WAIT_S = 3.0
 _DECODING_S = 0.3
+_PAUSED_S = 3.0
 
 
 class CameraStream(RtpStream):
@@ -32,6 +33,7 @@ class CameraStream(RtpStream):
     def _restarted(self) -> None:
         self._order = InOrder(_ORDER_WAIT_S)
         self._assembler: FrameAssembler | None = None
+        self._packet_s = float("-inf")
 
     def tune(self, now: float, rtt_s: float | None, deadline_s: float) -> None:
         """Wait for retransmissions about as long as the voice does, since camera and voice are shown together."""
@@ -39,12 +41,13 @@ class CameraStream(RtpStream):
         self._order.max_wait_s = min(_LONGEST_WAIT_S, max(_ORDER_WAIT_S, deadline_s - _DECODING_S))
 
     def _received(self, packet: ReceivedPacket, now: float) -> None:
+        self._packet_s = now
         for ordered in [*self._order.push(packet, now), *self._order.poll(now)]:
             assembler = self._assembler_for(self._codecs[ordered.payload_type])
             for frame in assembler.push(ordered, self._t_ms(ordered.timestamp_ext)):
                 if self.on_frame is not None:
                     self.on_frame(assembler.codec, frame)
-        if self._assembler is not None and self._assembler.wants_keyframe:
+        if self._assembler is not None and self._assembler.asks_for_keyframe:
             self.request_keyframe(now)
 
     def _assembler_for(self, codec: str) -> FrameAssembler:
@@ -54,8 +57,11 @@ class CameraStream(RtpStream):
         return self._assembler
 
     def request_keyframe(self, now: float) -> None:
-        """Ask for a keyframe, at most once a second."""
-        if self._stream is not None:
+        """Ask for a keyframe, at most once a second; not while one is coming, nor of a camera that is not being sent
+        (it begins with one)."""
+        if self._assembler is not None and self._assembler.keyframe_is_coming:
+            return
+        if self._stream is not None and now - self._packet_s < _PAUSED_S:
             for request in self._stream.request_keyframe(now, min_interval_s=1.0):
                 self._send_rtcp(request)
 

@@ -122,7 +122,18 @@ class FrameAssembler:
         self._frame: _Frame | None = None  # None: what comes of this timestamp is dropped
         self._frame_ms = 0
         self._frame_bytes = 0
+        self._in_keyframe = False
         self._parameters = b""
+
+    @property
+    def keyframe_is_coming(self) -> bool:
+        """Whether a keyframe has begun and not ended: on a thin link that takes a second."""
+        return self._frame is not None and self._in_keyframe
+
+    @property
+    def asks_for_keyframe(self) -> bool:
+        """Whether a keyframe is wanted and none is coming."""
+        return self.wants_keyframe and not self.keyframe_is_coming
 
     def push(self, packet: ReceivedPacket, t_ms: int) -> list[EncodedFrame]:
         """Take the next packet; returns the frame it completes, if any (``Flag.KEYFRAME`` set on keyframes).
@@ -157,6 +168,7 @@ class FrameAssembler:
 
     def _begin(self, packet: ReceivedPacket, t_ms: int, after_hole: bool) -> None:
         self._timestamp = packet.timestamp_ext
+        self._in_keyframe = starts_keyframe(self.codec, packet.payload)
         if self._frame_class.can_begin(packet.payload, after_hole=after_hole):
             self._frame, self._frame_ms, self._frame_bytes = self._frame_class(), t_ms, 0
         else:

@@ -93,7 +93,7 @@ class CameraLine:
     @property
     def wants_keyframe(self) -> bool:
         """Whether a subscriber or the recorder cannot go on without a keyframe."""
-        if self._maker.wants_keyframe or (self._assembler is not None and self._assembler.wants_keyframe):
+        if self._maker.wants_keyframe or (self._assembler is not None and self._assembler.asks_for_keyframe):
             return True
         return any(s.waits_for_keyframe and s.wanted is not None and not s.wanted.made for s in self.senders)
 

@@ -30,6 +30,8 @@ RESEND_SHARE = 0.4
 keyframe."""
 
 _LEAST_RESEND_BYTES_PER_S = 1_500
+_UNKNOWN_RTT_S = 0.5
+_KEYFRAME_TIME_S = 0.5
 
 
 @dataclass(slots=True)
@@ -63,7 +65,7 @@ class CameraSender:
         :meth:`pump` (or take packets yourself with :meth:`next_packet`).
     :ivar feed: what is being sent, ``None`` while nothing is.
     :ivar wanted: what it shall get; sent from its next keyframe on.
-    :ivar lost_picture: set it when the subscriber asks for a keyframe.
+    :ivar lost_picture: the subscriber waits for a keyframe (:meth:`keyframe_asked`).
     :ivar dropped_packets: packets that became stale here.
     """
 
@@ -91,6 +93,7 @@ class CameraSender:
         self._begins = True
         self._timestamp = -1
         self._keyframe_timestamp = -1
+        self._keyframe_s = float("-inf")
         self._continuity = Vp8Continuity()
 
     @property
@@ -140,6 +143,12 @@ class CameraSender:
         """What the publisher sends now; 0 kbit/s for not known yet."""
         self._source = codec, kbps
         self._choose()
+
+    def keyframe_asked(self, now: float) -> None:
+        """The subscriber asks for a keyframe; one that has just gone out is the answer already."""
+        rtt_s = self.stream.rtt_s
+        if now - self._keyframe_s > (_UNKNOWN_RTT_S if rtt_s is None else rtt_s) + _KEYFRAME_TIME_S:
+            self.lost_picture = True
 
     def restart(self) -> None:
         """The source changes, or packets handed over were dropped: go on from the next keyframe."""
@@ -226,6 +235,8 @@ class CameraSender:
         keyframe: bool,
         now: float,
     ) -> None:
+        if keyframe:
+            self._keyframe_s = now
         self._queue.append(_Waiting(feed, payload, packet, timestamp, marker, keyframe, self._begins, now))
         self._begins = False
         if len(self._queue) > MAX_QUEUE_PACKETS:

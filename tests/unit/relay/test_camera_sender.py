@@ -202,3 +202,16 @@ def test_packets_that_others_dropped_are_not_sent_again() -> None:
     assert line.sender.waits_for_keyframe
     number = line.sent[0].sequence_number
     assert line.sender.stream.handle_rtcp([Nack(1, 7, (number,))], 5.0) == []
+
+
+def test_a_keyframe_that_has_just_gone_out_answers_those_who_asked_before_it_came() -> None:
+    line = Line("av1")
+    sender = line.sender
+    sender.turn(15)
+    line.made(THIN, 0, keyframe=True, now=10.0)
+    sender.keyframe_asked(10.6)
+    assert not sender.waits_for_keyframe
+    sender.keyframe_asked(11.2)
+    assert sender.waits_for_keyframe
+    line.made(THIN, 1500, keyframe=True, now=11.5)
+    assert not sender.waits_for_keyframe
