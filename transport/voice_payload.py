@@ -38,7 +38,6 @@ from collections.abc import Sequence
 
 from transport.rtp import MalformedPacket
 
-ENCODING_NAME = "hallcast-voice"
 CLOCK_RATE = 48_000
 FRAME_MS = 60
 """Length of one slot."""
