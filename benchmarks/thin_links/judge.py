@@ -138,7 +138,7 @@ def _voice(
     scores = voice.likeness(laid, heard.pcm, where)
     recorded = voice.decoded(sent)
     rung_scores = voice.likeness(recorded, reference, np.ones(len(recorded), np.bool_))
-    got = voice.truly_heard(sent, heard, reference)
+    got = voice.truly_heard(sent, heard, laid)
     share = len(got) / len(sent) if sent else 0.0
     gaps = voice.gaps(heard, set(sent), zero_s, first_word_s, link)
     outside = [gap.length_s for gap in gaps if not gap.outage]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import wave
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -170,41 +171,30 @@ def _slower(pcm: Pcm) -> Pcm:
 
 
 def truly_heard(sent: dict[int, bytes], heard: Heard, reference: Pcm) -> set[int]:
-    """Frames that the hall says it put out and whose sound is there."""
+    """Frames that the hall says it put out and whose sound is there.
+
+    :param reference: what should have come out, see :func:`laid`.
+    """
     expected, got = _levels(reference), _levels(heard.pcm)
-    active = expected > 10 ** (_ACTIVE_DB / 20) * (expected.max() if len(expected) else 0.0)
-    found = set()
-    claimed = heard.frames & set(sent)
-    silent = _silent_samples(heard, active, expected, got)
-    for number in claimed:
-        if number not in silent:
-            found.add(number)
-    return found
+    loudest = expected.max() if len(expected) else 0.0
+    speech = expected > loudest * 10 ** (_ACTIVE_DB / 20)
+    missing = speech & (got < expected * 10 ** (-_MISSING_DB / 20))
+    spoken_ms: Counter[int] = Counter()
+    missing_ms: Counter[int] = Counter()
+    for sample, samples, _, to_ms in heard.voice:
+        first = int(sample) // _PER_MS
+        for offset in range(min(int(samples) // _PER_MS, len(speech) - first)):
+            number = int(to_ms + offset) // VOICE_FRAME_MS
+            spoken_ms[number] += int(speech[first + offset])
+            missing_ms[number] += int(missing[first + offset])
+    silent = {number for number, count in missing_ms.items() if count > spoken_ms[number] / 2}
+    return (heard.frames & sent.keys()) - silent
 
 
 def _levels(pcm: Pcm) -> Pcm:
     """Loudness of every millisecond."""
     count = len(pcm) // _PER_MS
     return np.sqrt(np.mean(pcm[: count * _PER_MS].reshape(count, _PER_MS) ** 2, axis=1))
-
-
-def _silent_samples(heard: Heard, active: NDArray[np.bool_], expected: Pcm, got: Pcm) -> set[int]:
-    """Frames of speech that came out much too quiet over more than half of their length.
-
-    :param expected: level of each ms of lecture time; ``got``: of each ms of the hall's sound.
-    """
-    loud: dict[int, int] = {}
-    quiet: dict[int, int] = {}
-    for sample, samples, _, to_ms in heard.voice:
-        first = int(sample) // _PER_MS
-        for offset in range(int(samples) // _PER_MS):
-            lecture, sound = int(to_ms) + offset, first + offset
-            if 0 <= lecture < len(active) and sound < len(got) and active[lecture]:
-                number = lecture // VOICE_FRAME_MS
-                loud[number] = loud.get(number, 0) + 1
-                if got[sound] < expected[lecture] * 10 ** (-_MISSING_DB / 20):
-                    quiet[number] = quiet.get(number, 0) + 1
-    return {number for number, count in quiet.items() if count > loud[number] / 2}
 
 
 def gaps(heard: Heard, sent: set[int], zero_s: float, first_word_s: float, link: Link) -> list[Gap]:
