@@ -13,10 +13,10 @@ PORT ?=
 # make test ARGS="tests/unit -k coverage"
 ARGS ?=
 
-.PHONY: help run test lint types format bench lock
+.PHONY: help run test lint types format bench bench-fanout lock
 
 help:  ## show the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 run:  ## start a relay, stream a lecture to it, join a hall; own files: SLIDES=deck.pdf VOICE=talk.wav; Ctrl-C ends it
 	@scripts/setup.sh run
@@ -51,6 +51,10 @@ format:  ## put the code into the project's style
 bench:  ## whole lectures over twelve thin links, figures beside the bars (root on Linux); ARGS="--links A,C --quick"
 	@scripts/setup.sh dev
 	$(PY) -m benchmarks.thin_links $(ARGS)
+
+bench-fanout:  ## one lecture to 25, 100 and 400 halls and players: CPU per packet, and where it goes
+	@scripts/setup.sh dev
+	$(PY) -m benchmarks.fanout --profile --write docs/benchmarks-fanout.md $(ARGS)
 
 lock:  ## write locks/*.lock anew from pyproject.toml
 	@scripts/setup.sh dev

@@ -1,9 +1,13 @@
-"""One lecture to many players over loopback: the relay's CPU per outgoing packet, and how many a core can serve.
+"""One lecture to many halls and players over loopback: the relay's CPU per outgoing packet, and how many a core serves.
 
-    python -m benchmarks.fanout [--players 25 100 400] [--seconds 10] [--profile] [--json]
+    python -m benchmarks.fanout [--halls 25 100 400] [--players 25 100 400] [--seconds 10] [--profile] [--json]
+                                [--write docs/benchmarks-fanout.md]
 
-The relay's media part runs in this process, the publisher (voice 32 kbit/s, camera about 200 kbit/s) and the players
-in a child process, so that only the relay's CPU is counted. Each player gets voice in 60-ms packets and the camera.
+The whole relay (HTTP, sockets, media, recorder) runs in this process, publisher and clients in a child process, so that
+only the relay's CPU is counted; what the relay needs without clients is measured first and subtracted. The publisher
+sends the sample's voice (32 kbit/s) and camera. A hall gets four 60-ms frames of voice to a packet and its events by
+RTP, and sends transport-wide feedback four times a second; a player gets 60-ms voice packets and the camera, and sends
+feedback ten times a second, as browsers do.
 """
 
 from __future__ import annotations
@@ -12,191 +16,242 @@ import argparse
 import asyncio
 import cProfile
 import json
+import os
+import platform
 import pstats
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from relay.media.directory import LectureDirectory
+from relay.app import Relay
+from relay.config import RelayConfig
 from relay.media.live import LiveLecture
-from relay.media.settings import LectureInfo, MediaSettings
-from transport import rtcp
-from transport.network import NetworkConfig
-from transport.opus import Encoder
-from transport.peer import Peer
-from transport.sdp import hall_media, make_offer, parse_answer, publisher_media
-from transport.send import SendStream
+from relay.signalling.server import RelayServer
 
-LOOPBACK = NetworkConfig(addresses=("127.0.0.1",))
-CAMERA_PACKETS_PER_FRAME = 3
-CAMERA_FPS = 10
-Ask = Callable[[str, str], Awaitable[str]]
+LECTURE = "bench"
+SETTLE_S = 4.0
+JOIN_TIMEOUT_S = 180.0
+TOP_ENTRIES = 14
 
 
-async def publish(ask: Ask) -> None:
-    """Send voice and something that looks like VP8, for ever."""
-    import numpy as np
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the relay did in a second."""
 
-    spec = publisher_media("VP8")
-    async with await Peer.create(LOOPBACK, controlling=True) as peer:
-        remote, media = parse_answer(spec, await ask("publish", make_offer(spec, peer.local)))
-        await peer.connect(remote)
-        voice, camera = (SendStream(m.ssrc, m.codec.payload_type, m.codec.clock_rate) for m in media)
-        peer.on_rtcp = lambda data, now: [peer.send_rtp(p) for s in (voice, camera) for p in s.handle_rtcp(data, now)][
-            :0
-        ]
-        encoder = Encoder(1, bitrate_bps=32_000, frame_ms=20)
-        noise = np.random.default_rng(1).normal(0, 3000, 48_000).astype(np.int16)
-        packets = [encoder.encode(noise[n * 960 : n * 960 + 960]) for n in range(50)]
-        # A VP8 keyframe of one partition: payload descriptor, frame tag, start code, size; the rest is never decoded.
-        first = b"\x10" + b"\x10\x02\x00\x9d\x01\x2a\x40\x01\xf0\x00" + bytes(800)
-        rest = b"\x00" + bytes(800)
-        loop = asyncio.get_running_loop()
-        start = loop.time()
-        for n in range(1 << 40):
-            await asyncio.sleep(max(0.0, start + n * 0.02 - loop.time()))
-            peer.send_rtp(voice.send(packets[n % 50], n * 960, False, loop.time()))
-            if n % (50 // CAMERA_FPS) == 0:
-                for part in range(CAMERA_PACKETS_PER_FRAME):
-                    last = part == CAMERA_PACKETS_PER_FRAME - 1
-                    peer.send_rtp(camera.send(rest if part else first, n * 1800, last, loop.time()))
+    cpu: float
+    packets: float
+    kbps: float
 
 
-async def play(ask: Ask) -> None:
-    """One player: connect, report, throw away."""
-    spec = hall_media(voice=("opus",))
-    async with await Peer.create(LOOPBACK, controlling=True) as peer:
-        remote, media = parse_answer(spec, await ask("play", make_offer(spec, peer.local)))
-        await peer.connect(remote)
-        while True:
-            await asyncio.sleep(2.0)
-            reports = tuple(rtcp.ReportBlock(m.remote_ssrcs[0], 0.0, 0, 0, 0) for m in media)
-            peer.send_rtcp(rtcp.build(rtcp.ReceiverReport(media[0].ssrc, reports)))
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measurement.
+
+    :ivar cpu_percent: of one core, all of the relay; ``cpu_percent_alone`` without clients.
+    :ivar us_per_packet: CPU that the clients cost, divided by RTP packets sent: feedback, reports, choices and the
+        socket are in it.
+    :ivar clients_per_core: how many of them one core serves.
+    """
+
+    kind: str
+    clients: int
+    packets_per_s: int
+    mbps: float
+    cpu_percent: float
+    cpu_percent_alone: float
+    us_per_packet: float
+    clients_per_core: int
 
 
-async def be_the_others() -> None:
-    """The child: requests go out as lines on stdout, answers come as lines on stdin."""
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=1 << 20)
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    waiting: dict[int, asyncio.Future[str]] = {}
+class Bench:
+    """A relay with one lecture, and the child that is everybody else."""
 
-    async def ask(what: str, offer: str) -> str:
-        number = len(waiting)
-        waiting[number] = loop.create_future()
-        print(json.dumps([number, what, offer]), flush=True)
-        return await waiting[number]
+    def __init__(self, lecture: LiveLecture, child: asyncio.subprocess.Process) -> None:
+        self._lecture = lecture
+        self._child = child
+        self._there = {"players": 0, "halls": 0}
 
-    async with asyncio.TaskGroup() as tasks:
-        while line := await reader.readline():
-            number, text = json.loads(line)
-            if number >= 0:
-                waiting[number].set_result(text)
-            elif text == "publish":
-                tasks.create_task(publish(ask))
-            else:
-                for _ in range(int(text)):
-                    tasks.create_task(play(ask))
-    raise SystemExit
+    def _links(self) -> list[dict[str, Any]]:
+        snapshot = self._lecture.snapshot()
+        return [*snapshot["players"], *(hall["link"] for hall in snapshot["halls"] if hall["link"])]
 
+    async def bring(self, kind: str, number: int) -> None:
+        """Have so many clients of that kind connected."""
+        assert self._child.stdin is not None
+        self._child.stdin.write(f"{kind} {number - self._there[kind]}\n".encode())
+        self._there[kind] = number
+        async with asyncio.timeout(JOIN_TIMEOUT_S):
+            while sum(link["connected"] for link in self._links()) < sum(self._there.values()):  # noqa: ASYNC110
+                await asyncio.sleep(0.3)
+        await asyncio.sleep(SETTLE_S)
 
-async def answer(lecture: LiveLecture, child: asyncio.subprocess.Process) -> None:
-    """Answer the child's offers."""
-    assert child.stdout is not None
-    while line := await child.stdout.readline():
-        number, what, offer = json.loads(line)
-        endpoint = await (lecture.publish(offer, role="lecturer") if what == "publish" else lecture.play(offer))
-        tell(child, number, endpoint.answer_sdp)
+    async def measure(self, seconds: float) -> Usage:
+        """CPU and packets over some seconds."""
 
+        def sent() -> tuple[int, int]:
+            links = [link for link in self._links() if link["connected"]]
+            packets = sum(link["packets"] + link["resent_packets"] for link in links)
+            return packets, sum(link["sent_bytes"] for link in links)
 
-def tell(child: asyncio.subprocess.Process, number: int, text: str) -> None:
-    assert child.stdin is not None
-    child.stdin.write(json.dumps([number, text]).encode() + b"\n")
+        (packets, sent_bytes), cpu, wall = sent(), time.process_time(), time.monotonic()
+        await asyncio.sleep(seconds)
+        cpu, wall = time.process_time() - cpu, time.monotonic() - wall
+        packets_after, bytes_after = sent()
+        return Usage(cpu / wall, (packets_after - packets) / wall, (bytes_after - sent_bytes) * 8 / 1000 / wall)
 
 
-async def measured(lecture: LiveLecture, seconds: float) -> dict[str, float]:
-    """CPU and packets of the relay over some seconds."""
-
-    def sent() -> int:
-        return sum(player["packets"] + player["resent_packets"] for player in lecture.snapshot()["players"])
-
-    packets, cpu, wall = sent(), time.process_time(), time.monotonic()
-    await asyncio.sleep(seconds)
-    wall = time.monotonic() - wall
-    return {"cpu": (time.process_time() - cpu) / wall, "packets_per_s": (sent() - packets) / wall}
-
-
-async def bench(counts: list[int], seconds: float, profile: bool) -> list[dict[str, Any]]:
-    """Measure with each number of players."""
-    results: list[dict[str, Any]] = []
-    command = (sys.executable, "-m", "benchmarks.fanout", "--others")
-    pipe = asyncio.subprocess.PIPE
+@asynccontextmanager
+async def bench() -> AsyncIterator[Bench]:
+    """Serve a relay, and let the publisher begin."""
     with tempfile.TemporaryDirectory() as folder:
-        settings = MediaSettings(max_players=10_000)
-        async with LectureDirectory(Path(folder), LOOPBACK, settings) as directory:
-            lecture = await directory.open("bench", LectureInfo("Bench"))
-            child = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, limit=1 << 20)
-            answering = asyncio.create_task(answer(lecture, child))
-            tell(child, -1, "publish")
-            await asyncio.sleep(3)
-            alone = await measured(lecture, seconds)
-            there = 0
-            for count in counts:
-                tell(child, -1, str(count - there))
-                there = count
-                async with asyncio.timeout(120):
-                    while sum(player["connected"] for player in lecture.snapshot()["players"]) < count:  # noqa: ASYNC110
-                        await asyncio.sleep(0.2)
-                await asyncio.sleep(3)
-                profiler = cProfile.Profile() if profile else None
-                if profiler:
-                    profiler.enable()
-                figures = await measured(lecture, seconds)
-                if profiler:
-                    profiler.disable()
-                    pstats.Stats(profiler, stream=sys.stderr).sort_stats("tottime").print_stats(15)
-                extra = figures["cpu"] - alone["cpu"]
-                results.append(
-                    {
-                        "players": count,
-                        "cpu_percent": round(100 * figures["cpu"], 1),
-                        "cpu_percent_without_players": round(100 * alone["cpu"], 1),
-                        "packets_per_s": round(figures["packets_per_s"]),
-                        "us_per_packet": round(1e6 * extra / max(1.0, figures["packets_per_s"]), 1),
-                        "players_per_core": round(count / max(1e-9, extra)),
-                    }
+        plain = RelayConfig()
+        config = replace(
+            plain,
+            server=replace(plain.server, host="127.0.0.1", port=0),
+            network=replace(plain.network, addresses=("127.0.0.1",), udp_ports=()),
+            data=replace(plain.data, folder=folder),
+            media=replace(plain.media, max_players=10_000, max_halls=10_000),
+            limits=replace(plain.limits, sockets=10_000),
+        )
+        async with Relay(config) as relay, RelayServer(relay) as server:
+            made = await relay.create_lecture("Bench", lecture_id=LECTURE)
+            lecture = await relay.open_lecture(LECTURE)
+            hall_token = relay.tokens.hall(LECTURE, made.record.hall_code)
+            words = ("-m", "benchmarks.fanout_clients", server.local_url, LECTURE, made.lecturer_token, hall_token)
+            child = await asyncio.create_subprocess_exec(sys.executable, *words, stdin=asyncio.subprocess.PIPE)
+            try:
+                async with asyncio.timeout(60):
+                    while lecture.state != "live":  # noqa: ASYNC110
+                        await asyncio.sleep(0.1)
+                await asyncio.sleep(SETTLE_S)
+                yield Bench(lecture, child)
+            finally:
+                child.kill()
+                await child.wait()
+
+
+async def measure(kind: str, numbers: list[int], seconds: float, profiler: cProfile.Profile | None) -> list[Row]:
+    """Measure with each number of clients of one kind."""
+    rows = []
+    async with bench() as here:
+        alone = await here.measure(seconds)
+        for number in sorted(numbers):
+            await here.bring(kind, number)
+            if profiler is not None:
+                profiler.enable()
+            usage = await here.measure(seconds)
+            if profiler is not None:
+                profiler.disable()
+            extra = max(1e-9, usage.cpu - alone.cpu)
+            rows.append(
+                Row(
+                    kind=kind,
+                    clients=number,
+                    packets_per_s=round(usage.packets),
+                    mbps=round(usage.kbps / 1000, 2),
+                    cpu_percent=round(100 * usage.cpu, 1),
+                    cpu_percent_alone=round(100 * alone.cpu, 1),
+                    us_per_packet=round(1e6 * extra / max(1.0, usage.packets), 1),
+                    clients_per_core=round(number / extra),
                 )
-            child.kill()
-            await child.wait()
-            answering.cancel()
-    return results
+            )
+            print(_sentence(rows[-1]), file=sys.stderr)
+    return rows
+
+
+def top_entries(profiler: cProfile.Profile) -> list[tuple[str, int, float]]:
+    """Where the profile's time went: function, calls, share of all time spent in it (callees not counted)."""
+    stats = pstats.Stats(profiler).stats  # type: ignore[attr-defined]
+    busy = {key: value for key, value in stats.items() if "select" not in key[2] and "run_forever" not in key[2]}
+    whole = sum(entry[2] for entry in busy.values())
+    top = sorted(busy.items(), key=lambda item: -item[1][2])[:TOP_ENTRIES]
+    return [(_function(key), entry[1], entry[2] / whole) for key, entry in top]
+
+
+def _function(key: tuple[str, int, str]) -> str:
+    file, _, name = key
+    if file == "~":
+        return name.strip("<>").replace("built-in method ", "").replace("method ", "")
+    path = Path(file)
+    return f"{path.parent.name}/{path.name} {name}"
+
+
+def _sentence(row: Row) -> str:
+    return (
+        f"{row.clients:4} {row.kind}: {row.packets_per_s:6} packets/s, {row.us_per_packet:5} us each, "
+        f"{row.cpu_percent:5} % of a core, {row.clients_per_core} {row.kind} per core"
+    )
+
+
+def report(rows: list[Row], profiles: dict[str, list[tuple[str, int, float]]], command: str) -> str:
+    """The page of docs."""
+    lines = [
+        "# Fan-out: what a hall costs the relay",
+        "",
+        f"`make bench-fanout` ({command}), on {machine()}. What is measured, and how: [benchmarks/fanout.py]"
+        "(../benchmarks/fanout.py).",
+        "The cost of a packet holds all that its receiver causes: the packet itself (header, number, SRTP, send), its",
+        "feedback, the estimate and the choice of rungs, reports and the socket.",
+        "",
+        "| | packets/s | Mbit/s | relay, % of a core | without clients | µs per packet | per core |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {row.clients} {row.kind} | {row.packets_per_s:,} | {row.mbps} | {row.cpu_percent} | "
+        f"{row.cpu_percent_alone} | {row.us_per_packet} | {row.clients_per_core:,} |"
+        for row in rows
+    ]
+    for kind, entries in profiles.items():
+        lines += ["", f"Where the time goes with {kind} (cProfile, which makes small functions look dearer):", ""]
+        lines += ["| function | calls | own time |", "|---|---:|---:|"]
+        lines += [f"| `{name}` | {calls:,} | {share:.1%} |" for name, calls, share in entries]
+    return "\n".join(lines) + "\n"
+
+
+def machine() -> str:
+    """The machine, in a few words."""
+    model = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        found = [line.partition(":")[2].strip() for line in lines if "model name" in line]
+        model = found[0] if found else model
+    except OSError:
+        pass
+    return f"{os.cpu_count()} x {model}, Python {platform.python_version()}, uvloop"
 
 
 def main() -> None:
+    """Measure and tell."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--players", type=int, nargs="+", default=[25, 100, 400])
+    parser.add_argument("--halls", type=int, nargs="*", default=[25, 100, 400])
+    parser.add_argument("--players", type=int, nargs="*", default=[25, 100, 400])
     parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--profile", action="store_true", help="print where the time goes (slows everything down)")
+    parser.add_argument("--profile", type=int, nargs="?", const=100, help="also profile with so many clients of a kind")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--others", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--write", type=Path, help="write the results into this page")
     arguments = parser.parse_args()
-    if arguments.others:
-        uvloop.run(be_the_others())
-        return
-    results = uvloop.run(bench(sorted(arguments.players), arguments.seconds, arguments.profile))
-    if arguments.json:
-        print(json.dumps(results, indent=2))
-        return
-    for row in results:
-        print(
-            f"{row['players']:4} players: {row['packets_per_s']:6} packets/s, {row['us_per_packet']:5} us each, "
-            f"{row['cpu_percent']:5} % of a core, {row['players_per_core']} players per core"
-        )
+    rows: list[Row] = []
+    profiles: dict[str, list[tuple[str, int, float]]] = {}
+    for kind, numbers in (("halls", arguments.halls), ("players", arguments.players)):
+        if not numbers:
+            continue
+        rows += uvloop.run(measure(kind, numbers, arguments.seconds, None))
+        if arguments.profile:
+            profiler = cProfile.Profile()
+            uvloop.run(measure(kind, [arguments.profile], arguments.seconds, profiler))
+            profiles[f"{arguments.profile} {kind}"] = top_entries(profiler)
+    page = report(rows, profiles, "python -m benchmarks.fanout " + " ".join(sys.argv[1:]))
+    if arguments.write is not None:
+        arguments.write.write_text(page)
+    facts = {"rows": [asdict(row) for row in rows], "profiles": profiles}
+    print(json.dumps(facts, indent=2) if arguments.json else page)
 
 
 if __name__ == "__main__":
