@@ -72,7 +72,7 @@ def judge(folder: Path, cache: Path) -> Result:
     lecture_file = folder / facts["lecture_file"]
     zero_s = _lecture_zero_s(lecture_file) - facts["boot_minus_monotonic_s"]
     first_word_s = facts["first_word_s"]
-    heard = voice.Heard(folder / "heard.wav")
+    heard = voice.Heard.read(folder / "heard.wav")
     ticks = wire.between(wire.ticks(folder / "link.jsonl", first_word_s), 0, link.length_s)
     progress = _progress(folder / "hall.jsonl", first_word_s)
 

@@ -60,19 +60,26 @@ class Behind:
     behind_s: float
 
 
+@dataclass(frozen=True, slots=True)
 class Heard:
     """What came out of the hall's loudspeaker.
 
-    :ivar segments: stretches of it, see :class:`classroom_client.sinks.WavSink`.
+    :param segments: stretches of it; ``voice``: which sample is which lecture time. See
+        :class:`classroom_client.sinks.WavSink`.
+    :param pcm: the sound, 48 kHz.
     """
 
-    def __init__(self, wav: Path) -> None:
+    segments: list[dict[str, Any]]
+    voice: list[list[float]]
+    pcm: Pcm
+
+    @classmethod
+    def read(cls, wav: Path) -> Heard:
+        """What ``--dump-voice`` wrote."""
         about = json.loads(wav.with_name(wav.name + ".json").read_text(encoding="utf-8"))
-        self.segments: list[dict[str, Any]] = about["segments"]
-        self.voice: list[list[float]] = about["voice"]
         with wave.open(str(wav), "rb") as file:
             data = file.readframes(file.getnframes())
-        self.pcm: Pcm = np.frombuffer(data, "<i2").astype(np.float32)
+        return cls(about["segments"], about["voice"], np.frombuffer(data, "<i2").astype(np.float32))
 
     def sounded_ms(self, t_ms: float) -> float | None:
         """How long there had been sound when the voice of a lecture time came out; None if it never did."""

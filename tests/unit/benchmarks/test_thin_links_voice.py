@@ -64,7 +64,7 @@ def dumped(sent: dict[int, bytes], wav: Path, *, comes: Callable[[int], float] |
         now += len(piece.pcm) / 48_000
     sink.close()
     player.close()
-    return voice.Heard(wav)
+    return voice.Heard.read(wav)
 
 
 def score(sent: dict[int, bytes], heard: voice.Heard) -> tuple[float, float]:
@@ -85,7 +85,7 @@ def damage(wav: Path, change: Callable[[Pcm], Pcm]) -> voice.Heard:
     with wave.open(str(wav), "wb") as file:
         file.setparams((1, 2, 48_000, 0, "NONE", "not compressed"))
         file.writeframes(change(pcm).astype(np.int16).tobytes())
-    return voice.Heard(wav)
+    return voice.Heard.read(wav)
 
 
 def test_what_came_whole_is_heard_whole(sent: dict[int, bytes], tmp_path: Path) -> None:
@@ -164,5 +164,5 @@ def test_a_starved_hall_shows_as_a_gap(sent: dict[int, bytes], tmp_path: Path) -
     later.update(samples=later["samples"] - half * 48, at_s=first["at_s"] + half / 1000 + 0.25)
     about["segments"][:1] = [first, later]
     (tmp_path / "heard.wav.json").write_text(json.dumps(about))
-    gaps = voice.gaps(voice.Heard(wav), set(sent), ZERO_S, ZERO_S, LINKS["A"])
+    gaps = voice.gaps(voice.Heard.read(wav), set(sent), ZERO_S, ZERO_S, LINKS["A"])
     assert [gap.length_s for gap in gaps] == [pytest.approx(0.25, abs=0.01)]
