@@ -98,7 +98,7 @@ class Relay:
             self.library = Library(self.data_dir / "lectures", self.cache_dir)
             self._states = await stack.enter_async_context(StateFollower(self.catalogue))
             self.directory = await stack.enter_async_context(
-                LectureDirectory(self.data_dir, self.config.network_config(), self.config.media)
+                LectureDirectory(self.data_dir, self.config.network_config(), self.config.media, self.config.halls)
             )
             for lecture in self.directory.lectures():
                 log.info("lecture %s goes on (%s)", lecture.lecture_id, lecture.state)

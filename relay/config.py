@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lecture.errors import HallcastError
-from relay.media.settings import MediaSettings
+from relay.media.settings import HallSettings, MediaSettings
 from relay.toml_fields import read_section
 from transport.network import IceServer, NetworkConfig
 
@@ -122,6 +122,7 @@ class RelayConfig:
     access: AccessConfig = AccessConfig()
     limits: LimitsConfig = LimitsConfig()
     media: MediaSettings = field(default_factory=MediaSettings)
+    halls: HallSettings = field(default_factory=HallSettings)
     log: LogConfig = LogConfig()
 
     @property

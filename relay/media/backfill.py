@@ -1,54 +1,78 @@
-"""What a hall asked for from the log: spans of voice, given out entry by entry. Pure but for reading the log."""
+"""The voice that a hall gets from the log: what it asked for, and what we know it lacks. Pure but for reading."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from lecture.entries import Entry
 from lecture.errors import ProtocolError, RefusedError
 from lecture.log import LectureLog, Span
 from lecture.messages import Filled, Want
+from lecture.tracks import LIGHT_KBPS, RECORDED_KBPS
 
 MAX_WANTS = 64
-READ_MS = 20_000
+READ_MS = 5_000
+"""What is read at once: the rung is chosen anew for each such piece."""
+GIVEN_S = 15.0
+"""What was given so short a time ago is on its way and not given again, whoever asks for it."""
+FOR_EVER_MS = 1 << 53
+RECENT_MS = 10_000
+"""Voice this close to the live edge is going to be played at once, wherever a hall is: it goes before pages."""
 
 
 @dataclass(slots=True)
 class _Request:
-    want: Want
-    track_id: int
+    """:ivar filled: said when it is done, None for what nobody asked for."""
+
+    language: str
+    start_ms: int
+    end_ms: int
     at_ms: int
+    rung_kbps: int | None = None
+    filled: Filled | None = None
     ready: deque[Entry] = field(default_factory=deque)
 
 
 class Backfill:
-    """One hall's wants, first come first served.
+    """One hall's requests, first come first served.
 
-    A want that reaches beyond the recorded voice stays open and is served as voice is recorded: a hall without UDP
-    follows the lecture with one such want.
+    A request that reaches beyond the recorded voice stays open and is served as voice is recorded: a hall without UDP
+    follows the lecture with one.
 
-    :param track_of: the recorded voice track of a language, None if there is no such language.
+    :param tracks_of: track ids of a language's recorded voice by rung in kbit/s, None if there is no such language.
     :param edge_ms: lecture time before which a language's voice is in the log or will never be.
     :param final: whether nothing will be recorded any more.
+    :ivar light: whether to give the light rung where the hall leaves the choice to us.
     """
 
     def __init__(
         self,
         log: LectureLog,
-        track_of: Callable[[str], int | None],
+        tracks_of: Callable[[str], Mapping[int, int] | None],
         edge_ms: Callable[[str], int],
         final: Callable[[], bool],
     ) -> None:
+        self.light = True
         self._log = log
-        self._track_of = track_of
+        self._tracks_of = tracks_of
         self._edge_ms = edge_ms
         self._final = final
         self._requests: list[_Request] = []
+        self._follow: _Request | None = None
+        self._given: OrderedDict[tuple[str, int], float] = OrderedDict()  # language and t_ms of an entry: when
 
     def __bool__(self) -> bool:
         return bool(self._requests)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is voice to be given now."""
+        return any(
+            request.ready or request.at_ms < min(request.end_ms, self._edge_ms(request.language))
+            for request in self._requests
+        )
 
     def add(self, want: Want) -> None:
         """Take a want.
@@ -56,32 +80,89 @@ class Backfill:
         :raises RefusedError: ``language_unknown``.
         :raises ProtocolError: ``too_many_wants``.
         """
-        track_id = self._track_of(want.language)
-        if track_id is None:
+        tracks = self._tracks_of(want.language)
+        if tracks is None:
             raise RefusedError("language_unknown", "The lecture has no voice in this language.", 404)
-        if len(self._requests) >= MAX_WANTS:
+        if sum(request.filled is not None for request in self._requests) >= MAX_WANTS:
             raise ProtocolError("too_many_wants", f"More than {MAX_WANTS} wants are open.")
-        self._requests.append(_Request(want, track_id, want.start_ms))
+        rung = int(want.rung) if want.rung.isdecimal() and int(want.rung) in tracks else None
+        filled = Filled(want.language, want.start_ms, want.end_ms)
+        self._requests.append(_Request(want.language, want.start_ms, want.end_ms, want.start_ms, rung, filled))
 
-    def next(self) -> Entry | Filled | None:
-        """The next entry to send, or the end of a want, or None while all wait for voice that is yet to be spoken."""
-        for request in self._requests:
-            item = self._next_of(request)
+    def owe(self, language: str, span: Span) -> None:
+        """Give a span that was sent and may not have arrived, before what was asked for."""
+        self._requests.insert(0, _Request(language, span.start_ms, span.end_ms, span.start_ms))
+
+    def follow(self, language: str, start_ms: int, *, announced: bool = False) -> None:
+        """Give all voice from there on, until :meth:`unfollow` (or the lecture's end).
+
+        :param announced: say ``filled`` at the end of it.
+        """
+        if self._follow is not None or self._tracks_of(language) is None:
+            return
+        filled = Filled(language, start_ms, FOR_EVER_MS - 1) if announced else None
+        self._follow = _Request(language, start_ms, FOR_EVER_MS, start_ms, None, filled)
+        self._requests.append(self._follow)
+
+    def unfollow(self, end_ms: int) -> None:
+        """Voice from there on comes to the hall another way."""
+        request, self._follow = self._follow, None
+        if request is None:
+            return
+        request.end_ms = max(request.start_ms, end_ms)
+        request.ready = deque(entry for entry in request.ready if entry.t_ms < end_ms)
+        if request.filled is not None:
+            request.filled = Filled(request.language, request.start_ms, request.end_ms)
+
+    def next(self, now: float, *, from_ms: int = 0) -> Entry | Filled | None:
+        """The next entry to send, or the end of a want, or None while all wait for voice that is yet to be spoken.
+
+        :param from_ms: leave out voice that is older.
+        """
+        for request in list(self._requests):
+            item = self._first_of(request, now)
             if isinstance(item, Filled):
-                self._requests.remove(request)
-            if item is not None:
                 return item
+            if item is not None and item.t_ms >= from_ms:
+                self._given[request.language, item.t_ms] = now
+                return request.ready.popleft()
         return None
 
-    def _next_of(self, request: _Request) -> Entry | Filled | None:
-        want = request.want
-        while not request.ready:
-            edge_ms = self._edge_ms(want.language)
-            if request.at_ms >= want.end_ms or (request.at_ms >= edge_ms and self._final()):
-                return Filled(want.language, want.start_ms, want.end_ms)
-            end_ms = min(want.end_ms, edge_ms, request.at_ms + READ_MS)
+    def _first_of(self, request: _Request, now: float) -> Entry | Filled | None:
+        """The entry that is next in a request, or how it ends, or None."""
+        while True:
+            while request.ready and self._is_given(request.language, request.ready[0].t_ms, now):
+                request.ready.popleft()
+            if request.ready:
+                return request.ready[0]
+            edge_ms = self._edge_ms(request.language)
+            if request.at_ms >= request.end_ms or (request.at_ms >= edge_ms and self._final()):
+                self._requests.remove(request)
+                if request is self._follow:
+                    self._follow = None
+                return request.filled
+            end_ms = min(request.end_ms, edge_ms, request.at_ms + READ_MS)
             if request.at_ms >= end_ms:
                 return None
-            request.ready.extend(self._log.read_span(request.track_id, Span(request.at_ms, end_ms)))
+            request.ready.extend(self._read(request, Span(request.at_ms, end_ms)))
             request.at_ms = max([end_ms, *(entry.end_ms for entry in request.ready)])
-        return request.ready.popleft()
+
+    def _read(self, request: _Request, span: Span) -> list[Entry]:
+        tracks = self._tracks_of(request.language) or {}
+        wanted = request.rung_kbps or (LIGHT_KBPS if self.light else RECORDED_KBPS)
+        entries = self._log.read_span(tracks[wanted], span) if wanted in tracks else []
+        if wanted == RECORDED_KBPS:
+            return entries
+        # A lecture that an older relay began has no light rung there: any rung is better than a hole.
+        whole = self._log.read_span(tracks[RECORDED_KBPS], span)
+        return entries if _covered_ms(entries) >= _covered_ms(whole) else whole
+
+    def _is_given(self, language: str, t_ms: int, now: float) -> bool:
+        given = self._given
+        while given and now - next(iter(given.values())) >= GIVEN_S:
+            given.popitem(last=False)
+        return (language, t_ms) in given
+
+
+def _covered_ms(entries: list[Entry]) -> int:
+    return sum(entry.duration_ms for entry in entries)

@@ -67,8 +67,8 @@ class Connection(ABC):
         """Act on one message of the client; may raise HallcastError, which ends the connection."""
 
     @abstractmethod
-    def next_item(self, now: float) -> Message | bytes | None:
-        """What to send next after the controls, None to wait for :meth:`wake`."""
+    def next_item(self, now: float) -> Message | str | bytes | None:
+        """What to send next after the controls (a text is a message already), None to wait for :meth:`wake`."""
 
     @abstractmethod
     def every_second(self, now: float) -> Message | None:
@@ -156,11 +156,12 @@ class Connection(ABC):
                     if isinstance(item, bytes):
                         await self.channel.send_binary(item)
                     else:
-                        await self.channel.send_text(self.session.send(item))
+                        text = item if isinstance(item, str) else self.session.send(item)
+                        await self.channel.send_text(text)
             except TimeoutError:
                 raise RefusedError("too_slow", "This client takes nothing any more.", 503) from None
 
-    def _next(self, now: float) -> Message | bytes | None:
+    def _next(self, now: float) -> Message | str | bytes | None:
         if self._controls:
             return self._controls.popleft()
         if now - self._clock_at >= CLOCK_EVERY_S:

@@ -26,6 +26,7 @@ class DeckBook:
     """Follows a log's DECK, PAGE and TURN entries.
 
     :ivar version: changes whenever :meth:`order` may.
+    :ivar turned: pages that are or were shown.
     """
 
     def __init__(self) -> None:
@@ -33,6 +34,7 @@ class DeckBook:
         self.deck = ""
         self.page = 0
         self.turns = 0
+        self.turned: set[tuple[str, int]] = set()
         self.version = 0
         self._turned_ms = -1
         self._order: tuple[int, list[PageImage]] = (-1, [])
@@ -59,6 +61,7 @@ class DeckBook:
 
     def _turn(self, turn: PageTurn, t_ms: int) -> None:
         self.turns += 1
+        self.turned.add((turn.deck, turn.page))
         if t_ms >= self._turned_ms:
             self._turned_ms = t_ms
             self.deck, self.page = turn.deck, turn.page

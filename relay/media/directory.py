@@ -11,7 +11,7 @@ from typing import Self
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
 from relay.media.live import LiveLecture
-from relay.media.settings import LectureInfo, MediaSettings
+from relay.media.settings import HallSettings, LectureInfo, MediaSettings
 from relay.media.stage import Stage, read_info, write_info
 from relay.media.tasks import Crew
 from transport.network import NetworkConfig
@@ -30,11 +30,18 @@ class LectureDirectory:
     commits and closes all of them without ending them.
     """
 
-    def __init__(self, data_dir: Path, network: NetworkConfig, settings: MediaSettings | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        network: NetworkConfig,
+        settings: MediaSettings | None = None,
+        halls: HallSettings | None = None,
+    ) -> None:
         self._folder = data_dir / "lectures"
         self._cache_dir = data_dir / "cache"
         self._network = network
         self._settings = settings or MediaSettings()
+        self._halls = halls or HallSettings()
         self._crew = Crew()
         self._open: dict[str, LiveLecture] = {}
         self._opening = asyncio.Lock()
@@ -89,7 +96,8 @@ class LectureDirectory:
     async def _start(self, lecture_id: str, info: LectureInfo) -> LiveLecture:
         file = await asyncio.to_thread(self._open_file, lecture_id, info)
         try:
-            lecture = LiveLecture(Stage(lecture_id, info, file, self._network, self._settings), self._cache_dir)
+            stage = Stage(lecture_id, info, file, self._network, self._settings, self._halls)
+            lecture = LiveLecture(stage, self._cache_dir)
         except BaseException:
             await asyncio.to_thread(file.close)
             raise

@@ -70,6 +70,16 @@ class EventCursor:
         self._for_hall = for_hall
         self._ready: deque[EntryMessage] = deque()
 
+    @property
+    def after_seq(self) -> int:
+        """The place: events with a larger seq are still to come."""
+        return self._after_seq
+
+    def rewind(self, after_seq: int) -> None:
+        """Go back to a former place."""
+        self._after_seq = min(self._after_seq, after_seq)
+        self._ready.clear()
+
     def next(self) -> EntryMessage | None:
         """The next event, or None while there is none."""
         while True:

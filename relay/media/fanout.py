@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from relay.adaptation.report_rungs import ReportChooser
 from relay.media.camera_line import CameraLine
 from relay.media.media_session import MediaSession
-from relay.media.subscriber import Subscriber
+from relay.media.rtp_outlet import DataLane
+from relay.media.subscriber import PLAYER_START_KBPS, Subscriber
 from relay.media.voice_line import VoiceLine
 from transport.sdp import HALLCAST_VOICE, AnswerPolicy, NegotiatedMedia
 
@@ -38,16 +38,24 @@ class Fanout:
             video_codecs=tuple(codecs) if camera else (),
             max_video_codecs=len(codecs),
             h264_profile=self._camera.h264_profile,
+            transport_cc=True,
+            data=hall,
         )
 
-    def add(self, session: MediaSession, language: str, *, start_with_camera: bool) -> Subscriber:
-        """Serve a session from now on."""
-        subscriber = Subscriber(
-            session.peer,
-            session.media,
-            language,
-            ReportChooser(camera=_has_camera(session.media), start_with_camera=start_with_camera),
-        )
+    def add(
+        self,
+        session: MediaSession,
+        language: str,
+        *,
+        start_kbps: float = PLAYER_START_KBPS,
+        data: Callable[[NegotiatedMedia], DataLane] | None = None,
+    ) -> Subscriber:
+        """Serve a session from now on.
+
+        :param start_kbps: what its link is taken to carry until something is known.
+        :param data: makes a hall's data lane.
+        """
+        subscriber = Subscriber(session.peer, session.media, language, start_kbps=start_kbps, data=data)
         session.on_rtcp = subscriber.push_rtcp
         self._subscribers.add(subscriber)
         if subscriber.voice is not None:
@@ -59,6 +67,7 @@ class Fanout:
     def remove(self, subscriber: Subscriber) -> None:
         """Serve it no longer."""
         self._subscribers.discard(subscriber)
+        subscriber.close()
         if subscriber.voice is not None:
             self._voices[subscriber.language].senders.discard(subscriber.voice)
         if subscriber.camera is not None:
@@ -70,7 +79,3 @@ class Fanout:
             self._tick_at = now
             for subscriber in self._subscribers:
                 subscriber.tick(now, media_ms)
-
-
-def _has_camera(media: list[NegotiatedMedia]) -> bool:
-    return any(item.kind == "video" and item.sends for item in media)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from lecture.entries import Entry, Kind
+from lecture.entries import Kind
 from lecture.errors import HallcastError, ProtocolError, RefusedError
 from lecture.messages import (
     Ack,
     Candidate,
-    Clock,
     Ended,
     ErrorMessage,
     HallHello,
@@ -24,24 +23,25 @@ from lecture.messages import (
     Want,
 )
 from lecture.session import HallSession
-from lecture.wire import pack_chunk
 from relay.adaptation.ack_window import AckWindow
-from relay.media.backfill import Backfill
-from relay.media.blob_push import BlobPush
+from relay.adaptation.carriers import Carrier
+from relay.adaptation.pacer import Class
 from relay.media.channel import Channel
 from relay.media.connection import Connection
-from relay.media.event_tail import EventCursor
+from relay.media.hall_carriers import HallCarriers
 from relay.media.hall_media import HallMedia
+from relay.media.hall_outbox import HallOutbox
 from relay.media.stage import Stage
 
 RECEIPT_EVERY_S = 5.0
 QUESTION_EVERY_S = 1.0
+SIGN_EVERY_S = 5.0
+VOICE_WINDOWS = 2
 
 
 class HallConnection(Connection):
-    """Serves one hall. Its socket carries, most urgent first: answers and state, events (page turns, pointer), the page
-    shown now, the voice asked for from the log, the pages to come. Pages and voice share a window of unacknowledged
-    bytes, so that they never fill the link in front of the live voice."""
+    """Serves one hall: what it asks is taken here; what it gets lies in its outbox, and goes over RTP where that works,
+    else over the socket, each time the most urgent first (:class:`relay.adaptation.pacer.Class`)."""
 
     session: HallSession
 
@@ -54,16 +54,16 @@ class HallConnection(Connection):
             send_timeout_s=settings.hall_send_timeout_s,
             silence_timeout_s=settings.hall_silence_s,
         )
-        self.media = HallMedia(stage, hello, self.control)
         self.report = Report()
         self.window = AckWindow()
+        self.outbox = HallOutbox(stage, hello)
+        self.carriers = HallCarriers(stage, self.outbox, self.window, super().wake)
+        self.media = HallMedia(stage, hello, self.control, self.carriers)
         self._stage = stage
-        self._events = EventCursor(stage.tail, hello.have.after_seq, for_hall=True)
-        self._backfill = Backfill(stage.log, stage.track_of, stage.edge_ms, lambda: stage.state == "ended")
-        self._pages = BlobPush(stage.book, stage.get_blob, hello.have.blobs)
         self._receipt: Receipt | None = None
         self._receipt_at = float("-inf")
         self._question_at = float("-inf")
+        self._sign_at = float("-inf")
         self.control(
             HallWelcome(
                 v=session.version,
@@ -78,14 +78,24 @@ class HallConnection(Connection):
     @property
     def wants_voice(self) -> bool:
         """Whether it may be waiting for voice that is recorded from now on."""
-        return bool(self._backfill)
+        return bool(self.outbox.backfill)
+
+    def wake(self) -> None:
+        if self.outbox.overflown:
+            self.leave("too_slow")
+        self.carriers.wake(self._stage.now)
+
+    def control(self, message: Message) -> None:
+        super().control(message)
+        super().wake()
 
     def tell_state(self) -> None:
         """Tell the hall how lecture and publisher are."""
         stage = self._stage
-        self.control(State(publisher=stage.publisher_state, lecture=stage.state))
+        self.outbox.message(State(publisher=stage.publisher_state, lecture=stage.state))
         if stage.state == "ended":
-            self.control(Ended(stage.length_ms(), stage.voice_sent_ms(self.media.language)))
+            self.outbox.message(Ended(stage.length_ms(), stage.voice_sent_ms(self.media.language)))
+        self.wake()
 
     def status(self) -> HallStatus:
         """The hall as lecturer and staff see it."""
@@ -106,13 +116,8 @@ class HallConnection(Connection):
         )
 
     def link(self) -> dict[str, Any]:
-        """Its links in figures, JSON-ready: what goes over RTP, and what over the socket."""
-        subscriber = self.media.subscriber
-        return {
-            **(subscriber.facts() if subscriber is not None else {"connected": False}),
-            "socket_rate_kbps": round(self.window.rate_kbps, 1),
-            "socket_in_flight_bytes": self.window.in_flight_bytes,
-        }
+        """Its link in figures, JSON-ready: see :meth:`relay.media.hall_carriers.HallCarriers.facts`."""
+        return self.carriers.facts(self._stage.now)
 
     async def serve(self) -> None:
         """Serve until it goes; see :meth:`Connection.serve`."""
@@ -137,7 +142,7 @@ class HallConnection(Connection):
                 self.report = message
                 self.media.report(message, now)
             case Want():
-                self._backfill.add(message)
+                self.outbox.want(message)
             case Offer():
                 await self.media.offer(message)
             case Candidate():
@@ -151,32 +156,33 @@ class HallConnection(Connection):
         if now - self._receipt_at >= RECEIPT_EVERY_S and self._receipt is not None:
             self._receipt_at = now
             self._write_receipt()
-        stage = self._stage
-        if stage.state != "live":
-            return None
-        return Clock(stage.now_ms(), stage.voices[self.media.language].recorded_end_ms)
+        self.carriers.every_second(now)
+        if self.carriers.in_use is Carrier.SOCKET or now - self._sign_at < SIGN_EVERY_S:
+            return None  # the clock is among the outbox's messages
+        # RTP carries everything, this too: here it only says that the socket lives.
+        self._sign_at = now
+        return self.outbox.clock()
 
-    def next_item(self, now: float) -> Message | bytes | None:
-        event = self._events.next()
-        if event is not None:
-            return event
+    def next_item(self, now: float) -> Message | str | bytes | None:
+        if self.carriers.in_use is Carrier.RTP:
+            return None
         size_bytes = self.window.frame_bytes()
-        if size_bytes == 0:
-            return None
-        frame = self._pages.next(size_bytes, urgent=True)
-        if frame is None:
-            item = self._next_voice()
-            if item is not None and not isinstance(item, bytes):
+        for class_ in Class:
+            if class_ is Class.VOICE and not self._has_room_for_voice():
+                return None
+            if class_ > Class.VOICE and size_bytes == 0:
+                return None
+            item = self.outbox.next(class_, size_bytes, now)
+            if isinstance(item, bytes):
+                self.window.sent(len(item), now)
+                return self.session.send_binary(item)
+            if item is not None:
                 return item
-            frame = item or self._pages.next(size_bytes, urgent=False)
-        if frame is None:
-            return None
-        self.window.sent(len(frame), now)
-        return self.session.send_binary(frame)
+        return None
 
-    def _next_voice(self) -> Message | bytes | None:
-        item = self._backfill.next()
-        return pack_chunk(item) if isinstance(item, Entry) else item
+    def _has_room_for_voice(self) -> bool:
+        """Live voice goes beyond the window, within reason: TCP has to carry it anyway."""
+        return self.window.in_flight_bytes < VOICE_WINDOWS * self.window.window_bytes
 
     def _acknowledged(self, ack: Ack, now: float) -> None:
         try:

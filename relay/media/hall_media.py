@@ -8,11 +8,12 @@ from collections.abc import Callable
 
 from lecture.errors import HallcastError, RefusedError
 from lecture.messages import Answer, Candidate, ErrorMessage, HallHello, Message, Offer, Report
+from relay.media.hall_carriers import HallCarriers
 from relay.media.media_session import MediaSession
 from relay.media.stage import Stage
 from relay.media.subscriber import Subscriber
 from relay.media.tasks import start_guarded
-from transport.sdp import parse_offer
+from transport.sdp import HALLCAST_VOICE, parse_offer
 
 logger = logging.getLogger("hallcast.sessions")
 
@@ -23,12 +24,16 @@ class HallMedia:
     """At most one media connection at a time; a new offer replaces the former one.
 
     :param reply: sends a message to the hall.
+    :param carriers: is told of connections.
     """
 
-    def __init__(self, stage: Stage, hello: HallHello, reply: Callable[[Message], None]) -> None:
+    def __init__(
+        self, stage: Stage, hello: HallHello, reply: Callable[[Message], None], carriers: HallCarriers
+    ) -> None:
         self._stage = stage
         self._hello = hello
         self._reply = reply
+        self._carriers = carriers
         self._task: asyncio.Task[None] | None = None
         self._session: MediaSession | None = None
         self._early: list[str | None] = []
@@ -72,10 +77,14 @@ class HallMedia:
         if language not in self._stage.voices:
             raise RefusedError("language_unknown", "The lecture has no voice in this language.", 404)
         fanout = self._stage.fanout
-        policy = fanout.policy(camera=self._hello.camera, hall="hallcast-voice" in self._hello.voice)
+        ours = HALLCAST_VOICE in self._hello.voice
+        policy = fanout.policy(camera=self._hello.camera, hall=ours)
         session = await MediaSession.answer(parse_offer(offer.sdp), policy, self._stage.network)
         self._session, self.language = session, language
-        subscriber = self.subscriber = fanout.add(session, language, start_with_camera=False)
+        subscriber = self.subscriber = fanout.add(
+            session, language, start_kbps=self._carriers.start_kbps, data=self._carriers.make_data if ours else None
+        )
+        self._carriers.attach(subscriber)
         try:
             self._reply(Answer(session.answer_sdp))
             for candidate in self._early:
@@ -84,5 +93,6 @@ class HallMedia:
             logger.info("media of a hall ended: %s", reason)
         finally:
             fanout.remove(subscriber)
+            self._carriers.detach(self._stage.now)
             self._session = self.subscriber = None
             await session.close()

@@ -46,7 +46,7 @@ class Players:
             raise RefusedError("players_full", "The lecture has no room for more players.", 503)
         offer = parse_offer(offer_sdp)
         session = await MediaSession.answer(offer, stage.fanout.policy(camera=True, hall=False), stage.network)
-        subscriber = stage.fanout.add(session, chosen, start_with_camera=True)
+        subscriber = stage.fanout.add(session, chosen)
         self._players[session.session_id] = (session, subscriber)
         self._spawn("player", self._run(session, subscriber))
         return session

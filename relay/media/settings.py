@@ -22,6 +22,16 @@ class LectureInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class HallSettings:
+    """``[halls]``: what halls get.
+
+    :param prefetch: pages are sent before they are shown, when nothing else is to be sent.
+    """
+
+    prefetch: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class MediaSettings:
     """Limits and times of the media part. The defaults are those of ``configs/relay.toml``.
 

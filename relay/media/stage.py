@@ -20,7 +20,7 @@ from relay.media.lecture_clock import CLOCK_META_KEYS, LectureClock, read_boot_t
 from relay.media.overview import Overview
 from relay.media.recorder import Recorder
 from relay.media.roster import HallRoster
-from relay.media.settings import LectureInfo, MediaSettings
+from relay.media.settings import HallSettings, LectureInfo, MediaSettings
 from relay.media.voice_line import IDLE_S, VoiceLine
 from transport.network import NetworkConfig
 
@@ -38,13 +38,20 @@ class Stage:
     """
 
     def __init__(
-        self, lecture_id: str, info: LectureInfo, file: LectureFile, network: NetworkConfig, settings: MediaSettings
+        self,
+        lecture_id: str,
+        info: LectureInfo,
+        file: LectureFile,
+        network: NetworkConfig,
+        settings: MediaSettings,
+        halls: HallSettings,
     ) -> None:
         self.lecture_id = lecture_id
         self.info = info
         self.log = file
         self.network = network
         self.settings = settings
+        self.halls = halls
         self._loop = asyncio.get_running_loop()
         meta = {key: value for key in CLOCK_META_KEYS if (value := file.get_meta(key)) is not None}
         self.clock = LectureClock.resume(meta, file.last_t_ms(), self._loop.time(), read_boot_time())
@@ -114,10 +121,10 @@ class Stage:
         self.recorder.commit_soon()
         return entry
 
-    def track_of(self, language: str) -> int | None:
-        """Track id of a language's recorded made voice."""
+    def tracks_of(self, language: str) -> dict[int, int] | None:
+        """Track ids of a language's recorded made voice by rung in kbit/s."""
         line = self.voices.get(language)
-        return None if line is None else line.track.track_id
+        return None if line is None else line.recorded_tracks
 
     def edge_ms(self, language: str) -> int:
         """Lecture time before which the language's voice is in the log or will never be."""

@@ -65,6 +65,11 @@ class VoiceLine:
         return self._recorded_end_ms
 
     @property
+    def recorded_tracks(self) -> dict[int, int]:
+        """Track ids of the recorded made rungs, by kbit/s."""
+        return {RECORDED_KBPS: self.track.track_id, LIGHT_KBPS: self.light_track.track_id}
+
+    @property
     def concealed_ms(self) -> int:
         """How much was made up because the uplink lost it, or sent none in silence."""
         return self._concealed_ms + (self._decoder.concealed_ms if self._decoder else 0)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 
+from lecture.log import Span
 from lecture.tracks import VOICE_FRAME_MS
-from transport.peer import Peer
+from relay.adaptation.pacer import Class
+from relay.media.rtp_outlet import RtpOutlet
+from transport.rtcp import Nack, RtcpPacket
 from transport.sdp import HALLCAST_VOICE, NegotiatedMedia
 from transport.send import SendStream
 
@@ -13,22 +17,35 @@ PAUSE_MS = 300
 RESEND_BYTES_PER_S = 6_000
 """What retransmission may cost beside the voice itself: a hall that asks for everything again must not double what its
 thin link carries. What is not sent again is a gap, which the hall fetches from the log."""
+MAX_RESENDS = 64
+"""Resends that wait for their turn; beyond that the oldest is dropped, and asked for again if it is still needed."""
+UNHEARD_MS = 15_000
+"""Voice sent so long ago has arrived, or has been asked for from the log."""
 
 
 class VoiceSender:
-    """One subscriber's voice.
+    """One subscriber's voice: live packets at once, resends as a lane of the outlet.
 
     :ivar packed: it takes several frames in one packet (our hall), else standard Opus packets.
-    :ivar wanted_kbps: rung it should get; :attr:`sent_kbps` is the one it got last.
+    :ivar wanted_kbps: rung it should get, 0 for none; :attr:`sent_kbps` is the one it got last.
+    :ivar on: whether live voice goes this way at all.
+    :ivar began_ms: lecture time of the first packet since it was switched on, None before.
     """
 
-    def __init__(self, peer: Peer, media: NegotiatedMedia) -> None:
+    def __init__(self, outlet: RtpOutlet, media: NegotiatedMedia, *, transport_cc: bool) -> None:
         self.packed = media.codec.is_named(HALLCAST_VOICE)
-        self.stream = SendStream.negotiated(media, mid=True, resend_bytes_per_s=RESEND_BYTES_PER_S)
+        self.stream = SendStream.negotiated(
+            media, mid=not self.packed, transport_cc=transport_cc, resend_bytes_per_s=RESEND_BYTES_PER_S
+        )
         self.wanted_kbps = 16
         self.sent_kbps = 0
         self.end_ms = 0
-        self._peer = peer
+        self.on = True
+        self.began_ms: int | None = None
+        self._outlet = outlet
+        self._remembers = transport_cc and self.packed
+        self._unheard: dict[int, tuple[int, int]] = {}  # sequence number: begin and end of what it carried
+        self._resends: deque[bytearray] = deque()
 
     def send_frame(self, t_ms: int, rungs: Mapping[int, bytes], now: float) -> None:
         """Send one 60-ms frame in the rung wanted."""
@@ -39,13 +56,66 @@ class VoiceSender:
         self._send(t_ms, frames * VOICE_FRAME_MS, payloads, now)
 
     def _send(self, t_ms: int, duration_ms: int, payloads: Mapping[int, bytes], now: float) -> None:
+        if not self.on or not self.wanted_kbps:
+            return
         # A rung just taken up may not be there yet: the former one goes on, else the best there is.
-        for kbps in (self.wanted_kbps, self.sent_kbps):
-            if kbps in payloads:
-                break
-        else:
-            kbps = max(payloads)
+        kbps = self.wanted_kbps
+        if kbps not in payloads:
+            kbps = self.sent_kbps if self.sent_kbps in payloads else max(payloads)
         marker = t_ms - self.end_ms > PAUSE_MS or not self.end_ms
-        self._peer.send_rtp(self.stream.send(payloads[kbps], t_ms * 48, marker, now))
+        packet = self.stream.send(payloads[kbps], t_ms * 48, marker, now)
+        if self.began_ms is None:
+            self.began_ms = t_ms
         self.sent_kbps = kbps
         self.end_ms = t_ms + duration_ms
+        if not self._remembers:
+            self._outlet.send(packet, Class.VOICE, now)
+            return
+        number = packet[2] << 8 | packet[3]
+        self._unheard[number] = t_ms, self.end_ms
+        self._outlet.send(packet, Class.VOICE, now, number)
+
+    def arrived(self, number: int) -> None:
+        """The packet of this number has arrived."""
+        self._unheard.pop(number, None)
+
+    def lost(self, numbers: list[int], now: float) -> None:
+        """Feedback says that these packets are lost: send them again without waiting to be asked."""
+        still = tuple(number for number in numbers if number in self._unheard)
+        if still:
+            self.handle_rtcp((Nack(0, self.stream.ssrc, still),), now)
+
+    def handle_rtcp(self, packets: tuple[RtcpPacket, ...] | list[RtcpPacket], now: float) -> None:
+        """Digest reports and requests; what is to be sent again waits in the lane."""
+        for packet in self.stream.handle_rtcp(packets, now):
+            if len(self._resends) >= MAX_RESENDS:
+                self._resends.popleft()
+            self._resends.append(packet)
+
+    def waiting(self, class_: Class, packet_bytes: int, now: float) -> Class | None:
+        """See :class:`relay.media.rtp_outlet.Lane`."""
+        return class_ if class_ is Class.PROTECTION and self._resends else None
+
+    def next(self, class_: Class, packet_bytes: int, now: float) -> tuple[bytearray, object] | None:
+        """See :class:`relay.media.rtp_outlet.Lane`."""
+        packet = self._resends.popleft()
+        return packet, (packet[2] << 8 | packet[3]) if self._remembers else None
+
+    def forget_old(self, now_ms: int) -> None:
+        """Drop what is known of voice that was sent long ago; call it now and then."""
+        old = [number for number, (_, end_ms) in self._unheard.items() if end_ms < now_ms - UNHEARD_MS]
+        for number in old:
+            del self._unheard[number]
+
+    def take_unheard(self) -> list[Span]:
+        """What was sent and is not known to have arrived, for another carrier."""
+        spans = sorted(self._unheard.values())
+        self._unheard.clear()
+        self._resends.clear()
+        merged: list[Span] = []
+        for start_ms, end_ms in spans:
+            if merged and start_ms <= merged[-1].end_ms:
+                merged[-1] = Span(merged[-1].start_ms, max(end_ms, merged[-1].end_ms))
+            else:
+                merged.append(Span(start_ms, end_ms))
+        return merged

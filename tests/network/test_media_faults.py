@@ -110,6 +110,6 @@ async def test_twenty_halls_hear_the_same_packets(tmp_path: Path) -> None:
         for t_ms in common:
             assert len({hall.live_frames[t_ms] for hall in halls}) == 1, "one encoding for all"
         links = [hall["link"] for hall in lecture.snapshot()["halls"]]
-        assert all(link["connected"] and link["rung"] == 16 for link in links)
-        assert lecture.snapshot()["voices"]["en"]["made_kbps"] == [16, 24]
+        assert all(link["connected"] and link["rung"] == 12 for link in links)
+        assert lecture.snapshot()["voices"]["en"]["made_kbps"] == [12, 24]
         assert all(hall.of(m.ErrorMessage) == [] for hall in halls)

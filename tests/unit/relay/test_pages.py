@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from typing import Any
 
 from lecture.entries import Entry, Kind, pack_event
 from lecture.log import Blob
-from lecture.wire import BlobFrame, parse_frame
+from lecture.message_parts import Have
+from lecture.wire import BlobFrame, BlobPartFrame, parse_frame
 from relay.media.blob_push import BlobPush
 from relay.media.deck_book import DeckBook
 
@@ -130,8 +132,42 @@ def test_urgent_is_only_the_page_shown() -> None:
 def test_what_a_hall_has_is_not_sent() -> None:
     book = small_deck(1)
     one, two = (image.digest for image in book.order())
-    frames = received(BlobPush(book, BLOBS.get, [(one, 3000), (two, 2500)]))
+    frames = received(BlobPush(book, BLOBS.get, Have(blobs=((one, 3000), (two, 2500)))))
     assert [(frame.digest, frame.offset) for frame in frames] == [(two, 2500)]
+
+
+def test_what_a_hall_has_whole_can_be_said_in_short() -> None:
+    book = small_deck(3)
+    digests = [image.digest for image in book.order()]
+    short = base64.urlsafe_b64encode(b"".join(bytes.fromhex(digest)[:6] for digest in digests[1:])).decode()
+    assert pages_of(received(BlobPush(book, BLOBS.get, Have(complete=short)))) == ["d 1 1"]
+    assert len(pages_of(received(BlobPush(book, BLOBS.get, Have(complete="no base64!"))))) == 6
+
+
+def test_thin_links_get_small_pieces_with_small_headers() -> None:
+    book = small_deck(1)
+    push = BlobPush(book, BLOBS.get, parts=True)
+    image = book.order()[0]
+    frames = []
+    while (data := push.next(4000, urgent=False)) is not None:
+        frames.append(parse_frame(data))
+    parts = [frame for frame in frames if isinstance(frame, BlobPartFrame) and frame.short_digest == image.digest[:16]]
+    assert [(part.offset, len(part.data)) for part in parts] == [(0, 1000), (1000, 1000), (2000, 1000)]
+    assert len(frames) == 6
+
+
+def test_without_prefetch_a_page_is_sent_once_it_is_shown() -> None:
+    book = small_deck(3)
+    push = BlobPush(book, BLOBS.get, prefetch=False)
+    assert received(push) == []
+    for page in (2, 3):
+        book.apply(event(Kind.TURN, {"deck": "d", "page": page}))
+    assert push.waiting(urgent=True)
+    assert pages_of(received(push, urgent=True)) == ["d 3 1", "d 3 2"]
+    assert not push.waiting(urgent=True)
+    assert push.waiting(urgent=False)
+    assert pages_of(received(push)) == ["d 2 1", "d 2 2"]
+    assert not push.waiting(urgent=False)
 
 
 def test_a_page_that_is_lost_does_not_hold_up_the_others() -> None:

@@ -10,9 +10,10 @@ import pytest
 from lecture.entries import EncodedFrame, Entry, Kind, pack_event, pack_frames
 from lecture.errors import ProtocolError, RefusedError
 from lecture.file import LectureFile
+from lecture.log import Span
 from lecture.messages import Filled, Want
 from lecture.tracks import Track
-from relay.media.backfill import MAX_WANTS, READ_MS, Backfill
+from relay.media.backfill import GIVEN_S, MAX_WANTS, READ_MS, Backfill
 from relay.media.event_tail import TAIL_ENTRIES, EventCursor, EventTail, read_events
 
 
@@ -23,31 +24,42 @@ def log(tmp_path: Path) -> Iterator[LectureFile]:
 
 
 class Recording:
-    """A log with 480-ms voice entries and a live edge."""
+    """A log with 480-ms voice entries in two rungs and a live edge."""
 
     def __init__(self, log: LectureFile) -> None:
         self.log = log
-        self.track_id = log.add_track(Track("voice", "opus", 48_000, "en", "24", 1)).track_id
+        self.tracks = {
+            kbps: log.add_track(Track("voice", "opus", 48_000, "en", str(kbps), 1)).track_id for kbps in (24, 12)
+        }
         self.edge_ms = 0
         self.final = False
+        self.now = 0.0
         self.backfill = Backfill(
-            log, lambda lang: self.track_id if lang == "en" else None, lambda _: self.edge_ms, lambda: self.final
+            log, lambda lang: self.tracks if lang == "en" else None, lambda _: self.edge_ms, lambda: self.final
         )
 
-    def record(self, start_ms: int, end_ms: int) -> None:
+    def record(self, start_ms: int, end_ms: int, *, rungs: tuple[int, ...] = (24, 12)) -> None:
         for t_ms in range(start_ms, end_ms, 480):
             frames = [EncodedFrame(t_ms + n * 60, 60, b"x") for n in range(8)]
-            self.log.append(Entry(Kind.VOICE, t_ms, pack_frames(t_ms, frames), self.track_id, 480))
+            for kbps in rungs:
+                self.log.append(Entry(Kind.VOICE, t_ms, pack_frames(t_ms, frames), self.tracks[kbps], 480))
         self.edge_ms = end_ms
 
-    def drain(self) -> tuple[list[int], list[Filled]]:
-        times, filled = [], []
-        while (item := self.backfill.next()) is not None:
+    def entries(self, *, from_ms: int = 0) -> tuple[list[Entry], list[Filled]]:
+        entries, filled = [], []
+        while (item := self.backfill.next(self.now, from_ms=from_ms)) is not None:
             if isinstance(item, Filled):
                 filled.append(item)
             else:
-                times.append(item.t_ms)
-        return times, filled
+                entries.append(item)
+        return entries, filled
+
+    def drain(self) -> tuple[list[int], list[Filled]]:
+        entries, filled = self.entries()
+        return [entry.t_ms for entry in entries], filled
+
+    def rungs(self) -> set[int]:
+        return {kbps for entry in self.entries()[0] for kbps, track in self.tracks.items() if track == entry.track_id}
 
 
 def test_a_want_gets_every_entry_that_overlaps_once(log: LectureFile) -> None:
@@ -103,6 +115,78 @@ def test_empty_and_backward_wants_are_filled(log: LectureFile) -> None:
     assert len(recording.drain()[1]) == 2
 
 
+def test_the_light_rung_is_given_unless_the_link_is_wide_or_the_hall_says_which(log: LectureFile) -> None:
+    recording = Recording(log)
+    recording.record(0, 1440)
+    recording.backfill.add(Want("en", 0, 480))
+    assert recording.rungs() == {12}
+    recording.backfill.light = False
+    recording.backfill.add(Want("en", 480, 960))
+    assert recording.rungs() == {24}
+    recording.backfill.add(Want("en", 960, 1440, "12"))
+    assert recording.rungs() == {12}
+    recording.backfill.add(Want("en", 960, 1440, "99"))
+    recording.now = 60.0
+    assert recording.rungs() == {24}
+
+
+def test_where_the_light_rung_was_not_recorded_the_other_one_is_given(log: LectureFile) -> None:
+    recording = Recording(log)
+    recording.record(0, 4800, rungs=(24,))
+    recording.record(4800, 9600)
+    recording.backfill.add(Want("en", 0, 9600))
+    assert recording.drain()[0] == list(range(0, 9600, 480))
+
+
+def test_what_is_on_its_way_is_not_given_twice(log: LectureFile) -> None:
+    recording = Recording(log)
+    recording.record(0, 2400)
+    recording.backfill.owe("en", Span(480, 1440))
+    assert recording.drain() == ([480, 960], [])
+    recording.backfill.add(Want("en", 0, 1920))
+    assert recording.drain() == ([0, 1440], [Filled("en", 0, 1920)])
+    recording.now = GIVEN_S
+    recording.backfill.add(Want("en", 480, 960))
+    assert recording.drain() == ([480], [Filled("en", 480, 960)])
+
+
+def test_what_is_owed_goes_first_and_recent_voice_can_be_asked_for_alone(log: LectureFile) -> None:
+    recording = Recording(log)
+    recording.record(0, 48_000)
+    recording.backfill.add(Want("en", 0, 960))
+    recording.backfill.owe("en", Span(46_080, 47_040))
+    assert [entry.t_ms for entry in recording.entries(from_ms=40_000)[0]] == [46_080, 46_560]
+    assert recording.backfill.waiting
+    assert recording.drain() == ([0, 480], [Filled("en", 0, 960)])
+    assert not recording.backfill.waiting
+
+
+def test_following_ends_where_voice_comes_another_way(log: LectureFile) -> None:
+    recording = Recording(log)
+    recording.record(0, 960)
+    recording.backfill.follow("en", 480, announced=True)
+    assert recording.drain() == ([480], [])
+    recording.record(960, 3840)
+    assert recording.backfill.next(0.0) is not None
+    recording.backfill.unfollow(1920)
+    assert recording.drain() == ([1440], [Filled("en", 480, 1920)])
+    recording.backfill.follow("en", 1920)
+    recording.backfill.unfollow(1000)
+    assert recording.drain() == ([], [])
+    assert not recording.backfill
+
+
+def test_following_ends_with_the_lecture(log: LectureFile) -> None:
+    recording = Recording(log)
+    recording.record(0, 960)
+    recording.backfill.follow("en", 0, announced=True)
+    recording.backfill.follow("fr", 0)
+    recording.final = True
+    times, filled = recording.drain()
+    assert (times, len(filled)) == ([0, 480], 1)
+    assert filled[0].end_ms >= 960
+
+
 def test_too_much_is_refused(log: LectureFile) -> None:
     recording = Recording(log)
     with pytest.raises(RefusedError, match="language_unknown"):
@@ -136,6 +220,18 @@ def test_history_comes_from_the_log_and_goes_on_live(log: LectureFile) -> None:
     assert all_of(EventCursor(tail, seqs[-2], for_hall=True)) == [seqs[-1], later]
     assert all_of(EventCursor(tail, seqs[300], for_hall=True)) == [*seqs[301:], later]
     assert [entry.seq for entry in read_events(log)] == [*seqs, later]
+
+
+def test_a_reader_can_go_back(log: LectureFile) -> None:
+    tail = EventTail(log)
+    seqs = [mark(log, tail, text=str(n)) for n in range(5)]
+    cursor = EventCursor(tail, 0, for_hall=True)
+    assert all_of(cursor) == seqs
+    assert cursor.after_seq == seqs[-1]
+    cursor.rewind(seqs[2])
+    assert all_of(cursor) == seqs[3:]
+    cursor.rewind(seqs[-1] + 9)
+    assert all_of(cursor) == []
 
 
 def test_halls_get_neither_receipts_nor_questions_nor_page_texts(log: LectureFile) -> None:

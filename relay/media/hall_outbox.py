@@ -1,0 +1,165 @@
+"""What one hall is to get, by class, whichever carrier asks for it. Everything is pulled when its turn has come."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from lecture.entries import Entry, unpack_frames
+from lecture.log import Span
+from lecture.messages import Clock, HallHello, Message, Want
+from lecture.tracks import VOICE_FRAME_MS
+from lecture.wire import MAX_VOICE_FRAMES, pack_chunk, pack_voice
+from relay.adaptation.pacer import Class
+from relay.media.backfill import RECENT_MS, Backfill
+from relay.media.blob_push import BlobPush
+from relay.media.event_tail import EventCursor
+from relay.media.stage import Stage
+
+BLOB_PART, VOICE = 3, 4
+"""Kinds of binary frames that a hall has to say it takes."""
+MAX_MESSAGES = 256
+REPEATED_S = 10.0
+REPEATED_EVENTS = 8
+"""Events handed to the socket so lately may still be in its queue when RTP takes over, and are said there again:
+no more than a few of them, since a hall that has just joined was told the whole history."""
+
+Item = Message | str | bytes
+"""A message, a message as text already, or a binary frame."""
+
+
+class HallOutbox:
+    """The sources of one hall.
+
+    :param language: of the voice for clock messages; set it when the hall chooses another.
+    :ivar clock_every_s: how often the clock is told, with :attr:`budget_kbps` and :attr:`text`.
+    :ivar budget_kbps: what the hall's link carries.
+    :ivar text: the link is too thin for live voice.
+    :ivar urgent_voice: class of recorded voice that is going to be played at once; None: it is as any other.
+    :ivar overflown: more messages wait for this hall than is reasonable: drop it.
+    """
+
+    def __init__(self, stage: Stage, hello: HallHello) -> None:
+        self.language = stage.info.languages[0]
+        self.clock_every_s = 1.0
+        self.budget_kbps = 0.0
+        self.text = False
+        self.urgent_voice: Class | None = Class.VOICE
+        self.overflown = False
+        self.backfill = Backfill(stage.log, stage.tracks_of, stage.edge_ms, lambda: stage.state == "ended")
+        self.pages = BlobPush(
+            stage.book,
+            stage.get_blob,
+            hello.have,
+            parts=BLOB_PART in hello.frames,
+            prefetch=stage.halls.prefetch,
+        )
+        self._stage = stage
+        self._voice_frames = VOICE in hello.frames
+        self._events = EventCursor(stage.tail, hello.have.after_seq, for_hall=True)
+        self._messages: deque[Message] = deque()
+        self._again: dict[Class, deque[str | bytes]] = {class_: deque() for class_ in Class}
+        self._clock_at = float("-inf")
+        self._said: deque[tuple[float, int]] = deque(maxlen=REPEATED_EVENTS)  # (when, seq before it) of the newest
+        start_ms = hello.have.voice_end_ms
+        if start_ms is not None:
+            self.backfill.follow(hello.have.language or self.language, start_ms, announced=True)
+
+    def message(self, message: Message) -> None:
+        """Say this to the hall; beyond :data:`MAX_MESSAGES` that it did not take it is :attr:`overflown`."""
+        self._messages.append(message)
+        self.overflown = self.overflown or len(self._messages) > MAX_MESSAGES
+
+    def want(self, want: Want) -> None:
+        """Take a want; see :meth:`relay.media.backfill.Backfill.add`."""
+        self.backfill.add(want)
+
+    def hand_over(self, items: Iterable[tuple[int, str | bytes]]) -> None:
+        """Take back what another carrier was given and may not have delivered."""
+        for class_, item in items:
+            self._again[Class(class_)].append(item)
+
+    def owe(self, spans: Iterable[Span]) -> None:
+        """Live voice of these spans may not have arrived."""
+        for span in sorted(spans, key=lambda span: span.start_ms, reverse=True):
+            self.backfill.owe(self.language, span)
+
+    def repeat_events(self, now: float) -> None:
+        """Say the events of the last seconds again: another carrier may overtake them."""
+        recent = [seq for at, seq in self._said if at >= now - REPEATED_S]
+        if recent:
+            self._events.rewind(min(recent))
+
+    @property
+    def page_waiting(self) -> bool:
+        """Whether something of the page that is shown now is yet to be sent."""
+        return bool(self._again[Class.PAGE]) or self.pages.waiting(urgent=True)
+
+    @property
+    def voice_waiting(self) -> bool:
+        """Whether recorded voice is yet to be sent."""
+        return bool(self._again[Class.CATCH_UP] or self._again[Class.PROTECTION]) or self.backfill.waiting
+
+    def next(self, class_: Class, piece_bytes: int, now: float) -> Item | None:
+        """The next item of a class, None while there is none.
+
+        :param piece_bytes: largest piece of a page.
+        """
+        again = self._again[class_]
+        if again:
+            return again.popleft()
+        match class_:
+            case Class.CONTROL:
+                return self._control(now)
+            case Class.VOICE | Class.PROTECTION:
+                if class_ is not self.urgent_voice:
+                    return None
+                return self._voice(now, from_ms=self._stage.now_ms() - RECENT_MS)
+            case Class.PAGE:
+                return self.pages.next(piece_bytes, urgent=True)
+            case Class.CATCH_UP:
+                return self._voice(now, from_ms=0)
+            case Class.BULK:
+                return self.pages.next(piece_bytes, urgent=False)
+        return None
+
+    def clock(self) -> Clock | None:
+        """Lecture time now; None while the lecture is not live."""
+        stage = self._stage
+        if stage.state != "live":
+            return None
+        voice_end_ms = stage.voices[self.language].recorded_end_ms
+        return Clock(stage.now_ms(), voice_end_ms, round(self.budget_kbps, 1), self.text)
+
+    def _control(self, now: float) -> Message | None:
+        if self._messages:
+            return self._messages.popleft()
+        if now - self._clock_at >= self.clock_every_s:
+            self._clock_at = now
+            clock = self.clock()
+            if clock is not None:
+                return clock
+        before = self._events.after_seq
+        event = self._events.next()
+        if event is not None:
+            self._said.append((now, before))
+        return event
+
+    def _voice(self, now: float, *, from_ms: int) -> Item | None:
+        item = self.backfill.next(now, from_ms=from_ms)
+        return self._packed(item) if isinstance(item, Entry) else item
+
+    def _packed(self, entry: Entry) -> bytes:
+        slots = self._slots(entry) if self._voice_frames else []
+        return pack_voice(entry.track_id, entry.t_ms, slots) if slots else pack_chunk(entry)
+
+    def _slots(self, entry: Entry) -> list[bytes]:
+        """Its frames as slots of 60 ms, none if they do not fit such."""
+        slots = [b""] * MAX_VOICE_FRAMES
+        last = -1
+        for frame in unpack_frames(entry):
+            slot, off_ms = divmod(frame.t_ms - entry.t_ms, VOICE_FRAME_MS)
+            if off_ms or slot >= MAX_VOICE_FRAMES or frame.duration_ms != VOICE_FRAME_MS:
+                return []
+            slots[slot], last = frame.data, slot
+        return slots[: last + 1]
