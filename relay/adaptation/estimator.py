@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from relay.adaptation.link_delay import ArrivalRate, CapacityMeter, DelayBase, LossMeter, QueueModel
+from relay.adaptation.link_delay import ArrivalRate, CapacityMeter, DelayBase, LonePackets, LossMeter, QueueModel
 from relay.adaptation.reported_link import ReportedLink
 from relay.adaptation.stuck_queue import StuckQueue
 
@@ -40,11 +40,16 @@ EVIDENCE_S = 1.5
 TRAIN_PACKET_S = 0.055
 TRAIN_PACKETS = 3
 TRAIN_PACKET_BYTES = (250, 1200)
+SLOWER = 0.7
+"""Packets that had the link for themselves took so long that it carries less than this share of what was thought."""
 SILENCE_S = 3.0
 SILENCE_SHARE = 0.7
-LATE_S = 1.0
+LATE_S = 1.5
+MAX_LOST = 512
+"""Losses that may be taken back when the packet is acknowledged after all; the oldest are forgotten first."""
 LOSS_TOO_MUCH = 0.45
-LOSS_PACKETS = 30
+"""A link that drops what is too much, instead of queueing it, is known by this much loss for so long."""
+LOSS_TOO_LONG_S = 5.0
 RATE_WINDOW_S = 1.0
 FEEDBACK_RULES_S = 5.0
 
@@ -99,19 +104,23 @@ class LinkEstimator:
         self._floor_kbps = floor_kbps
         self._cap_kbps = cap_kbps
         self._link_kbps = start_kbps / SHARE
+        self._known_kbps = float("inf")  # as measured last, before any caution
         self._measured = False
         self._base = DelayBase()
         self._meter = CapacityMeter()
+        self._lone = LonePackets()
         self._model = QueueModel()
         self._losses = LossMeter()
         self._arrivals = ArrivalRate()
         self._stuck = StuckQueue()
         self._reports = ReportedLink(start_kbps)
         self._sends: deque[tuple[float, int]] = deque(maxlen=4000)  # of the last second; the oldest go first
-        self._lost: deque[tuple[int, float]] = deque(maxlen=512)  # told lost, may be acked yet; the oldest go first
+        self._lost: dict[tuple[int, float], None] = {}  # told lost, may be acked yet
         self._feedback_at: float | None = None
         self._newest_sent_s = float("-inf")
         self._evidence = (float("-inf"), float("-inf"))  # (arrival by the receiver's clock, when it was told)
+        self._much_lost_since = float("inf")
+        self._counts_from_s = float("-inf")
         self._raised_at = float("-inf")
         self._probed_at = float("-inf")
         self._wanted_at = float("-inf")
@@ -143,18 +152,22 @@ class LinkEstimator:
 
     def feedback(self, outcomes: Sequence[Outcome], now: float) -> None:
         """Digest transport-wide feedback; a packet may be told lost first and acked later."""
-        arrived = self._count(outcomes, now)
+        arrived = [(outcome, outcome.arrival_s) for outcome in outcomes if outcome.arrival_s is not None]
         if not arrived:
-            return
+            return  # overdue, perhaps because feedback was lost: in feedback itself the last packet has arrived
         if self._feedback_at is not None and now - self._feedback_at > SILENCE_S:
             self.silent(now)
+        if self._feedback_at is None:
+            self._counts_from_s = now  # what was lost before fell into an outage
         self._feedback_at = now
+        self._count(outcomes, now)
         arrived.sort(key=lambda pair: pair[0].sent_s)
-        known_kbps = self._link_kbps if self._measured else float("inf")
         for outcome, arrival_s in arrived:
-            self._base.put(arrival_s - outcome.sent_s, outcome.size_bytes, known_kbps, now)
+            self._base.put(arrival_s - outcome.sent_s, outcome.size_bytes, self._known_kbps, now)
         for outcome, arrival_s in arrived:
             self._meter.put(outcome.sequence, outcome.size_bytes, outcome.sent_s, arrival_s, self._base.way_s)
+            delay_s = arrival_s - outcome.sent_s
+            self._lone.put(outcome.size_bytes, outcome.sent_s, delay_s, self._base.way_s)
         window_s = max(RATE_WINDOW_S, self.rtt_s)
         self.acked_kbps = self._arrivals.put(((at, outcome.size_bytes) for outcome, at in arrived), window_s)
         self._follow(now)
@@ -179,8 +192,10 @@ class LinkEstimator:
         if self._feedback_at is not None:
             self._link_kbps *= SILENCE_SHARE
         self._feedback_at = None
+        self._much_lost_since = now
         self._raised_at = now
         self._meter.forget()
+        self._lone.forget()
         self._model.forget()
         self._stuck.forget()
         self.queue_ms = 0.0
@@ -192,7 +207,7 @@ class LinkEstimator:
         allowed_s = min(QUEUE_ALLOWED_MAX_S, QUEUE_ALLOWED_S + QUEUE_ALLOWED_BYTES / (self._link_kbps * 125))
         too_long_s = max(0.0, self._model.queue_s(now) - allowed_s)
         share = max(SHARE_MIN, SHARE - too_long_s / DRAIN_S)
-        return self._bounded(self._link_kbps * min(share, self._stuck.share(now)) * self._trust(now))
+        return self._bounded(self._link_kbps * min(share, self._stuck.share) * self._trust(now))
 
     def sustained_kbps(self, now: float) -> float:
         """What the link can carry on and on, for the choice of rungs."""
@@ -212,30 +227,36 @@ class LinkEstimator:
         packet_bytes = int(min(high, max(low, TRAIN_PACKET_S * self._link_kbps * 125)))
         return Probe(TRAIN_PACKETS * packet_bytes, packet_bytes, RAISE_MAX * self._link_kbps)
 
-    def _count(self, outcomes: Sequence[Outcome], now: float) -> list[tuple[Outcome, float]]:
-        """Book losses; returns what arrived. Losses alone are no feedback (in which the last packet always arrived):
-        they are overdue, perhaps because feedback was lost."""
-        arrived = [(outcome, outcome.arrival_s) for outcome in outcomes if outcome.arrival_s is not None]
-        if not arrived:
-            return arrived
-        lost, packets = len(outcomes) - len(arrived), len(outcomes)
+    def _count(self, outcomes: Sequence[Outcome], now: float) -> None:
+        lost = packets = 0
         for outcome in outcomes:
+            if outcome.sent_s < self._counts_from_s:
+                continue
             key = (outcome.sequence, outcome.sent_s)
             if outcome.arrival_s is None:
-                self._lost.append(key)
-            elif self._lost and key in self._lost:
-                self._lost.remove(key)
-                lost, packets = lost - 1, packets - 1
+                self._lost[key] = None
+                lost, packets = lost + 1, packets + 1
+            elif key in self._lost:
+                del self._lost[key]
+                lost -= 1
+            else:
+                packets += 1
+        while len(self._lost) > MAX_LOST:
+            del self._lost[next(iter(self._lost))]
         self._losses.put(lost, packets, now)
-        return arrived
+        if self.loss <= LOSS_TOO_MUCH:
+            self._much_lost_since = now
 
     def _follow(self, now: float) -> None:
         """Take over what was measured: less at once, more by steps."""
-        if self._meter.at > self._evidence[0]:
+        if self._meter.at > self._evidence[0] and self._meter.at - self._meter.before_at < EVIDENCE_S:
             self._evidence = (self._meter.at, now)
+        if self._stuck.testing:
+            return
         kbps = self._meter.kbps()
         may_raise = now - self._raised_at >= max(0.2, self.rtt_s)
         if kbps is not None and now - self._evidence[1] < max(EVIDENCE_S, 2 * self.rtt_s):
+            self._lone.forget()
             if kbps <= self._link_kbps:
                 self._link_kbps = kbps
             elif may_raise:
@@ -243,17 +264,25 @@ class LinkEstimator:
                 if self.limited(now):
                     most = max(self._link_kbps, RAISE_LIMITED * self.acked_kbps)
                 self._raise(min(kbps, most), now)
+            if not self._measured or kbps > self._known_kbps:
+                self._base.faster(kbps)
+            self._known_kbps = kbps
             self._measured = True
         elif may_raise and not self.limited(now) and self.queue_ms < QUEUE_ALLOWED_S * 1000:
             self._raise(self._link_kbps * RAISE_UNPROVEN, now)
-        if self.loss > LOSS_TOO_MUCH and self._losses.packets > LOSS_PACKETS and not self.limited(now):
-            # A link that drops what is too much instead of queueing it.
+        elif self._measured:
+            self._slower(self._lone.most_kbps())
+        if now - self._much_lost_since > LOSS_TOO_LONG_S and not self.limited(now):
             self._link_kbps = max(self.acked_kbps, self._floor_kbps)
         self._link_kbps = min(self._cap_kbps / SHARE, max(self._floor_kbps, self._link_kbps))
 
+    def _slower(self, most_kbps: float) -> None:
+        if most_kbps < SLOWER * self._link_kbps:
+            self._link_kbps = max(most_kbps, self.acked_kbps)
+            self._lone.forget()
+
     def _raise(self, kbps: float, now: float) -> None:
         self._link_kbps = kbps
-        self._base.faster(kbps)
         self._raised_at = now
 
     def _see(self, newest: Outcome, delay_s: float, now: float) -> None:

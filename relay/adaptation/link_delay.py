@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from math import isfinite, sqrt
 
 BUCKET_S = 5.0
 BUCKETS = 8
@@ -23,9 +24,13 @@ way is."""
 BUSY_AGE_S = 5.0
 BUSY_S = 1.5
 CHANGE_S = 1.0
-CHANGE_BUSY_S = 0.04
+CHANGE_MIN_S = 0.005
+JITTERS = 2.0
 CHANGED = 1.3
 FASTER_MAX = 8.0
+LONE_S = 0.15
+LONE_MIN_BYTES = 100
+LONE_PACKETS = 10
 MIN_PAIRS = 2
 MIN_BYTES = 600
 MAX_RECENT = 4000
@@ -84,7 +89,7 @@ class DelayBase:
         """The link carries more than was thought, perhaps for long: a way must not be taken to be shorter than it is,
         for then every packet seems to have waited."""
         for delay in (*self._buckets, *self._recent):
-            delay.kbps = max(delay.kbps, kbps)
+            delay.kbps = max(delay.kbps, kbps) if isfinite(delay.kbps) else kbps
         self.way_s = min((delay.way_s for delay in self._buckets), default=float("inf"))
 
     def forget(self, now: float) -> None:
@@ -100,10 +105,12 @@ class CapacityMeter:
     """The rate of the link, from packets that waited behind one another.
 
     :ivar at: arrival (receiver's clock) of the newest such packet.
+    :ivar before_at: that of the one before.
     """
 
     def __init__(self) -> None:
         self.at = float("-inf")
+        self.before_at = float("-inf")
         self._pairs: deque[tuple[float, int, float]] = deque()  # bounded by BUSY_S: (arrival, bytes, seconds)
         self._before: tuple[int, float, float] | None = None
 
@@ -119,20 +126,29 @@ class CapacityMeter:
         waited = before[2] - way_s - sent_s >= WAITED_MIN_S
         if apart_s < 0 or not (waited or sent_s - before[1] < min(TOGETHER_S, TOGETHER * apart_s)):
             return
+        self.before_at = self.at
         self.at = max(self.at, arrival_s)
         self._pairs.append((arrival_s, size_bytes, apart_s))
         self._trim()
 
     def kbps(self) -> float | None:
         """What the link carries, None while there is too little to tell."""
-        every = _rate_kbps(self._pairs)
-        if every is not None:
-            newest = [pair for pair in self._pairs if pair[0] >= self.at - CHANGE_S]
-            of_late = _rate_kbps(newest) if sum(apart_s for _, _, apart_s in newest) >= CHANGE_BUSY_S else None
-            if of_late is not None and not every / CHANGED < of_late < every * CHANGED:
-                self._pairs = deque(newest)  # the link has changed: what it carried before tells nothing
-                return of_late
-        return every
+        every_kbps = _rate_kbps(self._pairs)
+        newest = [pair for pair in self._pairs if pair[0] >= self.at - CHANGE_S]
+        kbps = _rate_kbps(newest)
+        if every_kbps is None or kbps is None or every_kbps / CHANGED < kbps < every_kbps * CHANGED:
+            return every_kbps
+        older = [pair for pair in self._pairs if pair[0] < self.at - CHANGE_S]
+        before_kbps = _rate_kbps(older)
+        if before_kbps is not None:
+            # More than the jitter of the arrivals accounts for?
+            off_s = [apart_s - size / 125 / before_kbps for _, size, apart_s in older]
+            jitter_s = sqrt(sum(off * off for off in off_s) / len(older))
+            change_s = sum(apart_s - size / 125 / before_kbps for _, size, apart_s in newest)
+            if abs(change_s) < JITTERS * jitter_s * sqrt(len(newest)) + CHANGE_MIN_S:
+                return every_kbps
+        self._pairs = deque(newest)  # the link has changed: what it carried before tells nothing
+        return kbps
 
     def forget(self) -> None:
         """Begin anew, after an outage."""
@@ -152,6 +168,33 @@ def _rate_kbps(pairs: Collection[tuple[float, int, float]]) -> float | None:
     if len(pairs) < MIN_PAIRS or size_bytes < MIN_BYTES:
         return None
     return size_bytes / 125 / max(sum(apart_s for _, _, apart_s in pairs), 1e-4)
+
+
+class LonePackets:
+    """The most that a link may carry, from packets that were sent with none before them to wait for.
+
+    Such a packet is late by its own time to send. While little but voice is sent this is all that tells that a link has
+    become slower; but so does a route that has become longer, which the largest of the values is least wrong about.
+    """
+
+    def __init__(self) -> None:
+        self._kbps: deque[float] = deque(maxlen=LONE_PACKETS)
+        self._sent_s = float("-inf")
+
+    def put(self, size_bytes: int, sent_s: float, delay_s: float, way_s: float) -> None:
+        """A packet arrived; call in order of sending."""
+        alone = sent_s - self._sent_s >= LONE_S
+        self._sent_s = max(self._sent_s, sent_s)
+        if alone and size_bytes >= LONE_MIN_BYTES:
+            self._kbps.append(size_bytes / 125 / max(delay_s - way_s, 0.001))
+
+    def most_kbps(self) -> float:
+        """Infinite while too little is known."""
+        return max(self._kbps) if len(self._kbps) == LONE_PACKETS else float("inf")
+
+    def forget(self) -> None:
+        """What was is no longer true."""
+        self._kbps.clear()
 
 
 class QueueModel:
@@ -204,7 +247,7 @@ class QueueModel:
 class LossMeter:
     """The fraction lost over the last :data:`WINDOW_S`, decaying; a loss can be taken back."""
 
-    WINDOW_S = 8.0
+    WINDOW_S = 15.0
     PRIOR_PACKETS = 8.0
 
     def __init__(self) -> None:
@@ -223,11 +266,6 @@ class LossMeter:
     def fraction(self) -> float:
         """0–1; close to 0 while little is known."""
         return min(1.0, self._lost / (self._packets + self.PRIOR_PACKETS))
-
-    @property
-    def packets(self) -> float:
-        """How many packets it rests upon."""
-        return self._packets
 
 
 class ArrivalRate:

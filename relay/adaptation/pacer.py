@@ -62,12 +62,13 @@ class Pacer:
     def budget(self, kbps: float) -> None:
         """What the link carries from now on; more than 0."""
         self._kbps = max(0.1, kbps)
+        self._debt_bytes = min(self._debt_bytes, self._bytes(MAX_DEBT_S))
 
     def sent(self, size_bytes: int, class_: Class, now: float) -> None:
         """A packet went out, or bytes were given to the socket: ``size_bytes`` on the wire, with IP and UDP."""
         self._drain(now)
         self._debt_bytes = min(self._debt_bytes + size_bytes, self._bytes(MAX_DEBT_S))
-        if self._train is not None and class_ >= Class.PAGE:
+        if self._train is not None and class_ >= Class.PROTECTION:
             self._train.left_bytes -= size_bytes
             if self._train.left_bytes <= 0:
                 self._train = None
@@ -77,12 +78,12 @@ class Pacer:
         if class_ <= Class.VOICE:
             return now
         self._drain(now)
-        if class_ == Class.PROTECTION:
-            return now + self._over_s(PROTECTION_DEBT_S)
         if self._train is not None:
             if now < self._train.until:
                 return now
             self._train = None
+        if class_ == Class.PROTECTION:
+            return now + self._over_s(PROTECTION_DEBT_S)
         wait_s = self._over_s(LEVEL_S)
         if class_ >= Class.CAMERA:
             wait_s = max(wait_s, (self.queue_ms - QUEUE_SMALL_MS) / 1000)
@@ -94,7 +95,7 @@ class Pacer:
         return int(min(PACKET_MAX_BYTES, max(PACKET_MIN_BYTES, self._bytes(PACKET_S))))
 
     def probe(self, probe: Probe, now: float) -> None:
-        """Let a train go back to back: PAGE and below need not wait until it is sent (or half a second has passed)."""
+        """Let a train go back to back: no class waits until it is sent (or half a second has passed)."""
         self._train = _Train(probe.size_bytes, now + TRAIN_EXPIRES_S)
 
     def _bytes(self, seconds: float) -> float:

@@ -42,9 +42,15 @@ class StuckQueue:
         self._short_at, self._test = now, None
         return min(queue_s for at, queue_s in self._seen if at >= since) > DRAINED * before_s
 
-    def share(self, now: float) -> float:
+    @property
+    def testing(self) -> bool:
+        """Whether less is to be sent for a while."""
+        return self._test is not None
+
+    @property
+    def share(self) -> float:
         """Of the link's rate that may be sent."""
-        return TEST_SHARE if self._test is not None else 1.0
+        return TEST_SHARE if self.testing else 1.0
 
     def forget(self) -> None:
         """Begin anew, after an outage."""

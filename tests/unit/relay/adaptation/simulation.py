@@ -7,6 +7,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from relay.adaptation.estimator import PROBE_MIN_BYTES, LinkEstimator
@@ -116,7 +117,7 @@ class Run:
         """Run to the end."""
         plan = self.plan
         for at, kbps in plan.steps:
-            self._at(at, lambda kbps=kbps: self._set_rate(kbps))
+            self._at(at, partial(self._set_rate, kbps))
         for start, end in plan.outages:
             self._at(start, lambda: self._break(True))
             self._at(end, lambda: self._break(False))
@@ -260,7 +261,7 @@ class Run:
         rtt_s = max(0.3, self.estimator.rtt_s)
         for pack, (tries, due_s) in list(self._nacks.items()):
             if due_s <= self.now:
-                self._uplink(62, lambda pack=pack: self._nacked(pack))
+                self._uplink(62, partial(self._nacked, pack))
                 self._nacks[pack] = (tries + 1, self.now + 1.15 * rtt_s)
                 if tries >= 4:
                     del self._nacks[pack]
@@ -284,7 +285,7 @@ class Run:
     def _set_rate(self, kbps: float) -> None:
         # What waits in the queue leaves at the new rate.
         waiting_s = self._down.queue_ms(self.now) / 1000
-        self._down._free_at = self.now + waiting_s * self._down.spec.rate_kbps / kbps
+        self._down._free_at = self.now + waiting_s * (self._down.spec.rate_kbps or kbps) / kbps
         self._down.spec = self._spec(kbps, self._down.spec.delay_ms)
 
     def _set_delay(self, delay_ms: float) -> None:
