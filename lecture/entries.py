@@ -28,9 +28,10 @@ class Kind(IntEnum):
     MARK = 9
     STATE = 10
     RECEIPT = 11
+    SCREEN = 12
 
 
-MEDIA_KINDS = frozenset({Kind.VOICE, Kind.CAMERA})
+MEDIA_KINDS = frozenset({Kind.VOICE, Kind.CAMERA, Kind.SCREEN})
 """Kinds whose payload is encoded media (:func:`pack_frames`); all others carry JSON (:func:`pack_event`)."""
 
 EVENT_KINDS = frozenset(Kind) - MEDIA_KINDS
@@ -83,10 +84,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class EncodedFrame:
-    """One encoded frame of a media entry (an Opus packet, a coded picture).
+    """One encoded frame of a media entry (an Opus packet, a coded picture, a :mod:`lecture.screen` update).
 
     :param t_ms: lecture time, in ms.
-    :param duration_ms: 0 where unknown (camera).
+    :param duration_ms: 0 where unknown (camera, screen).
     """
 
     t_ms: int

@@ -35,6 +35,7 @@ class Have:
     :param complete: those it holds whole, in short: the first 6 bytes of each digest, all in one base64url text.
     :param voice_end_ms: it has the voice it will play up to here and wants what follows at once, without a ``want``.
     :param language: of that voice, empty for the lecture's first.
+    :param screen_share: the sharing of the screen of which it has everything up to update ``screen_number``.
     """
 
     after_seq: int = 0
@@ -42,6 +43,8 @@ class Have:
     complete: ManyDigests = ""
     voice_end_ms: Ms | None = None
     language: Language = ""
+    screen_share: int = 0
+    screen_number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

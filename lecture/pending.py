@@ -18,7 +18,7 @@ PARTIAL_LIMIT_BYTES = 64 * 1024 * 1024
 """Memory for blobs that arrive piece by piece; a piece beyond it is refused."""
 
 _ENTRY_BYTES = 200  # what an entry weighs besides its payload, roughly
-_DROP_ORDER = (frozenset({Kind.CAMERA}), frozenset({Kind.VOICE}))
+_DROP_ORDER = (frozenset({Kind.CAMERA, Kind.SCREEN}), frozenset({Kind.VOICE}))
 
 
 @dataclass(frozen=True, slots=True)

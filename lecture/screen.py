@@ -17,7 +17,7 @@ TILE = 16
 """Edge of a tile in pixels."""
 MAX_EDGE = 4096
 """No picture is wider or higher, in pixels."""
-MAX_UPDATE_BYTES = 192 * 1024
+MAX_UPDATE_BYTES = 120_000
 """No update is larger; coders stay far below."""
 MAX_COPIES = 16
 MAX_MOSAICS = 4
@@ -28,6 +28,7 @@ _VERSION = 1
 _STOP = 1
 _COPY = 1
 _MOSAIC = 2
+_TIME = struct.Struct("!Q")
 _HEAD = struct.Struct("!BBIIIHH")  # version, flags, share, number, since, width, height
 _COPY_BODY = struct.Struct("!HHHHH")  # left, top, width, height, from_top
 _MOSAIC_HEAD = struct.Struct("!BHHI")  # image type, columns, bytes of the tile list, bytes of the image
@@ -148,6 +149,27 @@ def parse_update(data: bytes) -> ScreenUpdate:
         if len(copies) > MAX_COPIES or len(mosaics) > MAX_MOSAICS:
             raise _malformed("too many sections")
     return ScreenUpdate(share, number, since, width, height, tuple(copies), tuple(mosaics), stop)
+
+
+def pack_timed(t_ms: int, update: bytes) -> bytes:
+    """An update with its lecture time before it, as it goes to a hall in parts."""
+    return _TIME.pack(t_ms) + update
+
+
+def parse_timed(data: bytes) -> tuple[int, bytes]:
+    """Lecture time and update.
+
+    :raises ProtocolError: ``screen_malformed``.
+    """
+    if len(data) < _TIME.size:
+        raise _malformed("cut short")
+    (t_ms,) = _TIME.unpack_from(data)
+    if t_ms >= 1 << 53:
+        raise _malformed("a number is out of range")
+    return t_ms, data[_TIME.size :]
+
+
+MAX_TIMED_BYTES = MAX_UPDATE_BYTES + _TIME.size
 
 
 def _parse_copy(data: bytes, at: int) -> tuple[Copy, int]:

@@ -19,7 +19,7 @@ from lecture import messages as m
 from lecture.codec import Vocabulary
 from lecture.errors import CloseCode, HallcastError, LocalProtocolError, ProtocolError, close_code
 from lecture.messages import Message, Unknown
-from lecture.wire import Frame, UnknownFrame, parse_frame
+from lecture.wire import Frame, ScreenFrame, UnknownFrame, parse_frame
 
 
 class Side(Enum):
@@ -171,11 +171,25 @@ class Session:
 
 
 class LecturerSession(Session):
-    """One end of ``/ws/lecturer/{lecture}``."""
+    """One end of ``/ws/lecturer/{lecture}``; its binary frames bring the lecturer's screen."""
 
     _table = LECTURER_TRANSITIONS
     _client_words = codec.LECTURER_TO_RELAY
     _relay_words = codec.RELAY_TO_LECTURER
+
+    def receive_binary(self, data: bytes) -> list[Frame]:
+        """The screen frame in one binary message, none if its kind is unknown or the session is closed.
+
+        :raises ProtocolError: ``frame_unexpected``, ``frame_malformed``, ``frame_too_large``, ``version_unsupported``.
+        """
+        if self.side is not Side.RELAY or self.state is not SessionState.OPEN:
+            return super().receive_binary(data)
+        frame = parse_frame(data)
+        if isinstance(frame, UnknownFrame):
+            return []
+        if not isinstance(frame, ScreenFrame):
+            raise ProtocolError("frame_unexpected", "A lecturer sends no such frames.")
+        return [frame]
 
 
 class HallSession(Session):

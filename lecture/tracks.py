@@ -20,17 +20,21 @@ LIGHT_KBPS = 12
 SOURCE_RUNG = "source"
 """Rung name of media kept exactly as the publisher sent it."""
 
+SCREEN_CODEC = "hallcast-screen"
+"""Codec name of a shared screen's updates (:mod:`lecture.screen`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Track:
     """One continuous medium of a lecture.
 
-    :param kind: ``voice`` or ``camera``.
-    :param language: BCP 47 tag of a voice (``en``, ``ko``); empty for cameras.
+    :param kind: ``voice``, ``camera`` or ``screen``.
+    :param language: BCP 47 tag of a voice (``en``, ``ko``); else empty.
     :param rung: :data:`SOURCE_RUNG` or the made rung's rate in kbit/s as text (``"12"``).
-    :param codec: IANA media subtype in lower case: ``opus``, ``vp8``, ``h264``, ``vp9``, ``av1``.
-    :param clock_rate: RTP clock in Hz (48000, 90000).
-    :param channels: 1 or 2 for voice, 0 for cameras.
+    :param codec: IANA media subtype in lower case: ``opus``, ``vp8``, ``h264``, ``vp9``, ``av1``; of a screen
+        :data:`SCREEN_CODEC`.
+    :param clock_rate: RTP clock in Hz (48000, 90000; a screen's ticks are ms: 1000).
+    :param channels: 1 or 2 for voice, else 0.
     :param track_id: its number in this log, 0 until the log has added it.
     """
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from lecture.checksum import entry_crc32c
 from lecture.entries import EncodedFrame, Entry, Flag
 from lecture.errors import ProtocolError
+from lecture.screen import MAX_TIMED_BYTES
 from lecture.tracks import VOICE_FRAME_MS
 
 FRAME_VERSION = 1
@@ -36,10 +37,15 @@ _CHUNK = 1
 _BLOB = 2
 _BLOB_PART = 3
 _VOICE = 4
+_SCREEN = 5
+_SCREEN_PART = 6
 _CHUNK_HEAD = struct.Struct("!BBBBHQQII")  # version, frame kind, entry kind, flags, track, seq, t_ms, duration_ms, crc
 _BLOB_HEAD = struct.Struct("!BB32sBII")  # version, frame kind, digest, media type, offset, total
 _PART_HEAD = struct.Struct("!BB8sI")  # version, frame kind, first bytes of the digest, offset
 _VOICE_HEAD = struct.Struct("!BBHQB")  # version, frame kind, track, t_ms of slot 0, which slots are there
+_SCREEN_HEAD = struct.Struct("!BBQ")  # version, frame kind, t_ms
+_SCREEN_PART_HEAD = struct.Struct("!BBHII")  # version, frame kind, number, offset, total
+_NO_TIME = (1 << 64) - 1
 
 MEDIA_TYPES = {1: "image/avif", 2: "image/png", 3: "image/webp", 4: "image/jpeg"}
 """Media types of blobs and their numbers in a frame; never reuse a number."""
@@ -95,13 +101,38 @@ class VoiceFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class ScreenFrame:
+    """What has changed on the lecturer's screen (:mod:`lecture.screen`).
+
+    :param t_ms: lecture time of the picture, None where the sender does not know it.
+    """
+
+    t_ms: int | None
+    update: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenPartFrame:
+    """A piece of a timed update (:func:`lecture.screen.pack_timed`) on its way to a hall.
+
+    :param number: of the update on this connection, modulo 65,536.
+    :param offset: where in it ``data`` begins, in bytes; ``total`` is its size.
+    """
+
+    number: int
+    offset: int
+    total: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownFrame:
     """A frame of a kind that this version does not know."""
 
     frame_kind: int
 
 
-Frame = ChunkFrame | BlobFrame | BlobPartFrame | VoiceFrame | UnknownFrame
+Frame = ChunkFrame | BlobFrame | BlobPartFrame | VoiceFrame | ScreenFrame | ScreenPartFrame | UnknownFrame
 
 
 def pack_chunk(entry: Entry) -> bytes:
@@ -171,6 +202,24 @@ def pack_voice(track_id: int, t_ms: int, slots: Sequence[bytes]) -> bytes:
     except struct.error as error:
         raise ValueError(f"voice does not fit a frame: {error}") from error
     return b"".join((head, *(_length(len(slot)) for slot in there[:-1]), *there))
+
+
+def pack_screen(t_ms: int | None, update: bytes) -> bytes:
+    """Encode an update of the lecturer's screen.
+
+    :param t_ms: lecture time of the picture, None if unknown.
+    """
+    return _limited(_SCREEN_HEAD.pack(FRAME_VERSION, _SCREEN, _NO_TIME if t_ms is None else t_ms) + update)
+
+
+def pack_screen_part(number: int, offset: int, total: int, data: bytes) -> bytes:
+    """Encode a piece of a timed update.
+
+    :raises ValueError: for a piece outside the update, or an update that is too large.
+    """
+    if offset < 0 or offset + len(data) > total or total > MAX_TIMED_BYTES:
+        raise ValueError(f"{len(data)} bytes at {offset} do not fit a screen update of {total}")
+    return _SCREEN_PART_HEAD.pack(FRAME_VERSION, _SCREEN_PART, number & 0xFFFF, offset, total) + data
 
 
 def parse_frame(data: bytes) -> Frame:
@@ -262,7 +311,33 @@ def _parse_length(data: bytes, at: int) -> tuple[int, int]:
     return (data[at], at + 1) if used == 1 else (data[at] + 4 * data[at + 1], at + 2)
 
 
-_PARSERS = {_CHUNK: _parse_chunk, _BLOB: _parse_blob, _BLOB_PART: _parse_blob_part, _VOICE: _parse_voice}
+def _parse_screen(data: bytes) -> ScreenFrame:
+    if len(data) < _SCREEN_HEAD.size:
+        raise _malformed("shorter than its header")
+    _, _, t_ms = _SCREEN_HEAD.unpack_from(data)
+    if t_ms != _NO_TIME and t_ms >= 1 << 53:
+        raise _malformed("a number is out of range")
+    return ScreenFrame(None if t_ms == _NO_TIME else t_ms, data[_SCREEN_HEAD.size :])
+
+
+def _parse_screen_part(data: bytes) -> ScreenPartFrame:
+    if len(data) < _SCREEN_PART_HEAD.size:
+        raise _malformed("shorter than its header")
+    _, _, number, offset, total = _SCREEN_PART_HEAD.unpack_from(data)
+    piece = data[_SCREEN_PART_HEAD.size :]
+    if total > MAX_TIMED_BYTES or offset + len(piece) > total:
+        raise _malformed("piece lies outside its screen update")
+    return ScreenPartFrame(number, offset, total, piece)
+
+
+_PARSERS = {
+    _CHUNK: _parse_chunk,
+    _BLOB: _parse_blob,
+    _BLOB_PART: _parse_blob_part,
+    _VOICE: _parse_voice,
+    _SCREEN: _parse_screen,
+    _SCREEN_PART: _parse_screen_part,
+}
 
 
 def _malformed(reason: str) -> ProtocolError:
