@@ -7,9 +7,15 @@ _VOICE_SIGN_S = 4.0
 
 
 class CarrierChoice:
-    """Notices when voice that exists does not arrive over RTP, so that it is asked for over the socket instead."""
+    """Notices when voice that exists does not arrive over RTP, so that it is asked for instead.
+
+    :ivar text: the relay sends no live voice, since the link is too thin for it: the text rung.
+    :ivar rtp_heard_s: when anything came over RTP.
+    """
 
     def __init__(self) -> None:
+        self.text = False
+        self.rtp_heard_s = float("-inf")
         self._rtp_at = float("-inf")
         self._socket_up_at = float("inf")
         self._voice_end_ms = 0
@@ -18,6 +24,10 @@ class CarrierChoice:
     def rtp_voice(self, now: float) -> None:
         """Voice came over RTP."""
         self._rtp_at = now
+
+    def rtp_packet(self, now: float) -> None:
+        """Anything came over RTP."""
+        self.rtp_heard_s = now
 
     def socket_up(self, now: float) -> None:
         """A hall socket stands; RTP gets a little time to follow."""
@@ -41,8 +51,12 @@ class CarrierChoice:
         """Whether voice came over RTP lately."""
         return now - self._rtp_at < _RTP_SILENCE_S
 
+    def rtp_alive(self, now: float) -> bool:
+        """Whether anything came over RTP lately: it carries all that there is for us."""
+        return now - self.rtp_heard_s < _RTP_SILENCE_S
+
     def over_socket(self, now: float) -> bool:
-        """Whether to follow the voice over the socket now."""
-        if self.rtp_works(now) or now - self._socket_up_at < _RTP_SILENCE_S:
+        """Whether to follow the voice by asking for it now."""
+        if self.text or self.rtp_works(now) or now - self._socket_up_at < _RTP_SILENCE_S:
             return False
         return self.voice_expected(now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from importlib import metadata
 
 from classroom_client.camera_queue import CameraQueue
@@ -34,14 +34,15 @@ from lecture.messages import (
     Receipt,
     State,
 )
-from lecture.wire import BlobFrame, ChunkFrame, Frame
+from lecture.wire import BlobFrame, BlobPartFrame, ChunkFrame, Frame, VoiceFrame
 from transport.backoff import Backoff
 from transport.tasks import until_first
 
 log = logging.getLogger("hallcast.hall")
 
-_OPEN_TIMEOUTS_S = (6.0, 10.0, 15.0)
-"""In turn: a short one finds a line that has just come back, a long one gets through a bad line."""
+_OPEN_TIMEOUT_S = 15.0
+_FRAMES = (3, 4)
+"""Kinds of frames with small headers that we take (docs/protocol.md, section 7)."""
 
 _LATE_S = 1.0  # what comes too late to be heard still completes the hall's file, for less than a request would
 
@@ -57,7 +58,7 @@ class Connection:
         self,
         settings: HallSettings,
         link: LinkFacts,
-        joined: Callable[[Grant], Reception],
+        joined: Callable[[Grant], Awaitable[Reception]],
         camera: CameraQueue,
     ) -> None:
         self._settings = settings
@@ -69,7 +70,6 @@ class Connection:
         self._socket: SocketLink | None = None
         self._media: MediaLink | None = None
         self._backoff = Backoff(longest_s=3.0)  # an outage that is over should not last longer for us
-        self._tries = 0
         self._up_since = 0.0
         self._welcomed = asyncio.Event()
         self._left = False
@@ -87,7 +87,6 @@ class Connection:
         while not self._left:
             reason = await self._try()
             self._note_down(reason)
-            self._tries += 1
             wait_s = self._backoff.next_s(random.random())
             self._link.retry_at = _now() + wait_s
             await asyncio.sleep(wait_s)
@@ -127,7 +126,7 @@ class Connection:
         try:
             if self._grant is None:
                 self._grant = await join(self._settings.relay_url, self._settings.code)
-                self._reception = self._joined(self._grant)
+                self._reception = await self._joined(self._grant)
             await self._session(self._grant)
         except JoinError as error:
             # Once in a lecture, no refusal is final: the relay may be half way through a restart.
@@ -148,22 +147,24 @@ class Connection:
         socket = SocketLink(
             grant.socket_url,
             link.meter,
-            open_timeout_s=_OPEN_TIMEOUTS_S[self._tries % len(_OPEN_TIMEOUTS_S)],
+            open_timeout_s=_OPEN_TIMEOUT_S,
             ping_interval_s=settings.ping_interval_s,
             ping_timeout_s=settings.ping_timeout_s,
-        )
-        hello = HallHello(
-            PROTOCOL_VERSION,
-            token=grant.token,
-            hall=settings.name,
-            client=Client("hallcast", _version()),
-            voice=("hallcast-voice", "opus"),
-            camera=settings.camera,
-            have=reception.copy.have(),
+            rtp_heard_s=lambda: reception.carrier.rtp_heard_s,
         )
         try:
             async with socket:
                 self._socket = socket
+                hello = HallHello(
+                    PROTOCOL_VERSION,
+                    token=grant.token,
+                    hall=settings.name,
+                    client=Client("hallcast", _version()),
+                    voice=("hallcast-voice", "opus"),
+                    camera=settings.camera,
+                    frames=_FRAMES,
+                    have=reception.have(_now()),
+                )
                 await until_first(socket.run(hello, self._handle), self._run_media(socket, reception))
         finally:
             self._socket = None
@@ -181,6 +182,8 @@ class Connection:
             began=reception.media_began,
             voice=reception.live_voice,
             camera=self._camera.put,
+            data=self._received,
+            packet=reception.carrier.rtp_packet,
             keyframe_wanted=lambda: self._camera.wants_keyframe,
             near_ms=lambda: reception.near_ms(_now()),
             voice_expected=lambda: reception.carrier.voice_expected(_now()),
@@ -197,6 +200,14 @@ class Connection:
         await self._media.run()
 
     async def _handle(self, item: Message | Frame) -> None:
+        if isinstance(item, Candidate):
+            if self._media is not None:
+                await self._media.candidate(item)
+        else:
+            self._received(item)
+
+    def _received(self, item: Message | Frame) -> None:
+        """Something came, over the socket or over RTP."""
         reception, media, now = self._reception, self._media, _now()
         if reception is None:
             return
@@ -214,14 +225,16 @@ class Connection:
                 reception.entry(item)
             case Filled():
                 reception.filled(item)
+            case VoiceFrame():
+                reception.voice_frame(item, now)
             case ChunkFrame():
                 reception.chunk(item, now)
+            case BlobPartFrame():
+                reception.blob_part(item)
             case BlobFrame():
                 reception.blob(item)
             case Answer() if media is not None:
                 media.answered(item)
-            case Candidate() if media is not None:
-                await media.candidate(item)
             case ErrorMessage():
                 log.warning("the relay says: %s (%s)", item.text, item.id)
                 if media is not None:
@@ -235,7 +248,6 @@ class Connection:
         link.down_since = None
         self._up_since = now
         self._backoff.reset()
-        self._tries = 0
         self._welcomed.set()
 
     def _note_down(self, reason: str) -> None:

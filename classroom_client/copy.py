@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import logging
@@ -16,9 +17,8 @@ from lecture.entries import EVENT_KINDS, EncodedFrame, Entry, Kind, pack_frames,
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
 from lecture.log import Span
-from lecture.messages import EntryMessage, Have
+from lecture.messages import EntryMessage, Have, LectureSummary
 from lecture.tracks import RECORDED_KBPS, VOICE_FRAME_MS, Track
-from lecture.wire import BlobFrame
 
 log = logging.getLogger("hallcast.hall")
 
@@ -28,7 +28,8 @@ gaps. Frames that came live in a lower rung stand in it too, since all rungs sha
 
 _PROGRESS_KEY = "hall.progress"
 _BEYOND_USE = frozenset({"file_damaged", "not_a_lecture_file"})
-_HAVE_LIMIT = 700  # of blobs named in a hello, which may not exceed 64 kB
+_PARTIAL_LIMIT, _COMPLETE_LIMIT = 200, 4000  # of blobs named in a hello, which may not exceed 64 kB
+_SHORT_DIGEST = 12  # hex digits
 
 
 @dataclass(slots=True)
@@ -142,12 +143,23 @@ class HallCopy:
         entry = self._file.append(message.to_entry(), origin_seq=message.seq)
         return None if entry is None else EntryMessage(entry.seq, message.t_ms, message.entry_kind, message.fields)
 
-    def keep_blob_part(self, frame: BlobFrame) -> bool:
+    def describe(self, summary: LectureSummary) -> None:
+        """Keep what the relay says of the lecture."""
+        told = {"title": summary.title, "course": summary.course, "languages": json.dumps(summary.languages)}
+        for key, value in told.items():
+            if self._file.get_meta(key) != value:
+                self._file.set_meta(key, value)
+
+    def facts(self) -> dict[str, str]:
+        """What is kept by :meth:`describe`."""
+        return {key: self._file.get_meta(key) or "" for key in ("title", "course", "languages")}
+
+    def keep_blob_part(self, digest: str, media_type: str, offset: int, total: int, data: bytes) -> bool:
         """Keep a piece of a page's picture; True once the picture is complete.
 
         :raises LectureFileError: it is damaged, or contradicts earlier pieces.
         """
-        return self._file.put_blob_part(frame.digest, frame.media_type, frame.offset, frame.total, frame.data)
+        return self._file.put_blob_part(digest, media_type, offset, total, data)
 
     def complete_blobs(self) -> list[str]:
         """Digests of the pictures that are here."""
@@ -158,10 +170,19 @@ class HallCopy:
         blob = self._file.get_blob(digest)
         return None if blob is None else (blob.data, blob.media_type)
 
-    def have(self) -> Have:
-        """What to tell the relay in the hello."""
-        blobs = [*self._file.partial_blobs(), *self._file.blob_sizes()]
-        return Have(self._file.last_origin_seq(), tuple(blobs[:_HAVE_LIMIT]))
+    def have(self, voice_end_ms: int | None = None, language: str = "") -> Have:
+        """What to tell the relay in the hello.
+
+        :param voice_end_ms: the voice from there on is wanted at once.
+        """
+        complete = b"".join(bytes.fromhex(digest[:_SHORT_DIGEST]) for digest in self.complete_blobs()[:_COMPLETE_LIMIT])
+        return Have(
+            self._file.last_origin_seq(),
+            tuple(self._file.partial_blobs()[:_PARTIAL_LIMIT]),
+            base64.urlsafe_b64encode(complete).decode(),
+            voice_end_ms,
+            language if voice_end_ms is not None else "",
+        )
 
     # The hall's own state
 

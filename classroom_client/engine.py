@@ -61,6 +61,7 @@ class Hall:
         self._sink = sink or ClockSink()
         self._decode = decode
         self._dump_pages = dump_pages
+        self._dump: PageDump | None = None
         self._link = LinkFacts()
         self._connection = Connection(settings, self._link, self._joined, self.camera)
         self._reception: Reception | None = None
@@ -96,21 +97,25 @@ class Hall:
         """Bytes and media type of a page's picture; may be called from any thread."""
         return None if self._reception is None else self._reception.copy.picture(digest)
 
-    def _joined(self, grant: Grant) -> Reception:
-        """The code was exchanged; the first time this opens the lecture's copy."""
+    async def _joined(self, grant: Grant) -> Reception:
+        """The code was exchanged; the first time this opens the lecture's copy, in a thread: it may be large."""
         if self._reception is not None:
             return self._reception
-        language = _language(self._settings.language, grant.languages)
-        copy = HallCopy.open(self._settings.keep, grant.lecture_id, grant.title)
-        summary = LectureSummary(grant.lecture_id, grant.title, languages=grant.languages)
-        reception = self._reception = Reception(copy, summary, language, self._settings)
+        reception = await asyncio.to_thread(self._open, grant)
+        self._reception = reception
         heard = reception.progress.heard_coverage()
         player = self._player = Player(reception.timeline, decode=self._decode, heard=heard)
         if self._dump_pages is not None:
-            dump = PageDump(self._dump_pages, copy.picture, lambda: self._sounded_ms(player))
-            reception.screen.on_shown = dump.shown
+            self._dump = PageDump(self._dump_pages, reception.copy.picture, lambda: self._sounded_ms(player))
+            reception.screen.on_shown = self._dump.shown
         self._ready.set()
         return reception
+
+    def _open(self, grant: Grant) -> Reception:
+        language = _language(self._settings.language, grant.languages)
+        copy = HallCopy.open(self._settings.keep, grant.lecture_id, grant.title)
+        summary = LectureSummary(grant.lecture_id, grant.title, languages=grant.languages)
+        return Reception(copy, summary, language, self._settings)
 
     def _sounded_ms(self, player: Player) -> int:
         """How long there has been sound, as of what is heard now."""
@@ -140,10 +145,9 @@ class Hall:
 
     def _show(self, reception: Reception, now: float) -> None:
         """Bring the screen to what is heard."""
-        if self.heard_ms is not None:
-            reception.screen.update(self.heard_ms)
-        elif reception.facts.summary.state == "planned":
-            reception.screen.update(0)  # the first page may be looked at before the lecture begins
+        shown_ms = reception.shown_ms(self.heard_ms, now)
+        if shown_ms is not None:
+            reception.screen.update(shown_ms)
         if reception.screen.picture is not self.view.picture:
             self._look(now)
 
@@ -228,6 +232,8 @@ class Hall:
         self._sink.close()
         if self._player is not None:
             self._player.close()
+        if self._dump is not None:
+            await asyncio.to_thread(self._dump.close)
         if self._reception is not None:
             self._note_progress()
             finished = self._reception.complete

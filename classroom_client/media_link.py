@@ -9,23 +9,35 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from classroom_client.camera_stream import CameraStream
+from classroom_client.data_stream import DataStream
+from classroom_client.media_feedback import MediaFeedback
 from classroom_client.meter import LinkMeter
 from classroom_client.voice_stream import VoiceStream
 from lecture.entries import EncodedFrame
 from lecture.errors import HallcastError
 from lecture.messages import Answer, Candidate, Message, Offer
+from lecture.wire import Frame
 from transport.backoff import Backoff
 from transport.errors import TransportError
 from transport.network import NetworkConfig
 from transport.peer import Peer
 from transport.rtp import MalformedPacket, parse
-from transport.sdp import NegotiatedMedia, OfferSpec, RemoteTransport, hall_media, make_offer, parse_answer
+from transport.sdp import (
+    TRANSPORT_CC,
+    NegotiatedMedia,
+    OfferSpec,
+    RemoteTransport,
+    hall_media,
+    make_offer,
+    parse_answer,
+)
 
 log = logging.getLogger("hallcast.hall")
 
 _ANSWER_TIMEOUT_S = 15.0
-_SILENCE_S = 12.0
-"""A peer from which nothing came for so long while there is voice is replaced: this is our ICE restart."""
+_SILENCE_S = 20.0
+"""A peer from which nothing came for so long while there is voice is replaced: this is our ICE restart. Where UDP is
+blocked only for a while, the peer that stands works again sooner than a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +47,8 @@ class MediaEvents:
     :ivar began: a connection stands.
     :ivar voice: frames of 60 ms as (lecture time, Opus packet), and ``now``.
     :ivar camera: codec and coded picture.
+    :ivar data: messages and frames, as they come over the socket too.
+    :ivar packet: anything came, at ``now``.
     :ivar keyframe_wanted: whether whoever shows the camera needs a keyframe.
     :ivar near_ms: about what lecture time it is (RTP timestamps wrap after 24 h).
     :ivar voice_expected: whether voice should be coming now.
@@ -43,6 +57,8 @@ class MediaEvents:
     began: Callable[[], None]
     voice: Callable[[list[tuple[int, bytes]], float], None]
     camera: Callable[[str, EncodedFrame], None]
+    data: Callable[[Message | Frame], None]
+    packet: Callable[[float], None]
     keyframe_wanted: Callable[[], bool]
     near_ms: Callable[[], int]
     voice_expected: Callable[[], bool]
@@ -78,6 +94,8 @@ class MediaLink:
         self._peer: Peer | None = None
         self._voice: VoiceStream | None = None
         self._camera: CameraStream | None = None
+        self._data: tuple[int, DataStream] | None = None  # with its payload type
+        self._feedback: MediaFeedback | None = None
 
     @property
     def connected(self) -> bool:
@@ -136,7 +154,7 @@ class MediaLink:
 
     async def _one(self) -> str:
         """One connection; returns why it ended."""
-        spec = hall_media(camera=self._camera_wanted, camera_codecs=("AV1", "VP8", "H264", "VP9"))
+        spec = hall_media(camera=self._camera_wanted, camera_codecs=("AV1", "VP8", "H264", "VP9"), data=True)
         async with await Peer.create(self._network, controlling=True) as peer:
             closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
             self._peer = peer
@@ -164,13 +182,17 @@ class MediaLink:
 
     def _route(self, peer: Peer, media: list[NegotiatedMedia]) -> None:
         """Where packets go, by payload type: everything is in one bundle and each kind has its own types."""
+        numbered = next((item.extensions[TRANSPORT_CC] for item in media if TRANSPORT_CC in item.extensions), None)
+        feedback = self._feedback = MediaFeedback(media[0].ssrc, numbered, peer.send_rtcp)
         for item in media:
             if item.kind == "audio":
-                self._voice = VoiceStream(item, peer.send_rtcp, self._events.near_ms)
+                self._voice = VoiceStream(item, feedback.send, self._events.near_ms)
                 self._voice.on_frames = self._events.voice
             elif item.kind == "video":
-                self._camera = CameraStream(item, peer.send_rtcp, self._events.near_ms)
+                self._camera = CameraStream(item, feedback.send, self._events.near_ms)
                 self._camera.on_frame = self._events.camera
+            else:
+                self._data = item.codec.payload_type, DataStream(self._events.data)
         peer.on_rtp = self._on_rtp
         peer.on_rtcp = self._on_rtcp
 
@@ -179,22 +201,36 @@ class MediaLink:
             packet = parse(data)
         except MalformedPacket:
             return
-        self.last_packet_s = now
+        self._heard(now)
+        if self._feedback is not None:
+            self._feedback.arrived(packet.extensions, now)
+        if self._data is not None and packet.payload_type == self._data[0]:
+            self._data[1].push(packet.payload)
+            return
         for stream in (self._voice, self._camera):
             if stream is not None and stream.takes(packet):
                 stream.push(packet, now)
 
     def _on_rtcp(self, data: bytes, now: float) -> None:
+        self._heard(now)
         for stream in (self._voice, self._camera):
             if stream is not None:
                 stream.push_rtcp(data, now)
 
+    def _heard(self, now: float) -> None:
+        self.last_packet_s = now
+        self._events.packet(now)
+
     async def _stay(self, closed: asyncio.Future[str]) -> str:
         loop = asyncio.get_running_loop()
         began = loop.time()
+        if self._feedback is not None:
+            self._feedback.begin()
         while not closed.done():
             await asyncio.wait((closed,), timeout=1.0)
             now = loop.time()
+            if self._feedback is not None:
+                self._feedback.tune(self._meter.usage(now).in_kbps)
             rtt_s = self.rtt_s
             for stream in (self._voice, self._camera):
                 if stream is not None:
@@ -206,7 +242,7 @@ class MediaLink:
         return closed.result()
 
     def _drop(self) -> None:
-        for stream in (self._voice, self._camera):
-            if stream is not None:
-                stream.close()
-        self._peer = self._voice = self._camera = None
+        for part in (self._voice, self._camera, self._feedback):
+            if part is not None:
+                part.close()
+        self._peer = self._voice = self._camera = self._data = self._feedback = None

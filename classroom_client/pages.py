@@ -8,6 +8,7 @@ from typing import Any
 
 from lecture import decks
 from lecture.decks import PageImage
+from lecture.wire import SHORT_DIGEST_BYTES
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -40,6 +41,7 @@ class PageBook:
         self._turns: list[PageTurn] = []
         self._pictures: dict[tuple[str, int], dict[int, PageImage]] = {}
         self._here: set[str] = set()
+        self._by_start: dict[str, PageImage] = {}
 
     def take(self, kind: int, t_ms: int, seq: int, fields: dict[str, Any]) -> None:
         """Learn from an entry; kinds that are not about pages and fields that make no sense are ignored."""
@@ -50,6 +52,7 @@ class PageBook:
                     insort(self._turns, turn)
             case PageImage() as image:
                 self._pictures.setdefault((image.deck, image.page), {})[image.tier] = image
+                self._by_start[image.digest[: 2 * SHORT_DIGEST_BYTES]] = image
             case decks.Deck() as known:
                 self.decks[known.deck] = known
             case None:
@@ -59,6 +62,10 @@ class PageBook:
         """A page's title, empty if unknown."""
         known = self.decks.get(deck)
         return next((words.title for words in known.pages if words.page == page), "") if known else ""
+
+    def image(self, short_digest: str) -> PageImage | None:
+        """The picture whose digest begins so, None if no entry has told of it."""
+        return self._by_start.get(short_digest)
 
     def blob_complete(self, digest: str) -> None:
         """The picture with this digest is here."""

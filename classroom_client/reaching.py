@@ -1,9 +1,4 @@
-"""Reaching the relay's TCP port quickly after an outage.
-
-A connection attempt that began in an outage repeats its SYN after 1, 3, 7, 15 s: when the line is back, the system may
-still be waiting for many seconds. So an attempt is given up early and made anew; only TCP's handshake is hurried,
-what follows (TLS, the WebSocket) gets the time that a bad link needs.
-"""
+"""Reaching the relay's TCP port; what follows (TLS, the WebSocket) has its own time."""
 
 from __future__ import annotations
 
@@ -14,7 +9,7 @@ from urllib.request import getproxies
 
 from transport.address import is_loopback
 
-_CONNECT_TIMEOUT_S = 4.0  # three SYNs, each with a second or more for its answer
+_CONNECT_TIMEOUT_S = 6.0  # three SYNs, each with a second or more for its answer
 
 
 async def reach(url: str) -> socket.socket | None:

@@ -6,7 +6,8 @@ No sockets, no sound: the clock is an argument.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 
 from classroom_client.carrier import CarrierChoice
 from classroom_client.copy import HallCopy
@@ -16,20 +17,23 @@ from classroom_client.live_edge import LiveEdge
 from classroom_client.pages import PageBook
 from classroom_client.screen import Screen
 from classroom_client.settings import HallSettings
-from classroom_client.timeline import Timeline
+from classroom_client.timeline import Policy, Timeline
 from classroom_client.voice import VoiceBuffer
 from lecture.entries import EncodedFrame, Kind, unpack_frames
 from lecture.errors import LectureFileError
 from lecture.log import Span
-from lecture.messages import Clock, Ended, EntryMessage, Filled, HallWelcome, LectureSummary, State, Want
+from lecture.messages import Clock, Ended, EntryMessage, Filled, HallWelcome, Have, LectureSummary, State, Want
 from lecture.tracks import VOICE_FRAME_MS, VOICE_RUNGS_KBPS
-from lecture.wire import BlobFrame, ChunkFrame
+from lecture.wire import BlobFrame, BlobPartFrame, ChunkFrame, VoiceFrame
 
 log = logging.getLogger("hallcast.hall")
 
 _LOAD_AHEAD_MS = 60_000
 _RETRANSMISSION_MS = 1500
-_FOLLOW_MS = 15_000
+_FOLLOW_MS = 6_000
+_LOOK_MS = 3_600_000
+_EARLY_PARTS = 300
+_TEXT_AFTER_S = 8.0  # a budget that is low for a moment is no reason to do without the voice
 _CLOCK_JUMP_MS = 3000
 _LAST_VOICE_MS = 1000  # voice that was on its way through the relay when the lecture ended
 
@@ -41,7 +45,10 @@ class _Facts:
     summary: LectureSummary
     publisher: str = "none"
     voice_end_ms: int = 0
+    budget_kbps: float = 0.0
     ended: Ended | None = None
+    languages: dict[int, str] = field(default_factory=dict)
+    """Of the relay's voice tracks, by id."""
 
 
 class Reception:
@@ -63,6 +70,11 @@ class Reception:
         self.timeline = Timeline(self.voice, self.edge, settings.playout, progress.position_ms)
         self.screen = Screen(self.book, progress.shown)
         self.facts = _Facts(summary)
+        self._text_since_s: float | None = None
+        # Pieces of pictures that no entry has told of yet. Full: the oldest goes, and comes with the next connection.
+        self._early_parts: deque[BlobPartFrame] = deque(maxlen=_EARLY_PARTS)
+        self._policy = settings.playout.policy
+        self._max_behind_ms = settings.playout.max_behind_ms
         self._frame_bytes = 0.0
         self._head_ms = 0  # the newest frame that came
         self._rtp_from_ms: int | None = None
@@ -77,6 +89,8 @@ class Reception:
         if known is not None and abs(known - message.t_ms) > _CLOCK_JUMP_MS:
             self.edge.reset()  # the relay started anew, and its clock with it
         self.facts.summary = message.lecture
+        self.facts.languages = {track.track_id: track.language for track in message.tracks if track.kind == "voice"}
+        self.copy.describe(message.lecture)
         self.carrier.socket_up(now)
         if message.lecture.state == "planned":
             self.timeline.from_the_start = True
@@ -92,6 +106,12 @@ class Reception:
         """Lecture time, and how far the voice reaches at the relay."""
         self.edge.observe(message.t_ms, now)
         self.facts.voice_end_ms = message.voice_end_ms
+        self.facts.budget_kbps = message.budget_kbps
+        self.carrier.text = message.text
+        if not message.text:
+            self._text_since_s = None
+        elif self._text_since_s is None:
+            self._text_since_s = now
         self.carrier.relay_has(message.voice_end_ms, now)
         live = self.facts.publisher == "live"
         self.timeline.voice_reaches(message.voice_end_ms, message.t_ms, publisher_live=live)
@@ -107,21 +127,45 @@ class Reception:
     def ended(self, message: Ended) -> None:
         """The lecture is over."""
         self.facts.ended = message
+        self.carrier.text = False
+        self._text_since_s = None
         self.timeline.ends_at(message.t_ms)
 
     def entry(self, message: EntryMessage) -> None:
         """A page turn, a page, a deck, …"""
         kept = self.copy.keep_event(message)
-        if kept is not None:
-            self.book.take(kept.entry_kind, kept.t_ms, kept.seq, kept.fields)
+        if kept is None:
+            return
+        self.book.take(kept.entry_kind, kept.t_ms, kept.seq, kept.fields)
+        if kept.entry_kind == Kind.PAGE:
+            early = [part for part in self._early_parts if self.book.image(part.short_digest) is not None]
+            for part in early:
+                self._early_parts.remove(part)
+                self.blob_part(part)
 
     def blob(self, frame: BlobFrame) -> None:
         """A piece of a page's picture."""
+        self._keep_piece(frame.digest, frame.media_type, frame.offset, frame.total, frame.data)
+
+    def blob_part(self, frame: BlobPartFrame) -> None:
+        """A piece of a page's picture; its entry tells the rest, before or after."""
+        image = self.book.image(frame.short_digest)
+        if image is None:
+            self._early_parts.append(frame)
+        else:
+            self._keep_piece(image.digest, image.media_type, frame.offset, image.size_bytes, frame.data)
+
+    def _keep_piece(self, digest: str, media_type: str, offset: int, total: int, data: bytes) -> None:
         try:
-            if self.copy.keep_blob_part(frame):
-                self.book.blob_complete(frame.digest)
+            if self.copy.keep_blob_part(digest, media_type, offset, total, data):
+                self.book.blob_complete(digest)
         except LectureFileError as error:
             log.warning("a page's picture is not kept: %s", error)
+
+    def voice_frame(self, frame: VoiceFrame, now: float) -> None:
+        """Voice from the relay's log, with a small header."""
+        if self.facts.languages.get(frame.track_id, self.language) == self.language:
+            self._fetched_voice([(item.t_ms, item.data) for item in frame.frames], now)
 
     def chunk(self, frame: ChunkFrame, now: float) -> None:
         """Voice from the relay's log, asked for."""
@@ -158,13 +202,32 @@ class Reception:
 
     # What to do
 
+    def have(self, now: float) -> Have:
+        """What to tell the relay in a hello; with it goes what is wanted at once."""
+        from_ms = self._wanted_from_ms(now)
+        if from_ms is not None:
+            self.backfill.announced(from_ms, now)
+        return self.copy.have(from_ms, self.language)
+
+    def _wanted_from_ms(self, now: float) -> int | None:
+        """All voice from there on is wanted; None where that cannot be told yet, or would be too much."""
+        if self._policy is not Policy.CATCH_UP or self.facts.ended is not None:
+            return None
+        position_ms = self.timeline.position_ms
+        if position_ms is None:
+            return 0 if self.timeline.from_the_start else None
+        live = self.edge.live_ms(now)
+        if live is None or live - position_ms > self._max_behind_ms:
+            return None
+        return self.voice.ready_until(position_ms, _LOOK_MS)
+
     def wants(self, now: float) -> list[Want]:
         """Voice to ask for now."""
         position_ms = self.timeline.position_ms or 0
         until_ms = self._ask_until_ms(now)
         if until_ms is None:
             return []
-        spans = self.backfill.plan(position_ms=position_ms, ask_until_ms=until_ms, history=not self.screen.waiting)
+        spans = self.backfill.plan(now, position_ms=position_ms, ask_until_ms=until_ms, history=not self.screen.waiting)
         return [Want(self.language, span.start_ms, span.end_ms) for span in spans]
 
     def tick(self, now: float, *, rtt_s: float | None, fraction_lost: float) -> None:
@@ -173,6 +236,7 @@ class Reception:
             now, rtt_s=rtt_s, fraction_lost=fraction_lost, over_socket=self.carrier.over_socket(now)
         )
         self.timeline.tempo.usual_late_ms = self._delay.usual_ms
+        self.timeline.held = self.text_rung(now)
         position_ms = self.timeline.position_ms
         if position_ms is None:
             return
@@ -181,6 +245,19 @@ class Reception:
             found = self.copy.frames(self.language, Span(span.start_ms, min(span.end_ms, span.start_ms + 20_000)))
             for frame in found:
                 self.voice.load(frame.t_ms, frame.data)
+
+    def text_rung(self, now: float) -> bool:
+        """Whether the link is lastingly too thin for live voice: pages go on without it, the voice comes later."""
+        return self._text_since_s is not None and now - self._text_since_s > _TEXT_AFTER_S
+
+    def shown_ms(self, heard_ms: int | None, now: float) -> int | None:
+        """Lecture time that the screen follows: the voice, if there is one; None for nothing yet."""
+        live = self.edge.live_ms(now)
+        if self.timeline.held and self.timeline.stalled_since is not None and live is not None:
+            return int(live) - self.timeline.delay_ms
+        if heard_ms is None and self.facts.summary.state == "planned":
+            return 0  # the first page may be looked at before the lecture begins
+        return heard_ms
 
     def near_ms(self, now: float) -> int:
         """About what lecture time it is."""
@@ -215,6 +292,8 @@ class Reception:
         live = self.edge.live_ms(now)
         if live is None or self.facts.summary.state != "live":
             return None
+        if self.carrier.text:
+            return self.facts.voice_end_ms
         if self.carrier.over_socket(now):
             # Such a request stays open at the relay and follows the lecture; on the frames' grid, so that it is
             # asked for in a few long pieces.

@@ -71,6 +71,9 @@ def make_view(
         heard_ms=heard_ms,
         behind_ms=0 if finished else behind_ms(timeline, heard_ms, now),
         delay_ms=timeline.delay_ms,
+        budget_kbps=reception.facts.budget_kbps,
+        rung=reception.rung,
+        text_rung=reception.text_rung(now),
         gaps=len(gaps),
         gap_ms=sum(span.end_ms - span.start_ms for span in gaps),
         page=turn.page if turn else 0,
@@ -92,8 +95,8 @@ def sound_of(timeline: Timeline, now: float) -> Sound:
 
 
 def carrier_of(reception: Reception, now: float) -> str:
-    """What brings the voice."""
-    if reception.carrier.rtp_works(now):
+    """What brings things to us."""
+    if reception.carrier.rtp_alive(now):
         return "rtp"
     return "socket" if reception.carrier.over_socket(now) else ""
 

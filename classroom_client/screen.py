@@ -6,6 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -91,9 +92,23 @@ class PageDump:
         self._picture = picture
         self._shown_at_ms = shown_at_ms
         self._list: list[dict[str, object]] = []
+        self._writer = ThreadPoolExecutor(1, "hallcast-pages")
 
     def shown(self, shown: Shown) -> None:
-        """Keep one."""
+        """Keep one, in a thread: disks are slow, and the sound goes on."""
+        self._writer.submit(self._keep, shown, self._shown_at_ms())
+
+    def close(self) -> None:
+        """Wait until all is written."""
+        self._writer.shutdown()
+
+    def _keep(self, shown: Shown, shown_at_ms: int) -> None:
+        try:
+            self._write(shown, shown_at_ms)
+        except OSError as error:
+            log.error("page %d cannot be kept: %s", shown.page, error)
+
+    def _write(self, shown: Shown, shown_at_ms: int) -> None:
         found = self._picture(shown.digest)
         if found is None:
             log.warning("page %d was shown but cannot be read back", shown.page)
@@ -102,5 +117,5 @@ class PageDump:
         ending = _ENDINGS.get(media_type) or re.sub(r"[^a-z0-9]", "", media_type.rpartition("/")[2]) or "bin"
         name = f"{shown.t_ms:09d}-page-{shown.page:03d}-tier-{shown.tier}.{ending}"
         (self._folder / name).write_bytes(data)
-        self._list.append({**asdict(shown), "shown_at_ms": self._shown_at_ms(), "file": name})
+        self._list.append({**asdict(shown), "shown_at_ms": shown_at_ms, "file": name})
         (self._folder / "pages.json").write_text(json.dumps(self._list, indent=1) + "\n", encoding="utf-8")

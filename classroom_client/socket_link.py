@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
@@ -11,6 +12,7 @@ from typing import Self
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
+from classroom_client.dialling import first_to_stand
 from classroom_client.meter import LinkMeter
 from classroom_client.reaching import reach
 from lecture.errors import CloseCode, HallcastError, ProtocolError
@@ -24,6 +26,12 @@ log = logging.getLogger("hallcast.hall")
 _CLOSE_TIMEOUT_S = 2.0
 _QUEUE_MESSAGES = 200
 _ACK_CHECK_S = 0.5
+_DIAL_EVERY_S = 1.0
+_DIAL_FOR_S = 120.0
+_HANDSHAKE_S = 4.0  # so long an attempt that reached TCP is alone; a fresh one may find a better moment of the line
+_WATCH_EVERY_S = 0.5
+_DEAF_S = 25.0
+"""A socket from which nothing comes for so long is given up although RTP lives: the relay must hear us."""
 
 
 class LinkDown(Exception):
@@ -46,10 +54,20 @@ class SocketLink:
 
     :param meter: gets every byte that comes and goes.
     :param open_timeout_s: for TLS and the WebSocket's handshake, once TCP stands.
+    :param ping_interval_s: after so long a silence of the socket it is asked for a sign of life.
+    :param ping_timeout_s: so much later it is given up, unless RTP lives.
+    :param rtp_heard_s: when the last packet came over RTP.
     """
 
     def __init__(
-        self, url: str, meter: LinkMeter, *, open_timeout_s: float, ping_interval_s: float, ping_timeout_s: float
+        self,
+        url: str,
+        meter: LinkMeter,
+        *,
+        open_timeout_s: float,
+        ping_interval_s: float,
+        ping_timeout_s: float,
+        rtp_heard_s: Callable[[], float] = lambda: -math.inf,
     ) -> None:
         self.session = HallSession(Side.CLIENT)
         self._url = url
@@ -58,39 +76,58 @@ class SocketLink:
         self._open_timeout_s = open_timeout_s
         self._ping_interval_s = ping_interval_s
         self._ping_timeout_s = ping_timeout_s
+        self._rtp_heard_s = rtp_heard_s
+        self._heard_s = -math.inf
+        self._reached_s = -math.inf
         self._connection: ClientConnection | None = None
         # Control messages to the relay. Full means that the link takes nothing: then reports are dropped, and
         # anything else gives the link up (it would be asked for again on the next one).
         self._outgoing: asyncio.Queue[str] = asyncio.Queue(_QUEUE_MESSAGES)
 
     async def __aenter__(self) -> Self:
-        meter, tls = self._meter, self._tls
+        try:
+            self._connection = await first_to_stand(
+                self._open,
+                lambda connection: connection.close(),
+                every_s=_DIAL_EVERY_S,
+                give_up_s=_DIAL_FOR_S,
+                hold=lambda: _now() - self._reached_s < _HANDSHAKE_S,
+            )
+        except (OSError, InvalidHandshake) as error:  # a TimeoutError is an OSError
+            raise LinkDown(type(error).__name__) from error
+        except InvalidURI as error:
+            raise SocketRefused("relay_strange", "The relay gave an address that cannot be used.") from error
+        self._heard_s = _now()
+        return self
+
+    async def _open(self) -> ClientConnection:
+        """One attempt.
+
+        :raises OSError: nobody was reached; InvalidHandshake, InvalidURI: what answers is no hall socket.
+        """
+        link, meter, tls = self, self._meter, self._tls
 
         class CountingConnection(ClientConnection):
             """Counts bytes below the compression."""
 
             def data_received(self, data: bytes) -> None:
+                link._heard_s = _now()
                 meter.socket_received(len(data), tls=tls)
                 super().data_received(data)
 
-        try:
-            sock = await reach(self._url)
-            self._connection = await connect(
-                self._url,
-                sock=sock,
-                create_connection=CountingConnection,
-                open_timeout=self._open_timeout_s,
-                close_timeout=_CLOSE_TIMEOUT_S,
-                ping_interval=self._ping_interval_s,
-                ping_timeout=self._ping_timeout_s,
-                max_size=self.session.max_receive_bytes,
-                proxy=True if sock is None else None,
-            )
-        except (OSError, TimeoutError, InvalidHandshake) as error:
-            raise LinkDown(type(error).__name__) from error
-        except InvalidURI as error:
-            raise SocketRefused("relay_strange", "The relay gave an address that cannot be used.") from error
-        return self
+        sock = await reach(self._url)
+        if sock is not None:
+            self._reached_s = _now()
+        return await connect(
+            self._url,
+            sock=sock,
+            create_connection=CountingConnection,
+            open_timeout=self._open_timeout_s,
+            close_timeout=_CLOSE_TIMEOUT_S,
+            ping_interval=None,
+            max_size=self.session.max_receive_bytes,
+            proxy=True if sock is None else None,
+        )
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -124,7 +161,7 @@ class SocketLink:
         :raises LinkDown: at the end of the link; SocketRefused: the relay wants us no more.
         """
         self.send(hello)
-        await until_first(self._read(handle), self._write(), self._acknowledge())
+        await until_first(self._read(handle), self._write(), self._acknowledge(), self._watch())
 
     async def _read(self, handle: Callable[[Message | Frame], Awaitable[None]]) -> None:
         connection = self._open_connection()
@@ -169,8 +206,30 @@ class SocketLink:
             await asyncio.sleep(_ACK_CHECK_S)
             self._send_ack()
 
+    async def _watch(self) -> None:
+        """Ask a silent socket for a sign of life; give it up when none comes and RTP is silent as well.
+
+        :raises LinkDown: ``silent``.
+        """
+        connection = self._open_connection()
+        pinged_s = -math.inf
+        try:
+            while True:
+                await asyncio.sleep(_WATCH_EVERY_S)
+                now = _now()
+                silent_s = now - self._heard_s
+                both_s = now - max(self._heard_s, self._rtp_heard_s())
+                if both_s > self._ping_interval_s + self._ping_timeout_s or silent_s > _DEAF_S:
+                    raise LinkDown("silent")
+                if silent_s > self._ping_interval_s and now - pinged_s > self._ping_interval_s:
+                    pinged_s = now
+                    await connection.ping()
+        except ConnectionClosed:
+            # The reader learns the same and knows more about it.
+            await asyncio.Event().wait()
+
     def _send_ack(self) -> None:
-        ack = self.session.ack_due(asyncio.get_running_loop().time())
+        ack = self.session.ack_due(_now())
         if ack is not None:
             if self._outgoing.full():
                 raise LinkDown("takes nothing")
@@ -191,3 +250,7 @@ def _ending(code: int | None, refusal: ErrorMessage | None) -> Exception:
         text = refusal.text if refusal else "This hall and the relay speak different versions of the protocol."
         return SocketRefused(error_id or "version_unsupported", text)
     return LinkDown(error_id or f"closed ({code})")
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

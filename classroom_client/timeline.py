@@ -84,6 +84,7 @@ class Timeline:
     :ivar delay_ms: the playout delay wanted now; may be changed at any time and is reached by stretching.
     :ivar tempo: how fast it plays.
     :ivar from_the_start: the hall was there before the lecture: it hears the first frame, however late it comes.
+    :ivar held: a stall does not end while this is true: there is no live voice, and what comes of it is played later.
     :ivar stalled_since: when the present stall began, None while sound goes on.
     :ivar skipped_ms: lecture time that was jumped over to get to the live edge.
     """
@@ -94,6 +95,7 @@ class Timeline:
         self.delay_ms = settings.delay_ms
         self.tempo = Tempo(voice, settings.max_speed)
         self.from_the_start = False
+        self.held = False
         self._at = 0 if resume_at_ms is None else _grid(resume_at_ms)
         self._running = resume_at_ms is not None
         self.stalled_since: float | None = None
@@ -198,6 +200,8 @@ class Timeline:
 
     def _may_resume(self, live: float | None, now: float) -> bool:
         """A stall ends when enough is there that it will not begin again at once: the longer it was, the more."""
+        if self.held:
+            return False
         stalled_ms = 0.0 if self.stalled_since is None else (now - self.stalled_since) * 1000
         ready = self._voice.ready_until(self._at)
         at_edge = live is not None and ready >= live - self.delay_ms

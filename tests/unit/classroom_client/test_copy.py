@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from pathlib import Path
 
@@ -67,12 +68,13 @@ def test_half_a_picture_is_gone_on_with_where_it_stopped(tmp_path: Path) -> None
     data = bytes(range(256)) * 20
     digest = hashlib.sha256(data).hexdigest()
     copy = HallCopy.open(tmp_path, "waves")
-    assert not copy.keep_blob_part(BlobFrame(digest, "image/avif", 0, len(data), data[:3000]))
+    assert not copy.keep_blob_part(digest, "image/avif", 0, len(data), data[:3000])
     again = reopened(copy, tmp_path)
     assert again.have().blobs == ((digest, 3000),)
-    assert again.keep_blob_part(BlobFrame(digest, "image/avif", 3000, len(data), data[3000:]))
+    assert again.keep_blob_part(digest, "image/avif", 3000, len(data), data[3000:])
     assert again.picture(digest) == (data, "image/avif")
     assert again.complete_blobs() == [digest]
+    assert base64.urlsafe_b64decode(again.have().complete).hex() == digest[:12]
     assert again.picture("0" * 64) is None
     again.close(finished=False)
     copy.close(finished=False)

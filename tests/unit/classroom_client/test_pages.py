@@ -128,6 +128,7 @@ def test_dump_keeps_every_picture_that_came_on(tmp_path: Path) -> None:
         screen.update(heard_ms)
     made.blob_complete(digest(1, 2))
     screen.update(1080)
+    dump.close()
     listed = json.loads((tmp_path / "pages.json").read_text())
     assert [(item["t_ms"], item["heard_ms"], item["page"], item["tier"]) for item in listed] == [
         (960, 960, 1, 1),
@@ -140,4 +141,5 @@ def test_dump_keeps_every_picture_that_came_on(tmp_path: Path) -> None:
 def test_dump_survives_a_picture_that_cannot_be_read(tmp_path: Path) -> None:
     dump = PageDump(tmp_path, lambda _: None, lambda: 0)
     dump.shown(Shown(0, 0, DECK, 1, 1, digest(1, 1)))
+    dump.close()
     assert not (tmp_path / "pages.json").exists()
