@@ -81,3 +81,30 @@ def unpack(payload: bytes) -> list[RedBlock]:
         at += length
     blocks.append(RedBlock(primary_type, 0, bytes(payload[at:])))
     return blocks
+
+
+class Redundancy:
+    """Payloads of one source of audio, each with the frame before it as long as that is wanted.
+
+    :param payload_type: of the frames.
+    :param red_payload_type: of redundant payloads; ``None`` where the receiver takes none.
+    :ivar wanted: whether frames are to be repeated from now on.
+    """
+
+    def __init__(self, payload_type: int, red_payload_type: int | None) -> None:
+        self.wanted = False
+        self._payload_type = payload_type
+        self._red_payload_type = red_payload_type
+        self._before: tuple[int, bytes] | None = None
+
+    def payload(self, frame: bytes, timestamp: int) -> tuple[bytes, int | None]:
+        """What to send for the next frame, and its payload type where that is not the usual one.
+
+        :param timestamp: of any width, in the source's clock rate.
+        """
+        if self._red_payload_type is None:
+            return frame, None
+        before, self._before = self._before, (timestamp, frame)
+        if not self.wanted or before is None:
+            return frame, None
+        return pack(frame, [(timestamp - before[0], before[1])], self._payload_type), self._red_payload_type

@@ -39,6 +39,7 @@ class Fanout:
             max_video_codecs=len(codecs),
             h264_profile=self._camera.h264_profile,
             transport_cc=True,
+            red=not hall,
             data=hall,
         )
 

@@ -167,6 +167,7 @@ class Subscriber:
         )
         if self.voice is not None:
             self.voice.wanted_kbps = self.choice.voice_kbps
+            self.voice.protect(estimator.loss, estimator.sustained_kbps(now))
         if camera is not None:
             camera.turn(self.choice.camera_kbps if self.outlet.open else 0)
 

@@ -9,6 +9,7 @@ from lecture.log import Span
 from lecture.tracks import VOICE_FRAME_MS
 from relay.adaptation.pacer import Class
 from relay.media.rtp_outlet import RtpOutlet
+from transport.red import Redundancy
 from transport.rtcp import Nack, RtcpPacket
 from transport.sdp import HALLCAST_VOICE, NegotiatedMedia
 from transport.send import SendStream
@@ -19,6 +20,9 @@ RESEND_BYTES_PER_S = 6_000
 thin link carries. What is not sent again is a gap, which the hall fetches from the log."""
 MAX_RESENDS = 64
 """Resends that wait for their turn; beyond that the oldest is dropped, and asked for again if it is still needed."""
+REDUNDANT_FROM_LOSS, REDUNDANT_TO_LOSS = 0.03, 0.015
+REDUNDANT_BUDGET = 3.0
+"""Frames are sent twice to a player whose link loses that much, where it carries so many times the voice's rung."""
 UNHEARD_MS = 15_000
 """Voice sent so long ago has arrived, or has been asked for from the log."""
 
@@ -41,6 +45,7 @@ class VoiceSender:
         self.sent_kbps = 0
         self.end_ms = 0
         self.on = True
+        self._redundancy = Redundancy(media.codec.payload_type, media.red_payload_type)
         self.began_ms: int | None = None
         self._outlet = outlet
         self._remembers = transport_cc and self.packed
@@ -63,7 +68,8 @@ class VoiceSender:
         if kbps not in payloads:
             kbps = self.sent_kbps if self.sent_kbps in payloads else max(payloads)
         marker = t_ms - self.end_ms > PAUSE_MS or not self.end_ms
-        packet = self.stream.send(payloads[kbps], t_ms * 48, marker, now)
+        payload, payload_type = self._redundancy.payload(payloads[kbps], t_ms * 48)
+        packet = self.stream.send(payload, t_ms * 48, marker, now, payload_type)
         if self.began_ms is None:
             self.began_ms = t_ms
         self.sent_kbps = kbps
@@ -74,6 +80,11 @@ class VoiceSender:
         number = packet[2] << 8 | packet[3]
         self._unheard[number] = t_ms, self.end_ms
         self._outlet.send(packet, Class.VOICE, now, number)
+
+    def protect(self, fraction_lost: float, budget_kbps: float) -> None:
+        """Follow the link's loss: a standard player, which cannot wait for what is lost, gets each frame twice."""
+        least = REDUNDANT_TO_LOSS if self._redundancy.wanted else REDUNDANT_FROM_LOSS
+        self._redundancy.wanted = fraction_lost > least and budget_kbps >= REDUNDANT_BUDGET * self.wanted_kbps
 
     def arrived(self, number: int) -> None:
         """The packet of this number has arrived."""

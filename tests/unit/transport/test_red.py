@@ -41,6 +41,23 @@ def test_what_is_packed_is_unpacked(primary: bytes, copies: list[tuple[int, byte
     assert {block.payload_type for block in blocks} == {payload_type}
 
 
+def test_frames_are_repeated_while_that_is_wanted() -> None:
+    redundancy = red.Redundancy(111, 63)
+    assert redundancy.payload(b"a", 1 << 33) == (b"a", None)
+    redundancy.wanted = True
+    assert redundancy.payload(b"b", (1 << 33) + 2880) == (red.pack(b"b", [(2880, b"a")], 111), 63)
+    # After a pause the frame before is too old to say.
+    assert redundancy.payload(b"c", (1 << 33) + 60_000) == (red.pack(b"c", [], 111), 63)
+    redundancy.wanted = False
+    assert redundancy.payload(b"d", (1 << 33) + 62_880) == (b"d", None)
+
+
+def test_a_receiver_that_takes_none_gets_none() -> None:
+    redundancy = red.Redundancy(111, None)
+    redundancy.wanted = True
+    assert [redundancy.payload(frame, at) for at, frame in ((0, b"a"), (2880, b"b"))] == [(b"a", None), (b"b", None)]
+
+
 @pytest.mark.parametrize(
     "payload", [b"", b"\xef", b"\xef\0\0", b"\xef\0\0\1", b"\xef\0\0\2\x6fx", b"\xef\0\0\0" * 32 + b"\x6f"]
 )
