@@ -28,7 +28,7 @@ test:  ## run every test (unit, network, real browser)
 	@scripts/setup.sh dev
 ifeq ($(ARGS),)
 	$(PY) -m pytest -n 2 --dist loadfile -m "not realtime"
-	$(PY) -m pytest -m realtime
+	$(PY) -m pytest -n 2 --dist loadgroup -m realtime
 else
 	$(PY) -m pytest $(ARGS)
 endif

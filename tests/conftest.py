@@ -14,8 +14,8 @@ settings.load_profile("quick")
 
 
 def pytest_configure() -> None:
-    """What runs in the background (``nohup``, ``&``, CI) inherits ignored signals, and so would the parts that tests stop
-    by signals."""
+    """What runs in the background (``nohup``, ``&``, CI) inherits ignored signals, and so would the parts that tests
+    stop by signals."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
@@ -23,7 +23,11 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test with a browser listens or looks in real time."""
+    """Every test with a browser listens or looks in real time. One browser at a time: two of them starve each other,
+    but what listens without one goes along beside it."""
     for item in items:
         if "interop" in item.path.parts:
             item.add_marker(pytest.mark.realtime)
+        if item.get_closest_marker("realtime"):
+            group = "browser" if "interop" in item.path.parts else "parts"
+            item.add_marker(pytest.mark.xdist_group(group))
