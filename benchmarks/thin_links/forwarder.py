@@ -83,7 +83,11 @@ def kind_of(packet: bytes) -> str:
         return "tcp"
     if packet[9] != 17:
         return "other"
-    data = packet[(packet[0] & 15) * 4 + 8 :]
+    return kind_of_udp(packet[(packet[0] & 15) * 4 + 8 :])
+
+
+def kind_of_udp(data: bytes) -> str:
+    """The same for what a UDP packet carries."""
     if len(data) < 2:
         return "udp"
     first = data[0]

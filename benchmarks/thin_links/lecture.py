@@ -11,13 +11,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import sys
 import time
-import tomllib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,6 +25,7 @@ from benchmarks.thin_links.forwarder import RELAY_ADDRESS, new_network_namespace
 from benchmarks.thin_links.links import LINKS, Link
 from benchmarks.thin_links.machine import Watch
 from benchmarks.thin_links.material import Material, Sources, prepare
+from benchmarks.thin_links.process import BenchError, Part, part
 from lecture.decks import PageImage, read_deck_event
 from lecture.entries import Kind, unpack_event
 from lecture.errors import LectureFileError
@@ -43,95 +42,11 @@ _END_S = 90.0
 _LOOK_EVERY_S = 0.25
 
 
-class BenchError(Exception):
-    """The lecture could not be held."""
-
-
-@dataclass
-class Part:
-    """A process and the JSON lines that it printed, each with ``at_s``, the monotonic second it was read."""
-
-    name: str
-    process: asyncio.subprocess.Process
-    folder: Path
-    said: list[dict[str, Any]] = field(default_factory=list)
-    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
-
-    async def read(self) -> None:
-        """Keep reading until the process ends."""
-        assert self.process.stdout is not None
-        with (self.folder / f"{self.name}.jsonl").open("w", encoding="utf-8") as log:
-            async for line in self.process.stdout:
-                try:
-                    event = json.loads(line)
-                except ValueError:
-                    continue
-                if not isinstance(event, dict):
-                    continue
-                event["at_s"] = time.monotonic()
-                log.write(json.dumps(event, ensure_ascii=False) + "\n")
-                async with self._news:
-                    self.said.append(event)
-                    self._news.notify_all()
-        async with self._news:
-            self._news.notify_all()
-
-    async def heard(self, matches: Callable[[dict[str, Any]], bool], timeout_s: float) -> dict[str, Any]:
-        """The first line that matches, waiting for it.
-
-        :raises BenchError: it did not come.
-        """
-
-        def found() -> dict[str, Any] | None:
-            return next((event for event in self.said if matches(event)), None)
-
-        try:
-            async with asyncio.timeout(timeout_s), self._news:
-                await self._news.wait_for(lambda: found() is not None or self.process.stdout.at_eof())  # type: ignore[union-attr]
-        except TimeoutError:
-            pass
-        event = found()
-        if event is None:
-            raise BenchError(f"{self.name}: exit status {self.process.returncode}; last said: {self.said[-3:]}")
-        return event
-
-    async def named(self, name: str, timeout_s: float) -> dict[str, Any]:
-        """The first event of that name."""
-        return await self.heard(lambda event: event.get("event") == name, timeout_s)
-
-
-@asynccontextmanager
-async def part(name: str, words: list[str], folder: Path, log: IO[bytes]) -> AsyncIterator[Part]:
-    """Run a process in ``folder``; it is stopped on leaving."""
-    environment = {key: value for key, value in os.environ.items() if "proxy" not in key.lower()}
-    process = await asyncio.create_subprocess_exec(
-        *words,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=log,
-        env=environment,
-        start_new_session=True,
-        limit=1 << 20,
-    )
-    running = Part(name, process, folder)
-    reading = asyncio.create_task(running.read())
-    try:
-        yield running
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), 10)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
-        await reading
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is to be held.
 
+    :param in_process: the link is emulated in the hall's process instead of between namespaces; needs no rights.
     :param hall_words: further words of ``hallcast join``; ``stream_words`` of ``hallcast stream``.
     """
 
@@ -142,6 +57,7 @@ class Plan:
     folder: Path
     sources: Sources
     camera: bool = True
+    in_process: bool = False
     hall_words: tuple[str, ...] = ()
     stream_words: tuple[str, ...] = ()
 
@@ -156,8 +72,7 @@ async def hold(plan: Plan) -> None:
     material = await asyncio.to_thread(prepare, plan.sources, link, folder.parent / "material")
     async with AsyncExitStack() as stack:
         log = stack.enter_context((folder / "log.txt").open("wb"))
-        forwarder = await stack.enter_async_context(part("forwarder", _forwarder_words(plan), folder, log))
-        ready = await forwarder.named("ready", _START_S)
+        network = await _network(plan, stack, log)
         relay = await stack.enter_async_context(part("relay", _relay_words(plan), folder, log))
         up = await relay.named("ready", _START_S)
         port = int(up["port"])
@@ -167,20 +82,22 @@ async def hold(plan: Plan) -> None:
         lecture_file = folder / "relay" / "lectures" / f"{handout['lecture']}.lecture"
         await _upload(http, handout, material)
         pages = await _rendered(lecture_file, material)
-        if not plan.prefetched:
-            _order(forwarder, do="apply")
-        hall_words = _hall_words(plan, int(ready["pid"]), port, str(handout["hall_code"]))
+        if network is not None and not plan.prefetched:
+            network.order(do="apply")
+        hall_words = _hall_words(plan, network, port, str(handout["hall_code"]))
         hall = await stack.enter_async_context(part("hall", hall_words, folder, log))
+        network = network or hall
+        if network is hall and not plan.prefetched:
+            network.order(do="apply")
         await hall.heard(lambda event: event.get("link") == "up", _START_S)
         if plan.prefetched:
             await _fetched(folder / "hall", pages)
-            _order(forwarder, do="apply")
+            network.order(do="apply")
         await asyncio.sleep(_SETTLE_S)
-        lecturer = await stack.enter_async_context(
-            part("lecturer", _stream_words(plan, port, handout, material), folder, log)
-        )
+        stream_words = _stream_words(plan, port, handout, material)
+        lecturer = await stack.enter_async_context(part("lecturer", stream_words, folder, log))
         first_word = await lecturer.named("page", _START_S)
-        _order(forwarder, do="begin", at=first_word["at_s"])
+        network.order(do="begin", at=first_word["at_s"])
         watch = Watch({"relay": relay.process.pid, "hall": hall.process.pid, "lecturer": lecturer.process.pid})
         watching = asyncio.create_task(watch.run(http))
         try:
@@ -189,6 +106,7 @@ async def hold(plan: Plan) -> None:
             complete = await _until_done(hall, rest_s)
         finally:
             watching.cancel()
+        ready = await network.named("ready", _START_S)
         facts = {
             "link": link.name,
             "prefetched": plan.prefetched,
@@ -201,36 +119,53 @@ async def hold(plan: Plan) -> None:
             "first_word_s": first_word["at_s"],
             "boot_minus_monotonic_s": time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic(),
             "hall_done": complete,
+            "in_process": plan.in_process,
             "forwarder_realtime": ready["realtime"],
             "machine": watch.facts(),
         }
     (folder / "facts.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
+async def _network(plan: Plan, stack: AsyncExitStack, log: IO[bytes]) -> Part | None:
+    """The forwarder between two namespaces; None where the link lives in the hall's process."""
+    if plan.in_process:
+        return None
+    forwarder = await stack.enter_async_context(part("forwarder", _link_words(plan, "forwarder"), plan.folder, log))
+    await forwarder.named("ready", _START_S)
+    return forwarder
+
+
 def _read(path: Path) -> str:
     return path.read_text(encoding="ascii").strip()
 
 
-def _forwarder_words(plan: Plan) -> list[str]:
-    words = [sys.executable, "-m", "benchmarks.thin_links.forwarder", "--link", plan.link.name]
+def _link_words(plan: Plan, module: str) -> list[str]:
+    words = [sys.executable, "-m", f"benchmarks.thin_links.{module}", "--link", plan.link.name]
     words += ["--seed", str(plan.seed), "--log", str(plan.folder / "link.jsonl")]
     return [*words, "--short"] if plan.short else words
 
 
 def _relay_words(plan: Plan) -> list[str]:
     config = plan.folder / "relay.toml"
-    known = tomllib.loads(_CONFIG.read_text(encoding="utf-8"))
     # Not prefetched: the relay holds back what is not on the projector.
-    config.write_text("" if plan.prefetched or "halls" not in known else "[halls]\nprefetch = false\n")
-    words = [sys.executable, "-m", "hallcast", "relay", "--host", "0.0.0.0", "--port", "0", "--json"]
+    lines = ["[halls]", f"prefetch = {'true' if plan.prefetched else 'false'}"]
+    if plan.in_process:
+        lines += ["[network]", 'addresses = ["127.0.0.1"]']
+    config.write_text("\n".join(lines) + "\n", encoding="ascii")
+    host = "127.0.0.1" if plan.in_process else "0.0.0.0"
+    words = [sys.executable, "-m", "hallcast", "relay", "--host", host, "--port", "0", "--json"]
     return [*words, "--config", str(config), "--data", str(plan.folder / "relay")]
 
 
-def _hall_words(plan: Plan, forwarder_pid: int, port: int, code: str) -> list[str]:
-    words = ["nsenter", f"--net=/proc/{forwarder_pid}/ns/net", sys.executable, "-m", "hallcast", "join"]
-    words += ["--relay", f"http://{RELAY_ADDRESS}:{port}", "--code", code, "--name", "Hall 1", "--json"]
-    words += ["--keep", str(plan.folder / "hall"), "--headless", "--dump-voice", str(plan.folder / "heard.wav")]
-    return [*words, "--dump-pages", str(plan.folder / "pages"), *plan.hall_words]
+def _hall_words(plan: Plan, forwarder: Part | None, port: int, code: str) -> list[str]:
+    if forwarder is None:
+        words = [*_link_words(plan, "linked_hall"), "--relay", f"http://127.0.0.1:{port}"]
+    else:
+        words = ["nsenter", f"--net=/proc/{forwarder.process.pid}/ns/net", sys.executable, "-m", "hallcast", "join"]
+        words += ["--relay", f"http://{RELAY_ADDRESS}:{port}", "--headless"]
+    words += ["--code", code, "--name", "Hall 1", "--json", "--keep", str(plan.folder / "hall")]
+    words += ["--dump-voice", str(plan.folder / "heard.wav"), "--dump-pages", str(plan.folder / "pages")]
+    return [*words, *plan.hall_words]
 
 
 def _stream_words(plan: Plan, port: int, handout: dict[str, Any], material: Material) -> list[str]:
@@ -304,11 +239,6 @@ async def _fetched(keep: Path, digests: set[str]) -> None:
     raise BenchError("the hall did not fetch the deck before the lecture")
 
 
-def _order(forwarder: Part, **order: object) -> None:
-    assert forwarder.process.stdin is not None
-    forwarder.process.stdin.write(json.dumps(order).encode() + b"\n")
-
-
 async def _until_done(hall: Part, timeout_s: float) -> bool:
     """Wait for the hall's receipt; a hall that does not end by itself is asked to."""
     try:
@@ -329,6 +259,7 @@ def main() -> int:
     parser.add_argument("--prefetched", action="store_true")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--no-camera", action="store_true")
+    parser.add_argument("--in-process", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--material", type=Path)
     parser.add_argument("--join", action="append", default=[], metavar="WORD", help="further words of `hallcast join`")
@@ -343,10 +274,12 @@ def main() -> int:
         args.out.resolve(),
         Sources.find(args.material),
         not args.no_camera,
+        args.in_process,
         tuple(args.join),
         tuple(args.stream),
     )
-    new_network_namespace()
+    if not plan.in_process:
+        new_network_namespace()
     try:
         asyncio.run(hold(plan))
     except (BenchError, httpx.HTTPError) as error:

@@ -162,6 +162,9 @@ class LossyLink:
         """Do something so many seconds from now, unless the link is closed before."""
         self._timers.append(asyncio.get_running_loop().call_later(seconds, action))
 
+    def seen(self, direction: LinkDirection, data: bytes) -> None:
+        """A UDP packet is about to enter a direction; for those who count what passes."""
+
     # -- lifetime ---------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
@@ -213,6 +216,7 @@ class _UdpForwarder:
             self._carry(self._link.down, self._front, data, near)
 
     def _carry(self, direction: LinkDirection, sock: socket.socket, data: bytes, to: Address) -> None:
+        self._link.seen(direction, data)
         if self._link.udp_blocked:
             direction.counters.blocked += 1
             return
