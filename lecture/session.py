@@ -203,6 +203,8 @@ class HallSession(Session):
     _client_words = codec.HALL_TO_RELAY
     _relay_words = codec.RELAY_TO_HALL
 
+    ACK_FROM_BYTES = 1024
+    ACK_APART_S = 0.2
     ACK_EVERY_BYTES = 4096
     ACK_EVERY_S = 1.0
 
@@ -212,6 +214,7 @@ class HallSession(Session):
         self.frame_bytes_received = 0
         self.frame_bytes_acknowledged = 0
         self._ack_waits_since: float | None = None
+        self._acked_at = float("-inf")
 
     @property
     def unacknowledged_bytes(self) -> int:
@@ -240,7 +243,8 @@ class HallSession(Session):
         return [] if isinstance(frame, UnknownFrame) else [frame]
 
     def ack_due(self, now: float) -> str | None:
-        """The ``ack`` to send now, if 4 kB or 1 s of unacknowledged data came in (client side).
+        """The ``ack`` to send now (client side): if 1 kB came in and the last one is 0.2 s ago (so that a relay can
+        keep a thin link's queue short), if 4 kB came in, or if anything did a second ago.
 
         :param now: monotonic seconds.
         """
@@ -249,8 +253,10 @@ class HallSession(Session):
             return None
         if self._ack_waits_since is None:
             self._ack_waits_since = now
-        if waiting < self.ACK_EVERY_BYTES and now - self._ack_waits_since < self.ACK_EVERY_S:
+        soon = waiting >= self.ACK_FROM_BYTES and now - self._acked_at >= self.ACK_APART_S
+        if not soon and waiting < self.ACK_EVERY_BYTES and now - self._ack_waits_since < self.ACK_EVERY_S:
             return None
+        self._acked_at = now
         return self.send(m.Ack(self.frame_bytes_received))
 
     def _received(self, message: Message) -> None:

@@ -8,6 +8,8 @@ import { LectureClock } from "./lecture-clock.js";
 import { PROTOCOL_VERSION, RequestError, parseErrorBody, socketUrl } from "./protocol.js";
 import { RelaySocket } from "./socket.js";
 
+const ACK_FROM_BYTES = 1024;
+const ACK_APART_MS = 200;
 const ACK_EVERY_BYTES = 4096;
 const ACK_EVERY_MS = 1000;
 /** A live relay tells the time every second. */
@@ -60,6 +62,7 @@ export class HallSession {
     /** Bytes the socket brought, of all connections. */
     this.bytes_received = 0;
     this._unacked_bytes = 0;
+    this._acked_at_ms = -Infinity;
     this._connection_bytes = 0;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this._ackTimer = undefined;
@@ -161,7 +164,9 @@ export class HallSession {
     this.bytes_received += data.byteLength;
     this._connection_bytes += data.byteLength;
     this._unacked_bytes += data.byteLength;
-    if (this._unacked_bytes >= ACK_EVERY_BYTES) this._ack();
+    const apart_ms = performance.now() - this._acked_at_ms;
+    const soon = this._unacked_bytes >= ACK_FROM_BYTES && apart_ms >= ACK_APART_MS;
+    if (soon || this._unacked_bytes >= ACK_EVERY_BYTES) this._ack();
     else this._ackTimer ??= setTimeout(() => this._ack(), ACK_EVERY_MS);
     const frame = parseBlobFrame(data);
     if (frame && this.blobs.add(frame)) this._onChange("page");
@@ -171,6 +176,7 @@ export class HallSession {
     clearTimeout(this._ackTimer);
     this._ackTimer = undefined;
     this._unacked_bytes = 0;
+    this._acked_at_ms = performance.now();
     this._socket.send("ack", { bytes: this._connection_bytes });
   }
 

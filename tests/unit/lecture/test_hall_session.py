@@ -245,7 +245,7 @@ def test_an_unknown_frame_is_ignored_but_counted() -> None:
     assert relay.unacknowledged_bytes == 0
 
 
-def test_acks_come_every_4_kb_or_every_second() -> None:
+def test_acks_come_every_4_kb_or_every_second_and_with_1_kb_five_times_a_second() -> None:
     client, relay = hall_pair()
     small = wire.pack_blob(DIGEST, "image/avif", 0, len(PAGE), PAGE[:100])
     assert client.ack_due(now=0.0) is None
@@ -261,6 +261,10 @@ def test_acks_come_every_4_kb_or_every_second() -> None:
     client.receive_binary(relay.send_binary(big))
     assert client.ack_due(now=20.0) is not None
     assert relay.unacknowledged_bytes == len(big)
+    middling = wire.pack_blob(DIGEST, "image/avif", 0, len(PAGE), PAGE[:1200])
+    client.receive_binary(relay.send_binary(middling))
+    assert client.ack_due(now=20.1) is None
+    assert client.ack_due(now=20.3) is not None
 
 
 @pytest.mark.parametrize("total", [101, 49])

@@ -67,7 +67,8 @@ def test_versions_kinds_and_limits_are_the_codes() -> None:
     frames = section("7")
     assert f"{wire.MAX_BLOB_BYTES:,}" in frames
     assert all(f"{number} `{name}`" in frames for number, name in wire.MEDIA_TYPES.items())
-    assert HallSession.ACK_EVERY_BYTES == 4096
+    assert (HallSession.ACK_FROM_BYTES, HallSession.ACK_APART_S) == (1024, 0.2)
+    assert (HallSession.ACK_EVERY_BYTES, HallSession.ACK_EVERY_S) == (4096, 1.0)
 
 
 def test_close_codes_are_the_codes() -> None:
