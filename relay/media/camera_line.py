@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -11,7 +10,7 @@ from lecture.entries import EncodedFrame, Entry, Kind
 from lecture.log import LectureLog
 from lecture.tracks import SOURCE_RUNG, Track
 from relay.media.camera_maker import CameraMaker, MadePicture
-from relay.media.camera_rungs import Feed
+from relay.media.camera_rungs import Feed, SourceRate
 from relay.media.camera_sender import CameraSender
 from relay.media.ingest import Source
 from transport.media_clock import MediaClock
@@ -23,7 +22,6 @@ CLOCK_RATE = 90_000
 REMEMBERED_TIMES = 64
 CHOOSE_EVERY_S = 5.0
 TELL_EVERY_S = 0.25
-RATE_STEP_KBPS = 20
 
 _CODEC = "camera_codec"
 _H264_PROFILE = "camera_h264_profile"
@@ -55,7 +53,7 @@ class CameraLine:
         self._chunks: Chunker | None = None
         self._choose_at = 0.0
         self._tell_at = 0.0
-        self._source_kbps = 0.0
+        self._source_rate = SourceRate()
         self._maker = CameraMaker(self._made)
 
     @property
@@ -131,13 +129,11 @@ class CameraLine:
     def _tell(self, now: float) -> None:
         """Tell the senders what the source takes, and the maker which rungs they take."""
         measured = self.source.kbps if self.source is not None else 0.0
-        # A camera's rate goes up and down by itself; not every dip is room for one more subscriber.
-        weight = 0.5 if measured > self._source_kbps else 0.02
-        self._source_kbps += (measured - self._source_kbps) * weight
-        kbps = math.ceil(self._source_kbps / RATE_STEP_KBPS) * RATE_STEP_KBPS if measured else self._camera_kbps
+        if measured:
+            self._source_rate.measured(measured)
         feeds: set[Feed] = set()
         for sender in self.senders:
-            sender.source_is(self.codec, kbps)
+            sender.source_is(self.codec, self._source_rate.kbps or self._camera_kbps)
             wanted = sender.wanted
             if wanted is None or not wanted.made or self.source is None:
                 continue
@@ -164,7 +160,7 @@ class CameraLine:
         # After a restart halls may come back before the camera does; they should still agree on its codec.
         self._log.set_meta(_CODEC, self.codec)
         self._log.set_meta(_H264_PROFILE, self.h264_profile or "")
-        self._source_kbps = 0.0
+        self._source_rate = SourceRate()
         self._clock = MediaClock(CLOCK_RATE, reference=self._voice_clock)
         self._times.clear()
         self._in_order = InOrder(self._wait_s)

@@ -6,6 +6,7 @@ measured best for the rate (``docs/benchmarks.md``); a camera smaller than that 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -114,3 +115,27 @@ class RungPace:
 
     def _backlog_bytes(self, t_ms: int) -> float:
         return max(0.0, self._level_bytes - max(0, t_ms - self._level_ms) * self._bytes_per_ms)
+
+
+class SourceRate:
+    """What a link must carry to take the source. A camera's rate goes up and down, and with each keyframe: the
+    figure stays where it is until the rate has truly changed, since each change of a feed costs a keyframe.
+
+    :ivar kbps: 0 before the first measurement.
+    """
+
+    _STEP_KBPS = 20
+    _ABOVE = 1.15
+    _MUCH_LESS = 0.55
+
+    def __init__(self) -> None:
+        self.kbps = 0
+        self._mean_kbps = 0.0
+
+    def measured(self, kbps: float) -> None:
+        """Its rate over the last second; call it four times a second."""
+        if not self._mean_kbps:
+            self._mean_kbps = kbps
+        self._mean_kbps += (kbps - self._mean_kbps) * (0.06 if kbps > self._mean_kbps else 0.02)
+        if not self._MUCH_LESS * self.kbps < self._mean_kbps < self.kbps:
+            self.kbps = math.ceil(self._ABOVE * self._mean_kbps / self._STEP_KBPS) * self._STEP_KBPS

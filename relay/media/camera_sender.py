@@ -23,7 +23,7 @@ KEYFRAME_QUEUE_S = 3.0
 
 MAX_QUEUE_PACKETS = 512
 SOURCE_ROOM = 1.15
-"""The source varies: it is begun only where this many times its rate are to be had, and left below its rate."""
+"""The source is begun only where this many times its rate are to be had, and left below its rate."""
 
 RESEND_SHARE = 0.4
 """Of the camera's rate, what its retransmission may cost beside it; a picture that is not completed waits for a

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.media.camera_rungs import BACKLOG_S, RUNGS, RungPace, fitted
+from relay.media.camera_rungs import BACKLOG_S, RUNGS, RungPace, SourceRate, fitted
 
 THIN = RUNGS[0]
 
@@ -55,3 +55,21 @@ def test_whatever_pictures_cost_what_is_queued_stays_short(sizes: list[int]) -> 
             backlog += size
             sent += size
     assert sent <= (60 * 66 + BACKLOG_S * 1000) * bytes_per_ms + 6000
+
+
+def test_the_sources_rate_stays_where_it_is_while_it_only_wavers() -> None:
+    rate = SourceRate()
+    told = set()
+    for second in range(60):
+        kbps = 150 if second % 10 == 3 else 90 + 20 * (second % 2)
+        for _ in range(4):
+            rate.measured(kbps)
+            told.add(rate.kbps)
+    assert len(told) <= 2
+    assert 100 <= rate.kbps <= 140
+    for _ in range(400):
+        rate.measured(300)
+    assert 300 <= rate.kbps <= 380
+    for _ in range(800):
+        rate.measured(50)
+    assert 50 <= rate.kbps <= 200
