@@ -134,7 +134,9 @@ class HallOutbox:
     def _control(self, now: float) -> Message | None:
         if self._messages:
             return self._messages.popleft()
-        if now - self._clock_at >= self.clock_every_s:
+        # Nobody speaks: only the clock tells a hall how far the silence reaches, which it may pass over.
+        every_s = self.clock_every_s if self._stage.publisher_state == "live" else min(1.0, self.clock_every_s)
+        if now - self._clock_at >= every_s:
             self._clock_at = now
             clock = self.clock()
             if clock is not None:
