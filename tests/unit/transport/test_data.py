@@ -43,6 +43,9 @@ def test_small_messages_share_a_payload_and_cost_little() -> None:
     assert sender.undelivered() == [(EVENT, "one"), (EVENT, "two"), (EVENT, "drei")]
     sender.delivered(token)
     assert sender.undelivered() == []
+    sender.drop(sender.put("four", EVENT))
+    again = sender.put("five", EVENT)
+    assert [sender.is_pending(object_id) for object_id in (0, again - 1, again)] == [False, False, True]
 
 
 def test_a_large_frame_is_cut_and_its_losses_go_first() -> None:

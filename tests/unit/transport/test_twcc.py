@@ -319,3 +319,53 @@ def test_every_packet_has_its_fate(case: tuple[int, float, float, int, bool]) ->
         # Only what came before the first arrival is not spoken of.
         before = min(arrived, key=arrived.__getitem__)
         assert {one.token for one in acked} >= {number for number in arrived if number > before}
+
+
+@given(
+    st.sampled_from(STARTS),
+    st.lists(
+        st.one_of(
+            st.integers(1, 60),
+            st.tuples(
+                st.integers(0, 0xFFFF),
+                st.integers(0, 0xFFFFFF),
+                st.lists(st.none() | st.integers(-70_000, 70_000), min_size=1, max_size=60),
+            ),
+        ),
+        max_size=30,
+    ),
+)
+def test_feedback_that_makes_no_sense_does_no_harm(
+    first: int, steps: list[int | tuple[int, int, list[int | None]]]
+) -> None:
+    log = SentLog(first)
+    sent, now = 0, 0.0
+    acked: set[object] = set()
+    for step in steps:
+        now += 0.5
+        if isinstance(step, int):
+            for _ in range(step):
+                log.sent(10, now, sent)
+                sent += 1
+            continue
+        base, reference, arrivals = step
+        for one in log.feedback(rtcp.TransportFeedback(1, 2, base, 0, reference, tuple(arrivals)), now):
+            if one.arrival_s is not None:
+                assert one.token not in acked
+                acked.add(one.token)
+        assert 0 <= log.in_flight_bytes <= 10 * sent
+    log.overdue(now + 100, 0.1)
+    assert log.in_flight_bytes == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 0xFFFF), st.floats(0, 20)), max_size=60), st.booleans())
+def test_any_arrivals_make_feedback_that_can_be_read(arrivals: list[tuple[int, float]], overlap: bool) -> None:
+    recorder = FeedbackRecorder(9, overlap=overlap)
+    now = 0.0
+    for sequence, later_s in arrivals:
+        now += later_s
+        recorder.arrived(sequence, now)
+        if (data := recorder.poll(now)) is not None:
+            assert len(data) < 1200
+            assert all(isinstance(packet, rtcp.TransportFeedback) for packet in rtcp.parse(data))
+    assert not arrivals or math.isfinite(recorder.due_at) or recorder.poll(now + 10) is None
