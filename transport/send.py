@@ -22,6 +22,7 @@ HOLD_OFF_ROUND_TRIPS = 0.85
 Less than one, so that a receiver that repeats its request every 1.15 round trips is never refused for jitter's sake."""
 
 RESEND_BYTES_PER_S = 60_000.0
+MAX_RING_PACKETS = 4096
 
 _SHORTEST_HOLD_OFF_S = 0.02
 _UNKNOWN_HOLD_OFF_S = 0.15
@@ -94,7 +95,7 @@ class SendStream:
         transport_sequence_id: int | None = None,
         cname: str = "hallcast",
         ring_s: float = 10.0,
-        max_ring_packets: int = 4096,
+        max_ring_packets: int = MAX_RING_PACKETS,
         resend_bytes_per_s: float = RESEND_BYTES_PER_S,
         first_sequence: int | None = None,
     ) -> None:
@@ -159,6 +160,8 @@ class SendStream:
             resend_bytes_per_s=resend_bytes_per_s,
             extensions={mid_id: media.mid.encode()} if mid_id else rtp.NO_EXTENSIONS,
             transport_sequence_id=media.extensions.get(TRANSPORT_CC) if transport_cc else None,
+            # Data is sent again in other packets (transport.data_send): nothing of it is kept here.
+            max_ring_packets=0 if media.kind == "application" else MAX_RING_PACKETS,
         )
 
     def switch_format(self, payload_type: int, rtx_payload_type: int | None) -> None:

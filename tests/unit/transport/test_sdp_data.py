@@ -6,6 +6,7 @@ import pytest
 
 from tests.unit.transport.sdp_samples import LOCAL, offer_text
 from tests.unit.transport.test_sdp import lines_of
+from transport import rtcp
 from transport.sdp import (
     HALLCAST_DATA,
     TRANSPORT_CC,
@@ -55,6 +56,14 @@ def test_transport_wide_feedback_is_agreed_on_for_every_section_of_a_hall() -> N
         stream = SendStream.negotiated(theirs, transport_cc=True)
         assert stream.transport_sequence_offset == 17
         assert SendStream.negotiated(theirs).transport_sequence_offset is None
+
+
+def test_sent_data_is_not_kept_for_retransmission() -> None:
+    _, far, _ = agree(TO_HALL)
+    for media, answered in ((far[0], 1), (far[2], 0)):
+        stream = SendStream.negotiated(media, transport_cc=True)
+        number = int.from_bytes(stream.send(b"payload", 0, False, 0)[2:4], "big")
+        assert len(stream.handle_rtcp([rtcp.Nack(1, media.ssrc, (number,))], 5)) == answered
 
 
 def test_a_relay_that_takes_no_data_refuses_the_section() -> None:
