@@ -84,6 +84,7 @@ class RtpOutlet:
         self._on_outcomes = on_outcomes
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0  # uvloop's handle of a time that has come already does not know it
         self._train = (0, 0.0)
         self._pumping = False
         self._closed = False
@@ -207,9 +208,10 @@ class RtpOutlet:
     def _arm(self, at: float) -> None:
         timer = self._timer
         if timer is not None and not timer.cancelled():
-            if timer.when() <= at + SLACK_S:
+            if self._timer_at <= at + SLACK_S:
                 return
             timer.cancel()
+        self._timer_at = at
         self._timer = self._loop.call_at(at, self._due)
 
     def _due(self) -> None:
