@@ -66,7 +66,7 @@ class ScreenUpdate:
     """One step of a shared screen.
 
     :param share: which sharing; drawn at random when it begins.
-    :param number: 1 and up, rising by one in what a lecturer's program sends.
+    :param number: 1 and up, rising.
     :param since: needs the picture after this number or a later one below ``number``; 0: needs none.
     :param width: of the picture in pixels, as ``height``.
     :param stop: the screen is no longer shared.

@@ -53,7 +53,10 @@ class ScreenCanvas:
         if update.share != self.share:
             return update.is_whole
         fits = (update.width, update.height) == (self.width, self.height)
-        return update.number > self.number and (update.is_whole or (update.since <= self.number and fits))
+        if update.number <= self.number or self.stopped:
+            # After an end, which a relay may have set itself, a sharing may begin anew.
+            return update.number >= self.number and update.is_whole and self.stopped != update.stop
+        return update.is_whole or (update.since <= self.number and fits)
 
     def apply(self, update: ScreenUpdate) -> Mask:
         """Apply an update that :meth:`takes` says yes to; returns which tiles it has changed.

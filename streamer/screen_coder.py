@@ -121,6 +121,7 @@ class ScreenCoder:
     def begin_anew(self) -> None:
         """The next update shall need nothing before it: the relay does not have what came before."""
         self._is_anew = True
+        self._number += 1  # the relay may have ended the sharing with a number of its own
 
     def stop(self) -> ScreenUpdate | None:
         """The screen is no longer shared; None if nothing of it was ever sent."""

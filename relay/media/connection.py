@@ -10,6 +10,7 @@ from collections import deque
 from lecture.errors import CloseCode, HallcastError, ProtocolError, RefusedError
 from lecture.messages import Bye, Message
 from lecture.session import HallSession, LecturerSession
+from lecture.wire import Frame
 from relay.media.channel import Channel, ChannelClosed
 from relay.media.greeting import refuse
 from transport.tasks import until_first
@@ -65,6 +66,10 @@ class Connection(ABC):
     @abstractmethod
     async def handle(self, message: Message, now: float) -> None:
         """Act on one message of the client; may raise HallcastError, which ends the connection."""
+
+    def handle_frame(self, frame: Frame, now: float) -> None:
+        """Act on a binary frame that the session lets through."""
+        raise ProtocolError("frame_unexpected", "Nothing here takes binary frames.")
 
     @abstractmethod
     def next_item(self, now: float) -> Message | str | bytes | None:
@@ -127,7 +132,8 @@ class Connection(ABC):
             self.last_heard_s = now
             self._count_message(now)
             if isinstance(data, bytes):
-                self.session.receive_binary(data)
+                for frame in self.session.receive_binary(data):
+                    self.handle_frame(frame, now)
                 continue
             for message in self.session.receive_text(data):
                 if isinstance(message, Bye):

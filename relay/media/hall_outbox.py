@@ -14,9 +14,10 @@ from relay.adaptation.pacer import Class
 from relay.media.backfill import RECENT_MS, Backfill
 from relay.media.blob_push import BlobPush
 from relay.media.event_tail import EventCursor
+from relay.media.screen_push import ScreenPush
 from relay.media.stage import Stage
 
-BLOB_PART, VOICE = 3, 4
+BLOB_PART, VOICE, SCREEN_PART = 3, 4, 6
 """Kinds of binary frames that a hall has to say it takes."""
 MAX_MESSAGES = 256
 REPEATED_S = 10.0
@@ -54,6 +55,7 @@ class HallOutbox:
             parts=BLOB_PART in hello.frames,
             prefetch=stage.halls.prefetch,
         )
+        self.screen = ScreenPush(stage.screen, hello.have, taken=SCREEN_PART in hello.frames)
         self._stage = stage
         self._voice_frames = VOICE in hello.frames
         self._events = EventCursor(stage.tail, hello.have.after_seq, for_hall=True)
@@ -92,8 +94,8 @@ class HallOutbox:
 
     @property
     def page_waiting(self) -> bool:
-        """Whether something of the page that is shown now is yet to be sent."""
-        return bool(self._again[Class.PAGE]) or self.pages.waiting(urgent=True)
+        """Whether something of the page that is shown now is yet to be sent, or much of the screen."""
+        return bool(self._again[Class.PAGE]) or self.screen.late or self.pages.waiting(urgent=True)
 
     @property
     def voice_waiting(self) -> bool:
@@ -116,7 +118,7 @@ class HallOutbox:
                     return None
                 return self._voice(now, from_ms=self._stage.now_ms() - RECENT_MS)
             case Class.PAGE:
-                return self.pages.next(piece_bytes, urgent=True)
+                return self.screen.next(piece_bytes) or self.pages.next(piece_bytes, urgent=True)
             case Class.CATCH_UP:
                 return self._voice(now, from_ms=0)
             case Class.BULK:

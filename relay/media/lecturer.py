@@ -24,6 +24,7 @@ from lecture.messages import (
     Turn,
 )
 from lecture.session import LecturerSession
+from lecture.wire import Frame, ScreenFrame
 from relay.media.channel import Channel
 from relay.media.connection import Connection
 from relay.media.event_tail import EventCursor
@@ -64,6 +65,7 @@ class LecturerConnection(Connection):
         self._halls_at = 0.0
         self._pointer: Pointer | None = None
         self._pointer_at = 0.0
+        self._shares_screen = False
         self.control(
             LecturerWelcome(
                 v=session.version,
@@ -92,7 +94,7 @@ class LecturerConnection(Connection):
         except ProtocolError:
             raise
         except HallcastError as error:
-            self.control(ErrorMessage(error.error_id, error.text, fatal=False))
+            self._refused(error)
 
     def _handle(self, message: Message, now: float) -> None:
         if isinstance(message, Ping):
@@ -107,6 +109,30 @@ class LecturerConnection(Connection):
                 self._conductor.request_end()
             case Pointer() | Mark():
                 self._note(message, now)
+
+    def handle_frame(self, frame: Frame, now: float) -> None:
+        if not isinstance(frame, ScreenFrame):
+            return
+        try:
+            if self.role != "lecturer":
+                raise RefusedError("role_forbidden", "Only the lecturer may do this.", 403)
+            if self._stage.state == "ended":
+                raise RefusedError("lecture_ended", "The lecture has ended.", 410)
+            self._shares_screen = True
+            self._stage.screen.take(frame.update, frame.t_ms, now, self._refused)
+        except HallcastError as error:
+            self._refused(error)
+
+    def _refused(self, error: HallcastError) -> None:
+        self.control(ErrorMessage(error.error_id, error.text, fatal=False))
+
+    async def serve(self) -> None:
+        """Serve until it goes; see :meth:`Connection.serve`."""
+        try:
+            await super().serve()
+        finally:
+            if self._shares_screen:
+                self._stage.screen.gone(self._stage.now)
 
     def _note(self, message: Pointer | Mark, now: float) -> None:
         if self._stage.state == "ended":

@@ -70,13 +70,16 @@ class LiveLecture:
     async def run(self, ready: Callable[[], None]) -> None:
         """Be alive until :meth:`shut`; all tasks of the lecture live in here. Leaves the file closed."""
         unfollow = self.log.follow(self._appended)
+        self._stage.screen.on_change = self._people.screen_changed
         try:
             async with self._crew:
                 if self.state != "ended":
                     self._decks.resume()
                 ready()
                 try:
-                    await until_first(self._stage.recorder.run(), self._tick(), self._until_shut())
+                    await until_first(
+                        self._stage.recorder.run(), self._stage.screen.run(), self._tick(), self._until_shut()
+                    )
                 finally:
                     self._closing.set()
                     await self._people.send_away("relay_stopping")
@@ -241,6 +244,7 @@ class LiveLecture:
             for line in stage.voices.values():
                 line.tick(now)
             stage.fanout.tick(now, stage.clock.exact_ms(now))
+            stage.screen.tick(now)
             await asyncio.sleep(TICK_S if len(self._desk) or len(stage.fanout) else IDLE_TICK_S)
 
     def _media_came(self) -> None:

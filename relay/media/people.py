@@ -73,6 +73,11 @@ class People:
         for connection in (*self._halls, *self._lecturers):
             connection.wake()
 
+    def screen_changed(self) -> None:
+        """Halls may have something of the lecturer's screen to get."""
+        for hall in self._halls:
+            hall.wake()
+
     def tell_state(self) -> None:
         """Tell everybody how lecture and publisher are."""
         for connection in (*self._halls, *self._lecturers):

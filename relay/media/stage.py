@@ -20,6 +20,7 @@ from relay.media.lecture_clock import CLOCK_META_KEYS, LectureClock, read_boot_t
 from relay.media.overview import Overview
 from relay.media.recorder import Recorder
 from relay.media.roster import HallRoster
+from relay.media.screen_line import ScreenLine
 from relay.media.settings import HallSettings, LectureInfo, MediaSettings
 from relay.media.voice_line import IDLE_S, VoiceLine
 from transport.network import NetworkConfig
@@ -71,6 +72,7 @@ class Stage:
         for line in self.voices.values():
             line.resume(_voice_end_ms(file, line.track.track_id))
         self.camera = CameraLine(file, settings.voice_wait_s, settings.camera_kbps, exact_ms)
+        self.screen = ScreenLine(file, self.now_ms)
         self.fanout = Fanout(self.voices, self.camera)
         self._blobs: OrderedDict[str, Blob] = OrderedDict()
         self._voice_sent_ms: dict[str, int] = {}
