@@ -89,6 +89,8 @@ class Bench:
         self._there[kind] = number
         async with asyncio.timeout(JOIN_TIMEOUT_S):
             while sum(link["connected"] for link in self._links()) < sum(self._there.values()):  # noqa: ASYNC110
+                if self._child.returncode is not None:
+                    raise SystemExit("the clients' process has ended: see above")
                 await asyncio.sleep(0.3)
         await asyncio.sleep(SETTLE_S)
 
@@ -133,7 +135,8 @@ async def bench() -> AsyncIterator[Bench]:
                 await asyncio.sleep(SETTLE_S)
                 yield Bench(lecture, child)
             finally:
-                child.kill()
+                if child.returncode is None:
+                    child.kill()
                 await child.wait()
 
 

@@ -1,26 +1,43 @@
 """Take the pictures of docs/pictures from a running Hallcast: .venv/bin/python -m scripts.make_pictures
 
+All of them, or those of the parts that are named: ``lecture`` (hall window, replay), ``thin``, ``studio``.
+
 Needs Chromium, Xvfb and FFmpeg (`scripts/setup.sh dev`). The hall window is photographed on a screen of its own while
 the sample lecture runs, the studio while Chromium's fake devices publish, the replay from the lecture that has ended.
+The thin hall and the console are photographed with halls behind emulated links, one of which breaks.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from classroom_client.engine import Hall
+from classroom_client.settings import HallSettings
 from tests import sound
 from tests.interop.browser import Browser, chromium, until
 from tests.network import parts
+from tests.network.link import LinkSpec, Loss, LossyLink
 from tests.network.test_whole_lecture import stream_words
+from transport.network import NetworkConfig
 
 PICTURES = Path(__file__).resolve().parent.parent / "docs" / "pictures"
 SCREEN = "1366x768"
 LECTURE_S = 50
+THIN_LECTURE_S = 130
+OUTAGE_AT_S, OUTAGE_S = 60, 25
+OTHER_HALLS = {
+    "Jeju": LinkSpec(rate_kbps=300, delay_ms=300, loss=Loss.random(0.02)),
+    "Ulaanbaatar": LinkSpec(rate_kbps=48, delay_ms=400, loss=Loss.bursts(0.1, 4)),
+    "Tashkent": LinkSpec(rate_kbps=150, delay_ms=100, loss=Loss.bursts(0.1, 4)),
+    "Gangneung": LinkSpec(rate_kbps=64, delay_ms=300),
+}
+"""The halls beside the one in the window, and the links that they are behind, both ways."""
 
 
 @asynccontextmanager
@@ -70,7 +87,73 @@ async def hall_and_replay(url: str, data: Path, folder: Path, browser: Browser) 
     await replay.page.screenshot(path=PICTURES / "replay.png")
 
 
-async def studio(url: str, data: Path, browser: Browser) -> None:
+@asynccontextmanager
+async def quiet_hall(url: str, code: str, folder: Path, name: str, spec: LinkSpec) -> AsyncIterator[None]:
+    """A hall without a window behind a link of its own."""
+    async with LossyLink(seed=5, down=spec, up=spec) as link:
+        settings = HallSettings(
+            relay_url=f"http://127.0.0.1:{await link.tcp('127.0.0.1', int(url.rsplit(':', 1)[1]))}",
+            code=code,
+            keep=folder / name,
+            name=name,
+            heads=len(name) * 5,
+            camera=False,
+            udp=name != "Gangneung",
+            network=link.near(NetworkConfig(addresses=("127.0.0.1",))),
+        )
+        running = asyncio.create_task(Hall(settings, decode=False).run())
+        try:
+            yield
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+
+async def thin_halls_and_console(url: str, data: Path, folder: Path, browser: Browser) -> None:
+    """A hall's window behind a link of 100 kbit/s: live, in an outage, catching up; the console in that outage."""
+    material = parts.short_lecture(folder / "thin", seconds=THIN_LECTURE_S, pages=7)
+    handout = await parts.create_lecture(url, data, title="Starting a small business", course="Business 1")
+    code = str(handout["hall_code"])
+    console = await browser.open(f"{url}/console")
+    await console.page.fill("#token", (data / "staff.token").read_text().strip())
+    await console.page.keyboard.press("Enter")
+    async with AsyncExitStack() as stack:
+        display = await stack.enter_async_context(screen())
+        os.environ.update(DISPLAY=display, SDL_AUDIODRIVER="dummy")
+        pipe = asyncio.subprocess.PIPE
+        words = ("-m", "scripts.thin_hall_window", url, code, str(folder / "Busan"))
+        window = await asyncio.create_subprocess_exec(
+            sys.executable, *words, stdin=pipe, stdout=asyncio.subprocess.DEVNULL
+        )
+        stack.push_async_callback(window.wait)
+        stack.callback(window.terminate)
+        assert window.stdin is not None
+        for name, spec in OTHER_HALLS.items():
+            await stack.enter_async_context(quiet_hall(url, code, folder, name, spec))
+        lecturer = await stack.enter_async_context(
+            parts.part(*stream_words(url, handout, material, folder / "thin-lecturer"))
+        )
+        await lecturer.named("page", 60)
+        began = asyncio.get_running_loop().time()
+
+        async def at(seconds: float) -> None:
+            await asyncio.sleep(max(0.0, began + seconds - asyncio.get_running_loop().time()))
+
+        await at(OUTAGE_AT_S - 10)
+        window.stdin.write(b"key l\n")
+        await at(OUTAGE_AT_S - 4)
+        await photograph(display, "hall-live.png")
+        window.stdin.write(b"key l\nbreak\n")
+        await at(OUTAGE_AT_S + OUTAGE_S - 3)
+        await photograph(display, "hall-outage.png")
+        await console.page.screenshot(path=PICTURES / "console.png")
+        await at(OUTAGE_AT_S + OUTAGE_S)
+        window.stdin.write(b"mend\nkey l\n")
+        await at(OUTAGE_AT_S + OUTAGE_S + 12)
+        await photograph(display, "hall-catching-up.png")
+
+
+async def studio(url: str, data: Path, _folder: Path, browser: Browser) -> None:
     """The studio on the air, its second page turned to."""
     handout = await parts.create_lecture(url, data, title="Starting a small business", course="Business 1")
     opened = await browser.open(f"{url}/studio/{handout['lecture']}#token={handout['lecturer_token']}")
@@ -86,15 +169,19 @@ async def studio(url: str, data: Path, browser: Browser) -> None:
     await page.screenshot(path=PICTURES / "studio.png")
 
 
-async def main() -> None:
-    """Take all pictures."""
+TAKEN = {"lecture": hall_and_replay, "thin": thin_halls_and_console, "studio": studio}
+
+
+async def main(wanted: list[str]) -> None:
+    """Take the pictures that are named, by default all."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         spoken = sound.cut(parts.SAMPLES / "voice.opus", 1, 20, folder / "spoken.wav")
         async with parts.relay(folder / "data") as (_, url), chromium(spoken) as browser:
-            await hall_and_replay(url, folder / "data", folder, browser)
-            await studio(url, folder / "data", browser)
+            for part in wanted or TAKEN:
+                await TAKEN[part](url, folder / "data", folder, browser)
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))
