@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ _SETTLED_S = 3.0  # near the live edge for so long: back there
 _CAMERA_SHOWN = 0.2
 """The camera counts as shown when its pictures came in this share of the time: pages and outages take their part."""
 _LATE_LIMIT_MS = 5.0
+_RAISED = re.compile(r"^[A-Za-z_.]+(Error|Exception)\b")
 _SAID = ("carrier", "delay_ms", "behind_ms", "budget_kbps", "rung", "rtt_ms", "fraction_lost", "gaps", "link")
 
 
@@ -87,6 +89,8 @@ def judge(folder: Path, cache: Path) -> Result:
         **cost_detail,
         "progress": progress,
         "machine": _machine(facts, ticks),
+        "class_kbps": facts["machine"]["class_kbps"],
+        "errors": _errors(folder / "log.txt"),
         "hall_done": facts["hall_done"],
         "length_s": link.length_s,
         "first_word_s": first_word_s,
@@ -100,6 +104,12 @@ def _lecture_zero_s(lecture_file: Path) -> float:
     """Boot-time second of lecture time 0."""
     with LectureFile.open(lecture_file, readonly=True) as file:
         return float(file.get_meta("clock_zero_boot_s") or "nan")
+
+
+def _errors(log: Path) -> list[str]:
+    """What the parts took for an error, and how their tracebacks ended."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return [line for line in lines if " ERROR " in line or _RAISED.match(line)][:20]
 
 
 def _progress(path: Path, first_word_s: float) -> list[dict[str, Any]]:

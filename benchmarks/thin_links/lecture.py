@@ -26,6 +26,7 @@ from benchmarks.thin_links.links import LINKS, Link
 from benchmarks.thin_links.machine import Watch
 from benchmarks.thin_links.material import Material, Sources, prepare
 from benchmarks.thin_links.process import BenchError, Part, part
+from benchmarks.thin_links.voice import boot_minus_monotonic_s
 from lecture.decks import PageImage, read_deck_event
 from lecture.entries import Kind, unpack_event
 from lecture.errors import LectureFileError
@@ -117,7 +118,7 @@ async def hold(plan: Plan) -> None:
             "deck": f"../material/{material.deck.name}",
             "voice": f"../material/{material.voice.name}",
             "first_word_s": first_word["at_s"],
-            "boot_minus_monotonic_s": time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic(),
+            "boot_minus_monotonic_s": boot_minus_monotonic_s(),
             "hall_done": complete,
             "in_process": plan.in_process,
             "forwarder_realtime": ready["realtime"],

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
+import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import httpx
 
 _LOOK_EVERY_S = 1.0
+_METRICS_EVERY_S = 5.0
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 STARVED_SHARE = 0.10
 """A part that waits for a core for more than this share of a second was starved in that second."""
@@ -54,10 +56,10 @@ class Watch:
     parts: dict[str, int]
     _uses: dict[str, _Use] = field(default_factory=dict)
     _began_s: float = field(default_factory=time.monotonic)
-    metrics: list[dict[str, Any]] = field(default_factory=list)
+    _sent: list[tuple[float, dict[str, float]]] = field(default_factory=list)
 
     async def run(self, http: httpx.AsyncClient) -> None:
-        """Look until cancelled; the relay's metrics are kept as well."""
+        """Look until cancelled; what the relay says that it sent, by class, is kept as well."""
         before = {name: _scheduled(pid) for name, pid in self.parts.items()}
         while True:
             began = time.monotonic()
@@ -75,20 +77,24 @@ class Watch:
                 use.worst_share = max(use.worst_share, share)
                 use.starved_s += share > STARVED_SHARE
                 use.seconds += 1
-            await self._read_metrics(http)
+            if not self._sent or time.monotonic() - self._sent[-1][0] >= _METRICS_EVERY_S:
+                await self._read_metrics(http)
 
     async def _read_metrics(self, http: httpx.AsyncClient) -> None:
         try:
             text = (await http.get("/metrics", timeout=2.0)).text
         except httpx.HTTPError:
             return
-        wanted = {}
-        for line in text.splitlines():
-            if line.startswith("hallcast_hall_"):
-                name, _, value = line.rpartition(" ")
-                wanted[name] = float(value)
-        if wanted:
-            self.metrics.append({"at_s": time.monotonic(), **wanted})
+        sent = re.findall(r'^hallcast_hall_sent_bytes(?:_total)?\{.*class="([^"]+)".*\} (\S+)$', text, re.MULTILINE)
+        self._sent.append((time.monotonic(), {class_: float(value) for class_, value in sent}))
+
+    def _class_kbps(self) -> dict[str, float]:
+        """Mean of each class over the time looked at, as the relay counts."""
+        if len(self._sent) < 2:
+            return {}
+        (start_s, before), (end_s, after) = self._sent[0], self._sent[-1]
+        grown = {class_: after[class_] - before.get(class_, 0.0) for class_ in after}
+        return {class_: round(grown[class_] * 8 / 1000 / (end_s - start_s), 2) for class_ in grown}
 
     def facts(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -105,7 +111,7 @@ class Watch:
                 }
                 for name, use in self._uses.items()
             },
-            "metrics": self.metrics[-1:],
+            "class_kbps": self._class_kbps(),
         }
 
 

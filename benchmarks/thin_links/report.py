@@ -86,6 +86,7 @@ def _misses(result: Result) -> list[str]:
     lines = [f"{_title(result)}: {figure.name} {number(figure)}, bar {figure.bar}" for figure in result.missed]
     if not result.detail["hall_done"]:
         lines.append(f"{_title(result)}: the hall had not heard and kept everything in the end")
+    lines += [f"{_title(result)}: {line}" for line in result.detail["errors"]]
     return lines
 
 

@@ -7,6 +7,7 @@ What was sent is read from the relay's lecture file, what was heard from the hal
 from __future__ import annotations
 
 import json
+import time
 import wave
 from collections import Counter
 from dataclasses import dataclass
@@ -98,6 +99,11 @@ class Heard:
                 first = segment["t_ms"] // VOICE_FRAME_MS
                 found.update(range(first, first + segment["lecture_ms"] // VOICE_FRAME_MS))
         return found
+
+
+def boot_minus_monotonic_s() -> float:
+    """From this process's monotonic clock to that of the lecture file, which goes on while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
 
 
 def sent_frames(lecture_file: Path) -> dict[int, bytes]:
