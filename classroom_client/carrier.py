@@ -4,6 +4,7 @@ from __future__ import annotations
 
 _RTP_SILENCE_S = 3.0
 _VOICE_SIGN_S = 4.0
+_BEHIND_MS = 400  # what the relay has more than we must be more than what may be on its way
 
 
 class CarrierChoice:
@@ -20,10 +21,13 @@ class CarrierChoice:
         self._socket_up_at = float("inf")
         self._voice_end_ms = 0
         self._voice_grew_at = float("-inf")
+        self._voice_began_at = float("-inf")
+        self._following = False
 
     def rtp_voice(self, now: float) -> None:
         """Voice came over RTP."""
         self._rtp_at = now
+        self._following = False
 
     def rtp_packet(self, now: float) -> None:
         """Anything came over RTP."""
@@ -36,12 +40,21 @@ class CarrierChoice:
     def socket_down(self) -> None:
         """The hall socket is gone."""
         self._socket_up_at = float("inf")
+        self._following = False
 
-    def relay_has(self, voice_end_ms: int, now: float) -> None:
-        """The relay says how far the voice reaches there."""
+    def relay_has(self, voice_end_ms: int, now: float, *, got_ms: int) -> None:
+        """The relay says how far the voice reaches there; here it reaches to ``got_ms``."""
         if voice_end_ms > self._voice_end_ms:
+            if not self.voice_expected(now):
+                self._voice_began_at = now
             self._voice_grew_at = now
         self._voice_end_ms = voice_end_ms
+        # Somebody has just begun to speak: RTP, where it lives, will bring it.
+        just_begun = self.rtp_alive(now) and now - self._voice_began_at < _RTP_SILENCE_S
+        if voice_end_ms - got_ms > _BEHIND_MS and not just_begun and not self.rtp_works(now):
+            self._following = True
+        if not self.voice_expected(now):
+            self._following = False
 
     def voice_expected(self, now: float) -> bool:
         """Whether somebody is speaking: the voice at the relay grows."""
@@ -59,4 +72,4 @@ class CarrierChoice:
         """Whether to follow the voice by asking for it now."""
         if self.text or self.rtp_works(now) or now - self._socket_up_at < _RTP_SILENCE_S:
             return False
-        return self.voice_expected(now)
+        return self._following and self.voice_expected(now)

@@ -66,12 +66,16 @@ class Backfill:
         """The hello asked for all voice from there on; a relay that does not know of that sends nothing."""
         self._announced = _Announced(start_ms, start_ms, now)
 
-    def plan(self, now: float, *, position_ms: int, ask_until_ms: int, history: bool) -> list[Span]:
+    def plan(
+        self, now: float, *, position_ms: int, ask_until_ms: int, history: bool, spoken_ms: int | None = None
+    ) -> list[Span]:
         """Spans to ask for now; they count as asked.
 
         :param position_ms: playout position: what comes after it is needed soon, what lies before only for the file.
         :param ask_until_ms: later voice is still expected by itself (live, or by retransmission). A request that
             reaches beyond the live edge stays open at the relay and follows the lecture.
+        :param spoken_ms: voice before this is in the log, or does not exist: a request ends there, so that its answer
+            tells what does not exist at once.
         :param history: whether voice before the position may be asked for now.
         """
         wants: list[Span] = []
@@ -81,6 +85,8 @@ class Backfill:
             span = self._next(position_ms, ask_until_ms, history)
             if span is None:
                 break
+            if spoken_ms is not None and span.start_ms < spoken_ms < span.end_ms:
+                span = Span(span.start_ms, spoken_ms)
             self._in_flight.append((span, now))
             wants.append(span)
         return wants

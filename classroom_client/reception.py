@@ -112,7 +112,7 @@ class Reception:
             self._text_since_s = None
         elif self._text_since_s is None:
             self._text_since_s = now
-        self.carrier.relay_has(message.voice_end_ms, now)
+        self.carrier.relay_has(message.voice_end_ms, now, got_ms=self.voice.have.end_ms)
         live = self.facts.publisher == "live"
         self.timeline.voice_reaches(message.voice_end_ms, message.t_ms, publisher_live=live)
 
@@ -227,7 +227,13 @@ class Reception:
         until_ms = self._ask_until_ms(now)
         if until_ms is None:
             return []
-        spans = self.backfill.plan(now, position_ms=position_ms, ask_until_ms=until_ms, history=not self.screen.waiting)
+        spans = self.backfill.plan(
+            now,
+            position_ms=position_ms,
+            ask_until_ms=until_ms,
+            history=not self.screen.waiting,
+            spoken_ms=None if self.facts.ended is not None else self.facts.voice_end_ms,
+        )
         return [Want(self.language, span.start_ms, span.end_ms) for span in spans]
 
     def tick(self, now: float, *, rtt_s: float | None, fraction_lost: float) -> None:

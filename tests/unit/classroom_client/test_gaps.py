@@ -141,3 +141,9 @@ def test_request_that_is_never_answered_is_made_again() -> None:
     first = backfill.plan(0.0, position_ms=6_000, ask_until_ms=12_000, history=True)
     assert backfill.plan(60.0, position_ms=6_000, ask_until_ms=12_000, history=True) == []
     assert backfill.plan(91.0, position_ms=6_000, ask_until_ms=12_000, history=True) == first
+
+
+def test_request_ends_where_the_log_ends_so_that_its_answer_comes_at_once() -> None:
+    backfill = Backfill(kept((0, 6_000)))
+    wants = backfill.plan(0.0, position_ms=6_000, ask_until_ms=18_000, history=True, spoken_ms=9_000)
+    assert wants == [Span(6_000, 9_000), Span(9_000, 18_000)]

@@ -44,15 +44,15 @@ def test_live_edge_goes_on_without_news_and_is_unknown_at_first() -> None:
 # Carrier
 
 
-def speaking(choice: CarrierChoice, until_s: float) -> None:
-    for second in range(int(until_s) + 1):
-        choice.relay_has(second * 1000, second)
+def speaking(choice: CarrierChoice, from_s: int, until_s: int, *, got_ms: int = 0) -> None:
+    for second in range(from_s, until_s + 1):
+        choice.relay_has(second * 1000, second, got_ms=got_ms)
 
 
 def test_voice_over_rtp_keeps_the_socket_out_of_it() -> None:
     choice = CarrierChoice()
     choice.socket_up(0)
-    speaking(choice, 20)
+    speaking(choice, 0, 20)
     choice.rtp_voice(19)
     assert not choice.over_socket(20)
 
@@ -60,10 +60,12 @@ def test_voice_over_rtp_keeps_the_socket_out_of_it() -> None:
 def test_voice_that_does_not_come_over_rtp_is_followed_over_the_socket_in_seconds() -> None:
     choice = CarrierChoice()
     choice.socket_up(0)
-    speaking(choice, 2)
+    speaking(choice, 0, 2)
     assert not choice.over_socket(2)
-    speaking(choice, 4)
+    speaking(choice, 3, 4)
     assert choice.over_socket(4)
+    choice.relay_has(5000, 5, got_ms=5000)
+    assert choice.over_socket(5), "what comes by being followed is no reason to follow no more"
     choice.rtp_voice(5)
     assert not choice.over_socket(5)
 
@@ -71,15 +73,25 @@ def test_voice_that_does_not_come_over_rtp_is_followed_over_the_socket_in_second
 def test_silent_lecturer_is_no_reason_for_the_socket() -> None:
     choice = CarrierChoice()
     choice.socket_up(0)
-    speaking(choice, 5)
+    choice.rtp_voice(5)
+    speaking(choice, 0, 5, got_ms=5000)
     for second in range(6, 20):
-        choice.relay_has(5000, second)
-    assert not choice.over_socket(20)
+        choice.relay_has(5000, second, got_ms=5000)
+        assert not choice.over_socket(second)
+
+
+def test_somebody_who_begins_to_speak_is_given_time_to_come_over_rtp() -> None:
+    choice = CarrierChoice()
+    choice.socket_up(0)
+    for second in range(20, 25):
+        choice.rtp_packet(second)
+        choice.relay_has(second * 1000, second, got_ms=0)
+        assert choice.over_socket(second) == (second >= 23)
 
 
 def test_no_socket_no_following() -> None:
     choice = CarrierChoice()
-    speaking(choice, 10)
+    speaking(choice, 0, 10)
     assert not choice.over_socket(10)
     choice.socket_up(10)
     choice.socket_down()
