@@ -125,7 +125,7 @@ class SourceRate:
     """
 
     _STEP_KBPS = 20
-    _ABOVE = 1.15
+    _ABOVE = 1.05
     _MUCH_LESS = 0.55
 
     def __init__(self) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from relay.media.camera_coder import made_codecs
 from relay.media.camera_rungs import RUNGS, SOURCE_KBPS, Feed
+from transport import rtcp
 from transport.receive import ReceivedPacket
 from transport.rtp import MalformedPacket
 from transport.sdp import NegotiatedMedia
@@ -25,11 +26,11 @@ MAX_QUEUE_PACKETS = 512
 SOURCE_ROOM = 1.15
 """The source is begun only where this many times its rate are to be had, and left below its rate."""
 
-RESEND_SHARE = 0.4
-"""Of the camera's rate, what its retransmission may cost beside it; a picture that is not completed waits for a
-keyframe."""
+RESEND_SHARE = 0.75
+"""Of the camera's rate, what its retransmission may cost beside it: enough for the worst links, where each lost packet
+is asked for twice. A picture that is not completed waits for a keyframe, which costs more."""
 
-_LEAST_RESEND_BYTES_PER_S = 1_500
+_LEAST_RESEND_BYTES_PER_S = 2_000
 _UNKNOWN_RTT_S = 0.5
 _KEYFRAME_TIME_S = 0.5
 
@@ -56,8 +57,8 @@ class _Waiting:
 class CameraSender:
     """One subscriber's camera: off, or a feed (the source, or a rung) from a keyframe of it on.
 
-    Packets wait here until there is room, and get their numbers only when they go out, so that what is dropped leaves
-    no hole that would be asked for again. A picture that has begun goes out whole.
+    Packets wait here until there is room, retransmissions first, and get their numbers only when they go out, so that
+    what is dropped leaves no hole that would be asked for again. A picture that has begun goes out whole.
 
     :param media: what was negotiated; the feed's codec must be among its formats.
     :param send: sends a finished packet; second argument ``now``.
@@ -89,6 +90,7 @@ class CameraSender:
         self._kbps = 0
         self._source = ("", 0.0)
         self._queue: deque[_Waiting] = deque()
+        self._again: deque[tuple[float, bytearray]] = deque()
         self._begun: tuple[Feed, int] | None = None  # picture of which packets have gone out, others not yet
         self._begins = True
         self._timestamp = -1
@@ -125,11 +127,14 @@ class CameraSender:
     @property
     def waiting_packets(self) -> int:
         """How many packets wait for room."""
-        return len(self._queue)
+        return len(self._queue) + len(self._again)
 
     @property
     def next_bytes(self) -> int:
-        """Payload of the packet that :meth:`next_packet` would give, 0 for none. It cannot be cut any smaller."""
+        """Size of the packet that :meth:`next_packet` would give, with or without its header; 0 for none. It cannot be
+        cut any smaller."""
+        if self._again:
+            return len(self._again[0][1])
         return len(self._queue[0].payload) if self._queue else 0
 
     def turn(self, kbps: int) -> None:
@@ -144,6 +149,13 @@ class CameraSender:
         self._source = codec, kbps
         self._choose()
 
+    def handle_rtcp(self, packets: Sequence[rtcp.RtcpPacket], now: float) -> None:
+        """Take the subscriber's requests, for packets and for keyframes."""
+        self._again += [(now, packet) for packet in self.stream.handle_rtcp(packets, now)]
+        if rtcp.wants_keyframe(packets, self.stream.ssrc):
+            self.keyframe_asked(now)
+        self.pump(now)
+
     def keyframe_asked(self, now: float) -> None:
         """The subscriber asks for a keyframe; one that has just gone out is the answer already."""
         rtt_s = self.stream.rtt_s
@@ -153,6 +165,7 @@ class CameraSender:
     def restart(self) -> None:
         """The source changes, or packets handed over were dropped: go on from the next keyframe."""
         self._drop()
+        self._again.clear()
         self.stream.forget()
 
     def forward(self, packet: ReceivedPacket, codec: str, timestamp: int, keyframe: bool, now: float) -> None:
@@ -186,6 +199,10 @@ class CameraSender:
 
     def next_packet(self, now: float) -> bytearray | None:
         """Take the next packet to be sent, ``None`` while there is none."""
+        while self._again:
+            asked_s, packet = self._again.popleft()
+            if now - asked_s <= QUEUE_S:  # else it has been asked for once more, or is of no use
+                return packet
         self._drop_stale(now)
         while self._queue:
             item = self._queue.popleft()

@@ -121,11 +121,7 @@ class Subscriber:
         if self.voice is not None:
             self.voice.handle_rtcp(packets, now)
         if self.camera is not None:
-            for packet in self.camera.stream.handle_rtcp(packets, now):
-                if self.outlet.room(Class.CAMERA, now):
-                    self._send_camera(packet, now)
-            if rtcp.wants_keyframe(packets, self.camera.stream.ssrc):
-                self.camera.keyframe_asked(now)
+            self.camera.handle_rtcp(packets, now)
         self._reports(packets, now)
         log = self.outlet.log
         # Feedback that keeps silent about all we send proves only one direction.

@@ -6,7 +6,7 @@ from relay.media.camera_rungs import SOURCE_KBPS, Feed
 from relay.media.camera_sender import KEYFRAME_QUEUE_S, QUEUE_S, CameraSender
 from transport import rtp
 from transport.receive import ReceivedPacket
-from transport.rtcp import Nack
+from transport.rtcp import Nack, Pli
 from transport.sdp import Codec, MediaFormat, NegotiatedMedia
 from transport.video_vp8 import parse_descriptor
 
@@ -192,6 +192,20 @@ def test_vp8_picture_ids_go_on_over_changes() -> None:
         at = parse_descriptor(bytes(packet.payload)).picture_id_at
         ids.append(int.from_bytes(packet.payload[at : at + 2], "big") & 0x7FFF)
     assert ids[1:] == [ids[0] + 1, ids[0] + 2]
+
+
+def test_retransmissions_wait_for_room_and_go_first() -> None:
+    line = Line("av1")
+    line.sender.turn(15)
+    line.made(THIN, 0, keyframe=True)
+    line.open = False
+    line.made(THIN, 250, now=4.8)
+    line.sender.handle_rtcp([Nack(1, 7, (line.sent[0].sequence_number,)), Pli(1, 7)], 5.0)
+    assert line.sender.waiting_packets == 2
+    assert line.sender.waits_for_keyframe
+    line.open = True
+    line.sender.pump(5.2)
+    assert [packet.payload_type for packet in line.sent] == [AV1, AV1_RTX, AV1]
 
 
 def test_packets_that_others_dropped_are_not_sent_again() -> None:
