@@ -30,6 +30,7 @@ class MediaFeedback:
         self._recorder = FeedbackRecorder(ssrc)
         self._sent_s = -math.inf
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_s = math.inf
         self._loop = asyncio.get_running_loop()
 
     def begin(self) -> None:
@@ -46,7 +47,7 @@ class MediaFeedback:
         self._recorder.arrived(sequence, now)
         if self._recorder.due_at <= now:
             self._due()
-        elif self._timer is None or self._timer.when() > self._recorder.due_at:
+        elif self._timer_s > self._recorder.due_at:
             self._arm(now)
 
     def send(self, packet: bytes) -> None:
@@ -77,5 +78,5 @@ class MediaFeedback:
     def _arm(self, now: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        at = min(self._recorder.due_at, self._sent_s + SIGN_OF_LIFE_S)
-        self._timer = self._loop.call_at(max(at, now + 0.005), self._due)
+        self._timer_s = max(min(self._recorder.due_at, self._sent_s + SIGN_OF_LIFE_S), now + 0.005)
+        self._timer = self._loop.call_at(self._timer_s, self._due)
