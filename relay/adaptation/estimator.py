@@ -137,7 +137,7 @@ class LinkEstimator:
 
     def limited(self, now: float) -> bool:
         """Whether less was sent than the budget allowed, so that nothing can be learnt about more."""
-        return now - self._wanted_at > WANTED_S and self.sent_kbps(now) < USED * SHARE * self._link_kbps
+        return self.sent_kbps(now) < USED * SHARE * self._link_kbps
 
     def sent_kbps(self, now: float) -> float:
         """What was sent over the last second."""
@@ -261,7 +261,7 @@ class LinkEstimator:
                 self._link_kbps = kbps
             elif may_raise:
                 most = RAISE_MAX * self._link_kbps
-                if self.limited(now):
+                if self.limited(now) and now - self._wanted_at > WANTED_S:
                     most = max(self._link_kbps, RAISE_LIMITED * self.acked_kbps)
                 self._raise(min(kbps, most), now)
             if not self._measured or kbps > self._known_kbps:

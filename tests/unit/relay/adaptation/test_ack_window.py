@@ -1,63 +1,162 @@
-"""The window of unacknowledged bytes: fills a link, never builds a long queue in it."""
+"""The window of unacknowledged bytes: fills a link, never builds a long queue in it, tells what it carries."""
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
-from relay.adaptation.ack_window import MIN_BYTES, AckWindow
+from relay.adaptation.ack_window import MIN_BYTES, START_KBPS, AckWindow
+
+CLIENT_STYLES = [(1024, 0.2), (4096, 0.0)]
 
 
 class SimulatedLink:
-    """A link with a rate and a one-way delay; the hall acknowledges each 4 kB, or after a second."""
+    """TCP over a link with a rate and a one-way delay, and the acknowledgements of a hall.
 
-    def __init__(self, kbps: float, delay_s: float) -> None:
+    A lost segment comes a round trip later, and all behind it waits.
+
+    :param style: acknowledge from so many bytes, so many seconds apart; and all by a timer of a second.
+    """
+
+    def __init__(
+        self, kbps: float, delay_s: float, *, loss: float = 0.0, style: tuple[int, float] = CLIENT_STYLES[0]
+    ) -> None:
         self.bytes_per_s = kbps * 125
         self.delay_s = delay_s
-        self.free_at = 0.0
-        self.arrivals: list[tuple[float, int]] = []
         self.queues_s: list[float] = []
+        self.received = 0
+        self._loss = loss
+        self._style = style
+        self._random = random.Random(1)
+        self._free_at = 0.0
+        self._in_order_at = 0.0
+        self._arrivals: list[tuple[float, int]] = []
+        self._acked = 0
+        self._acked_at = float("-inf")
+        self._waits_since: float | None = None
+        self._acks: list[tuple[float, int]] = []
 
     def send(self, size: int, now: float) -> None:
-        self.free_at = max(self.free_at, now) + size / self.bytes_per_s
-        self.queues_s.append(self.free_at - now)
-        self.arrivals.append((self.free_at + self.delay_s, size))
+        size += 60
+        self._free_at = max(self._free_at, now) + size / self.bytes_per_s
+        arrival = self._free_at + self.delay_s
+        if self._random.random() < self._loss:
+            arrival += 2 * self.delay_s + 0.05
+        self._in_order_at = max(self._in_order_at, arrival)
+        self._arrivals.append((self._in_order_at, size - 60))
+
+    def run(self, window: AckWindow, now: float) -> None:
+        """What happens at the hall until ``now``, and what of it the relay hears."""
+        self.queues_s.append(max(0.0, self._free_at - now))
+        while self._arrivals and self._arrivals[0][0] <= now:
+            self.received += self._arrivals.pop(0)[1]
+            self._waits_since = now if self._waits_since is None else self._waits_since
+            self._acknowledge(now)
+        self._acknowledge(now)
+        while self._acks and self._acks[0][0] <= now:
+            window.acknowledged(self._acks.pop(0)[1], now)
+
+    def _acknowledge(self, now: float) -> None:
+        waiting = self.received - self._acked
+        from_bytes, apart_s = self._style
+        soon = waiting >= from_bytes and now - self._acked_at >= apart_s
+        if waiting and self._waits_since is not None and (soon or waiting >= 4096 or now - self._waits_since >= 1.0):
+            self._acked, self._acked_at, self._waits_since = self.received, now, None
+            self._acks.append((now + self.delay_s, self._acked))
+
+    def queue_p95_s(self) -> float:
+        """After the first third."""
+        steady = sorted(self.queues_s[len(self.queues_s) // 3 :])
+        return steady[int(len(steady) * 0.95)]
 
 
-def play(link: SimulatedLink, seconds: float) -> tuple[AckWindow, int]:
-    window, now = AckWindow(), 0.0
-    received = acked = 0
-    waiting_since: float | None = None
-    acks: list[tuple[float, int]] = []
-    while now < seconds:
-        while link.arrivals and link.arrivals[0][0] <= now:
-            received += link.arrivals.pop(0)[1]
-            waiting_since = now if waiting_since is None else waiting_since
-        if waiting_since is not None and (received - acked >= 4096 or now - waiting_since >= 1.0):
-            acked, waiting_since = received, None
-            acks.append((now + link.delay_s, acked))
-        while acks and acks[0][0] <= now:
-            window.acknowledged(acks.pop(0)[1], now)
+def play(link: SimulatedLink, seconds: float, *, voice_kbps: float = 0.0, bulk_from: float = 0.0) -> AckWindow:
+    """Bulk from ``bulk_from`` on, live voice (which does not wait for the window) every 240 ms."""
+    window, next_voice = AckWindow(), 0.0
+    for step in range(int(seconds * 100)):
+        now = step / 100
+        link.run(window, now)
+        if voice_kbps and now >= next_voice:
+            next_voice += 0.24
+            size = int(voice_kbps * 30)
+            window.sent(size, now)
+            link.send(size, now)
+        while now >= bulk_from and (size := window.frame_bytes()):
+            window.sent(size, now)
+            link.send(size, now)
+    return window
+
+
+@pytest.mark.parametrize(
+    ("kbps", "delay_s", "queue_s"),
+    [(24, 0.3, 1.0), (32, 0.4, 0.7), (64, 0.3, 0.45), (100, 0.2, 0.45), (150, 0.1, 0.35), (300, 0.3, 0.35)],
+)
+def test_voice_beside_pages_meets_a_short_queue(kbps: float, delay_s: float, queue_s: float) -> None:
+    """An acknowledgement each kilobyte is a third of a second on the thinnest: no window can be finer than that."""
+    link = SimulatedLink(kbps, delay_s)
+    window = play(link, 60, voice_kbps=16 if kbps >= 100 else 12)
+    assert link.received > 0.75 * kbps * 125 * 60
+    assert link.queue_p95_s() < queue_s
+    assert 0.8 * kbps < window.rate_kbps < 1.25 * kbps
+
+
+@pytest.mark.parametrize(("kbps", "delay_s"), [(64, 0.3), (100, 0.2), (150, 0.1), (300, 0.3)])
+def test_lost_segments_are_no_queue(kbps: float, delay_s: float) -> None:
+    link = SimulatedLink(kbps, delay_s, loss=0.01)
+    play(link, 60, voice_kbps=12)
+    assert link.received > 0.7 * kbps * 125 * 60
+    assert link.queue_p95_s() < 0.55
+
+
+def test_it_keeps_a_fast_link_busy() -> None:
+    link = SimulatedLink(2000, 0.02)
+    play(link, 30)
+    assert link.received > 0.9 * 2000 * 125 * 30
+
+
+def test_voice_alone_does_not_lower_the_rate() -> None:
+    link = SimulatedLink(64, 0.3)
+    assert play(link, 40, voice_kbps=12, bulk_from=1000).rate_kbps >= START_KBPS
+    window = play(SimulatedLink(64, 0.3), 20)
+    known_kbps = window.rate_kbps
+    link = SimulatedLink(64, 0.3)
+    link.received = link._acked = window._sent_bytes  # all that was sent has arrived, and now comes voice only
+    window.acknowledged(window._sent_bytes, 21.0)
+    for step in range(3000):
+        now = 21.0 + step / 100
+        link.run(window, now)
+        if step % 24 == 0:
+            window.sent(360, now)
+            link.send(360, now)
+    assert window.rate_kbps >= 0.9 * known_kbps
+
+
+def test_the_rate_follows_a_link_that_becomes_slower() -> None:
+    link, window = SimulatedLink(300, 0.3), AckWindow()
+    for step in range(8000):
+        now = step / 100
+        if step == 4000:
+            link.bytes_per_s = 48 * 125
+        link.run(window, now)
         while size := window.frame_bytes():
             window.sent(size, now)
             link.send(size, now)
-        now += 0.01
-    return window, received
+    assert 0.8 * 48 < window.rate_kbps < 1.25 * 48
 
 
-@pytest.mark.parametrize(("kbps", "delay_s"), [(32, 0.4), (64, 0.3), (150, 0.1), (300, 0.3), (2000, 0.02)])
-def test_it_fills_the_link_without_a_long_queue(kbps: float, delay_s: float) -> None:
-    link = SimulatedLink(kbps, delay_s)
-    _, received = play(link, 60)
-    assert received > 0.5 * kbps * 125 * 60
-    steady = sorted(link.queues_s[len(link.queues_s) // 3 :])
-    assert steady[int(len(steady) * 0.9)] < 1.3
+def test_a_hall_that_acknowledges_by_four_kilobytes_is_served_as_well() -> None:
+    link = SimulatedLink(64, 0.3, style=CLIENT_STYLES[1])
+    play(link, 60)
+    assert link.received > 0.35 * 64 * 125 * 60
 
 
 def test_frames_get_small_on_a_thin_link() -> None:
-    link = SimulatedLink(12, 0.5)
-    window, _ = play(link, 60)
-    assert window.window_bytes <= 6_000
-    assert play(SimulatedLink(5000, 0.01), 5)[0].window_bytes > 20_000
+    thin = play(SimulatedLink(12, 0.5), 60)
+    assert thin.window_bytes <= 6_000
+    thin.acknowledged(thin._sent_bytes, 70.0)
+    assert thin.frame_bytes() <= 500
+    assert play(SimulatedLink(5000, 0.01), 5).window_bytes > 10_000
 
 
 def test_a_silent_hall_gets_no_more_than_the_window() -> None:
