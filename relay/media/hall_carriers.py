@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from lecture.tracks import LIGHT_KBPS, RECORDED_KBPS
 from relay.adaptation.ack_window import AckWindow
 from relay.adaptation.carriers import Carrier, CarrierSwitch
 from relay.adaptation.pacer import Class
@@ -100,6 +101,11 @@ class HallCarriers:
         facts: dict[str, Any] = {"connected": False} if subscriber is None else subscriber.facts()
         if subscriber is not None:
             facts.update(subscriber.outlet.facts(now))
+        if self.in_use is Carrier.SOCKET and (subscriber is None or self._data is not None):
+            # What RTP was like says nothing of the socket; how much of it is used, the hall tells.
+            for name in ("used_kbps", "acked_kbps", "queue_ms", "loss", "rtt_ms", "camera_kbps"):
+                facts.pop(name, None)
+            facts["rung"] = 0 if self.outbox.text else LIGHT_KBPS if self.outbox.backfill.light else RECORDED_KBPS
         facts["budget_kbps"] = round(self.outbox.budget_kbps, 1)
         facts["carrier"] = self.in_use.value
         facts["text"] = self.outbox.text

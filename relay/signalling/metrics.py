@@ -56,7 +56,11 @@ def _all_halls(snapshot: Facts) -> Iterator[tuple[Labels, Facts]]:
 
 
 def _hall_links(snapshot: Facts) -> Iterator[tuple[Labels, Facts]]:
-    return (((hall["name"],), hall["link"]) for hall in snapshot["halls"] if hall["link"])
+    for hall in snapshot["halls"]:
+        if hall["link"]:
+            # Over the socket the hall itself knows best what comes, and always what brings its voice.
+            carrier = hall["carrier"] or hall["link"].get("carrier", "")
+            yield (hall["name"],), {"used_kbps": hall["received_kbps"], **hall["link"], "carrier": carrier}
 
 
 def _hall_carriers(snapshot: Facts) -> Iterator[tuple[Labels, Facts]]:

@@ -84,11 +84,12 @@ export function lossOf(hall) {
 }
 
 /**
+ * What brings the voice, as the hall says, else as the relay does.
  * @param {Hall} hall
  * @returns {string} `rtp`, `socket` or empty
  */
 export function carrierOf(hall) {
-  return hall.link?.carrier || hall.carrier;
+  return hall.carrier || hall.link?.carrier || "";
 }
 
 /** Follows all lectures and keeps what was, for the little curves. */
