@@ -51,6 +51,7 @@ LOSS_TOO_MUCH = 0.45
 """A link that drops what is too much, instead of queueing it, is known by this much loss for so long."""
 LOSS_TOO_LONG_S = 5.0
 RATE_WINDOW_S = 1.0
+MAX_SENDS = 4000
 FEEDBACK_RULES_S = 5.0
 
 
@@ -114,7 +115,8 @@ class LinkEstimator:
         self._arrivals = ArrivalRate()
         self._stuck = StuckQueue()
         self._reports = ReportedLink(start_kbps)
-        self._sends: deque[tuple[float, int]] = deque(maxlen=4000)  # of the last second; the oldest go first
+        self._sends: deque[tuple[float, int]] = deque()  # of the last second, at most MAX_SENDS; the oldest go first
+        self._sends_bytes = 0
         self._lost: dict[tuple[int, float], None] = {}  # told lost, may be acked yet
         self._feedback_at: float | None = None
         self._newest_sent_s = float("-inf")
@@ -142,12 +144,15 @@ class LinkEstimator:
     def sent_kbps(self, now: float) -> float:
         """What was sent over the last second."""
         while self._sends and self._sends[0][0] < now - RATE_WINDOW_S:
-            self._sends.popleft()
-        return sum(size for _, size in self._sends) / 125 / RATE_WINDOW_S
+            self._sends_bytes -= self._sends.popleft()[1]
+        return self._sends_bytes / 125 / RATE_WINDOW_S
 
     def sent(self, size_bytes: int, now: float) -> None:
         """A packet went out to the hall (wire bytes, with IP and UDP)."""
+        if len(self._sends) == MAX_SENDS:
+            self._sends_bytes -= self._sends.popleft()[1]
         self._sends.append((now, size_bytes))
+        self._sends_bytes += size_bytes
         self._model.sent(size_bytes, now, self._link_kbps)
 
     def feedback(self, outcomes: Sequence[Outcome], now: float) -> None:

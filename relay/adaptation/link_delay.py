@@ -272,17 +272,20 @@ class ArrivalRate:
     """Bytes that arrived in the last second or so of the receiver's clock."""
 
     def __init__(self) -> None:
-        self._arrivals: deque[tuple[float, int]] = deque(maxlen=MAX_RECENT)  # bounded by the window as well
+        self._arrivals: deque[tuple[float, int]] = deque()  # at most MAX_RECENT, and what the window holds
         self._bytes = 0
 
     def put(self, arrivals: Iterable[tuple[float, int]], window_s: float) -> float:
         """Add ``(arrival, bytes)`` in about their order; returns kbit/s over the window up to the newest."""
-        for arrival_s, size in arrivals:
-            self._arrivals.append((arrival_s, size))
-        if not self._arrivals:
+        known = self._arrivals
+        for arrival in arrivals:
+            if len(known) == MAX_RECENT:
+                self._bytes -= known.popleft()[1]
+            known.append(arrival)
+            self._bytes += arrival[1]
+        if not known:
             return 0.0
-        newest = self._arrivals[-1][0]
-        while self._arrivals[0][0] < newest - window_s:
-            self._arrivals.popleft()
-        span_s = max(newest - self._arrivals[0][0], window_s / 2)
-        return sum(size for _, size in self._arrivals) / 125 / span_s
+        newest = known[-1][0]
+        while known[0][0] < newest - window_s:
+            self._bytes -= known.popleft()[1]
+        return self._bytes / 125 / max(newest - known[0][0], window_s / 2)

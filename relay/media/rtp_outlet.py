@@ -20,8 +20,8 @@ WIRE_BYTES = 20 + 8 + SRTP_TAG_BYTES
 """What IP, UDP and SRTP add to an RTP packet."""
 HEADER_BYTES = 12 + 8
 """RTP header with the transport-wide sequence number as its only extension."""
-PACED = (Class.CONTROL, Class.PROTECTION, Class.PAGE, Class.CATCH_UP, Class.CAMERA, Class.BULK)
-"""Classes that are pulled; live voice is handed over the moment it is made."""
+PROBING = frozenset({Class.PAGE, Class.CATCH_UP, Class.BULK})
+"""Classes of which there is enough to ask the link what it carries."""
 SLACK_S = 0.002
 """Timers closer together than this are one."""
 TRAIN_S = 0.5
@@ -31,6 +31,10 @@ _ONE_BYTE = b"\xbe\xde"
 
 class Lane(Protocol):
     """Packets of some classes, given out one by one when their turn has come."""
+
+    @property
+    def classes(self) -> tuple[Class, ...]:
+        """Which it may have."""
 
     def waiting(self, class_: Class, packet_bytes: int, now: float) -> Class | None:
         """Whether a packet of this class is there to be sent: the class at whose pace, None if there is none.
@@ -45,7 +49,9 @@ class Lane(Protocol):
 class DataLane(Lane, Protocol):
     """A lane of data, which is sent again until it is delivered."""
 
-    stream: SendStream
+    @property
+    def stream(self) -> SendStream:
+        """Its packets."""
 
     def arrived(self, token: Token) -> None:
         """A packet of its own has arrived."""
@@ -61,7 +67,6 @@ class RtpOutlet:
 
     :param transport_cc: the peer gives transport-wide feedback on all streams (which leave room for the number).
     :param on_outcomes: gets what became of packets, as feedback tells it.
-    :ivar lanes: the more urgent first where two have the same class.
     :ivar open: while false nothing but live voice and :meth:`send` goes out.
     :ivar sent_bytes: on the wire, by class (index 0 is RTCP's).
     """
@@ -77,11 +82,11 @@ class RtpOutlet:
         self.estimator = LinkEstimator(start_kbps=start_kbps)
         self.pacer = Pacer(start_kbps)
         self.log = SentLog() if transport_cc else None
-        self.lanes: list[Lane] = []
         self.open = True
         self.sent_bytes = [0] * (len(Class) + 1)
         self._peer = peer
         self._on_outcomes = on_outcomes
+        self._lanes: list[tuple[Class, Lane]] = []
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0  # uvloop's handle of a time that has come already does not know it
@@ -89,14 +94,9 @@ class RtpOutlet:
         self._pumping = False
         self._closed = False
 
-    @property
-    def packet_bytes(self) -> int:
-        """Largest RTP packet worth sending now in the paced classes."""
-        size, until = self._train
-        wire = self.pacer.packet_bytes()
-        if size and self._loop.time() < until:
-            wire = min(wire, size)
-        return wire - WIRE_BYTES
+    def add_lane(self, lane: Lane) -> None:
+        """Serve a lane, after those added before where they have the same class."""
+        self._lanes = sorted([*self._lanes, *((class_, lane) for class_ in lane.classes)], key=lambda item: item[0])
 
     def send(self, packet: bytearray, class_: Class, now: float, token: object = None) -> None:
         """Send a packet now, whatever waits; it is charged to the account all the same."""
@@ -120,7 +120,7 @@ class RtpOutlet:
 
     def pump(self, now: float) -> None:
         """Send what may go now; what has to wait is sent by a timer. Call it when there may be something new."""
-        if not self.open or self._closed or self._pumping or not self._peer.connected:
+        if not self._lanes or not self.open or self._closed or self._pumping or not self._peer.connected:
             return
         self._pumping = True
         try:
@@ -173,25 +173,33 @@ class RtpOutlet:
             self._timer = None
 
     def _pump(self, now: float) -> float | None:
-        for class_ in PACED:
-            for lane in self.lanes:
-                while (pace := lane.waiting(class_, size := self.packet_bytes, now)) is not None:
-                    if class_ in (Class.PAGE, Class.CATCH_UP, Class.BULK):
-                        self._probe(now)
-                    ready_at = self.pacer.ready_at(pace, now)
-                    if ready_at > now:
-                        return ready_at
-                    item = lane.next(class_, size, now)
-                    if item is None:
-                        break
-                    self.send(item[0], class_, now, item[1])
+        size = self._packet_bytes(now)
+        for class_, lane in self._lanes:
+            while (pace := lane.waiting(class_, size, now)) is not None:
+                if class_ in PROBING and self._probe(now):
+                    size = self._packet_bytes(now)
+                ready_at = self.pacer.ready_at(pace, now)
+                if ready_at > now:
+                    return ready_at
+                item = lane.next(class_, size, now)
+                if item is None:
+                    break
+                self.send(item[0], class_, now, item[1])
         return None
 
-    def _probe(self, now: float) -> None:
+    def _packet_bytes(self, now: float) -> int:
+        """Largest RTP packet worth sending now in the paced classes."""
+        size, until = self._train
+        wire = self.pacer.packet_bytes()
+        return (min(wire, size) if now < until else wire) - WIRE_BYTES
+
+    def _probe(self, now: float) -> bool:
         probe = self.estimator.probe(now)
-        if probe is not None:
-            self.pacer.probe(probe, now)
-            self._train = (probe.packet_bytes, now + TRAIN_S)
+        if probe is None:
+            return False
+        self.pacer.probe(probe, now)
+        self._train = (probe.packet_bytes, now + TRAIN_S)
+        return True
 
     def _settle(self, outcomes: Sequence[Outcome], now: float) -> None:
         if not outcomes:
