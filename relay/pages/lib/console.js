@@ -63,7 +63,7 @@ export function judge(hall, lecture, page_missing_ms) {
   if (page_missing_ms > PAGE_TOLD_MS) return ["page_late", 1, page_missing_ms / 1000];
   if (lossOf(hall) >= MUCH_LOST) return ["loss", 1, 0];
   if ((hall.link?.queue_ms ?? 0) > LONG_QUEUE_MS) return ["queue", 1, 0];
-  if (lecture.publisher === "live" && !carrierOf(hall)) return ["no_voice", 1, 0];
+  if (lecture.publisher === "live" && !hall.carrier) return ["no_voice", 1, 0];
   return ["good", 0, 0];
 }
 
