@@ -28,8 +28,9 @@ from streamer.voice_pump import BITRATE_BPS
 DRAW_EVERY_S = 0.2
 
 _EPILOG = """\
-keys: space, page down or n: next page; b or page up: back; g12 Enter: page 12; q: end the lecture (asks first);
-Ctrl-C: stop, and leave the lecture open. The token may also stand in the environment as HALLCAST_TOKEN.
+keys: space, page down or n: next page; b or page up: back; g12 Enter: page 12; s: share the screen, or stop it;
+q: end the lecture (asks first); Ctrl-C: stop, and leave the lecture open.
+The token may also stand in the environment as HALLCAST_TOKEN.
 """
 
 
@@ -50,6 +51,8 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     parser.add_argument("--voice", default="mic", metavar="SOURCE", help=voice)
     camera = "a film (looped), /dev/video0, camera, camera:NAME, or none (default)"
     parser.add_argument("--camera", default="none", metavar="SOURCE", help=camera)
+    screen = "share a screen: a film of one, display, an X11 display as :0.0, gdigrab:title=NAME, or none (default)"
+    parser.add_argument("--screen", default="none", metavar="SOURCE", help=screen)
     turns = 'page turns by the voice\'s time: [{"at_ms": 19715, "page": 2}, …]'
     parser.add_argument("--turns", type=Path, metavar="FILE", help=turns)
     keep = "folder of your own copy (default: hallcast-lectures)"
@@ -88,6 +91,7 @@ def _options(args: argparse.Namespace) -> StreamOptions:
         voice=args.voice,
         slides=args.slides,
         camera=args.camera,
+        screen=args.screen,
         turns=tuple(read_turns(args.turns)) if args.turns else (),
         keep=args.keep,
         language=args.language,
@@ -148,6 +152,8 @@ def _summary(receipt: StreamReceipt) -> list[str]:
         f"Line: {receipt.link_kbps} kbit/s with all headers, {receipt.resent_packets} packets sent again.",
         f"Your own copy: {receipt.own_copy}",
     ]
+    if receipt.screen_updates:
+        lines.insert(2, f"Screen: {receipt.screen_updates} stills, {receipt.screen_kbps} kbit/s.")
     if receipt.outages:
         times = "once" if receipt.outages == 1 else f"{receipt.outages} times"
         lines.insert(3, f"The line was down {times}, {receipt.outage_s:.0f} s together.")
@@ -227,5 +233,7 @@ def _do(streamer: Streamer, action: Action) -> None:
             streamer.turn_by(-1)
         case "go":
             streamer.turn_to(action.page)
+        case "share":
+            streamer.toggle_screen()
         case "quit":
             streamer.finish(end=True)

@@ -20,6 +20,7 @@ from lecture.messages import (
     State,
     Turn,
 )
+from lecture.wire import pack_screen
 from streamer.address import RelayAddress
 from streamer.lecture_time import LectureTime
 from streamer.lecturer_socket import LecturerSocket
@@ -32,6 +33,7 @@ class Control:
 
     :param on_ended: the lecture is over.
     :param on_leave: it goes on, but we have nothing more to do in it (an interpreter wanted to end it).
+    :param on_screen_lost: the relay does not have the shared screen as we sent it.
     :ivar deck: id of the deck that pages are turned in; of others nothing is wanted.
     :ivar pages: the deck and where the lecturer is in it.
     :ivar halls: as the relay last told.
@@ -49,6 +51,7 @@ class Control:
         say: Callable[[str], None],
         on_ended: Callable[[], None],
         on_leave: Callable[[], None],
+        on_screen_lost: Callable[[], None] = lambda: None,
     ) -> None:
         self.deck = ""
         self.pages = Pages()
@@ -60,8 +63,9 @@ class Control:
         self._say = say
         self._on_ended = on_ended
         self._on_leave = on_leave
+        self._on_screen_lost = on_screen_lost
         self._is_ending = False
-        self._socket = LecturerSocket(address, token, line=line, on_message=self._take)
+        self._socket = LecturerSocket(address, token, line=line, on_message=self._take, on_frames_lost=on_screen_lost)
         self._listening = 0
 
     @property
@@ -84,6 +88,13 @@ class Control:
     def turn(self, turn: Turn) -> None:
         """Turn a page, now or when the line is back."""
         self._socket.send(turn)
+
+    def screen(self, update: bytes, captured_s: float) -> None:
+        """Show an update of the screen, if there is a line.
+
+        :param captured_s: when the picture was taken (the loop's clock).
+        """
+        self._socket.send_frame(pack_screen(self.time.of_voice_at(captured_s), update))
 
     def end(self) -> None:
         """End the lecture, now or when the line is back."""
@@ -137,6 +148,9 @@ class Control:
                 self.pages.page_count = deck.page_count or self.pages.page_count
 
     def _error(self, message: ErrorMessage) -> None:
+        if message.id in ("screen_gap", "screen_too_much"):
+            self._on_screen_lost()
+            return
         if message.id == "role_forbidden" and self._is_ending:
             self._say("Only the lecturer can end the lecture; it goes on.")
             self._on_leave()

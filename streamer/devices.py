@@ -1,11 +1,15 @@
-"""What ``--voice`` and ``--camera`` may name: a file, or a device of this system."""
+"""What ``--voice``, ``--camera`` and ``--screen`` may name: a file, or a device of this system."""
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from dataclasses import dataclass, field
 
 _FORMATS = ("alsa", "pulse", "avfoundation", "dshow", "v4l2")
+_SCREEN_FORMATS = ("x11grab", "gdigrab", "avfoundation")
+_X11_DISPLAY = re.compile(r"[A-Za-z0-9.-]*:\d+(\.\d+)?")
 
 _DEFAULT_VOICE = {"linux": ("alsa", "default"), "darwin": ("avfoundation", ":default"), "win32": ("dshow", "audio=")}
 _DEFAULT_CAMERA = {
@@ -44,6 +48,27 @@ def camera_source(text: str, platform: str = sys.platform) -> Source:
     if text.startswith("/dev/video"):
         return Source(text, "v4l2", options)
     return _source(text, "camera", _DEFAULT_CAMERA.get(platform, _DEFAULT_CAMERA["linux"]), options)
+
+
+def screen_source(text: str, platform: str = sys.platform, display: str | None = None) -> Source:
+    """``display`` (this machine's screen), an X11 display as ``:0.0``, ``gdigrab:title=…`` and the like, else a film.
+
+    :param display: the X11 display that this program runs on; default: as the environment says.
+    """
+    options = {"framerate": "5"}
+    kind, _, name = text.partition(":")
+    if text == "display":
+        match platform:
+            case "win32":
+                return Source("desktop", "gdigrab", options)
+            case "darwin":
+                return Source("Capture screen 0:none", "avfoundation", {**options, "capture_cursor": "1"})
+        return Source(display or os.environ.get("DISPLAY", ":0.0"), "x11grab", options)
+    if _X11_DISPLAY.fullmatch(text):
+        return Source(text, "x11grab", options)
+    if kind in _SCREEN_FORMATS and name:
+        return Source(name, kind, options)
+    return Source(text)
 
 
 def _source(text: str, word: str, default: tuple[str, str], options: dict[str, str]) -> Source:

@@ -23,6 +23,7 @@ from streamer.options import StreamOptions
 from streamer.own_copy import OwnCopy, open_own_copy
 from streamer.publisher import Publisher
 from streamer.rate import Rate
+from streamer.screen_share import CodedScreen, ScreenShare
 from streamer.turns import TurnSchedule
 from streamer.upload import DeckUpload, read_pdf
 from streamer.voice_pump import VoicePacket
@@ -72,6 +73,7 @@ class Streamer:
         self._publisher: Publisher
         self._control: Control
         self._copy: OwnCopy
+        self._screen: ScreenShare | None = None
 
     # What the lecturer does
 
@@ -84,6 +86,11 @@ class Streamer:
         """Turn forward, or back."""
         if self._upload is not None and self._control.pages.turn_by(pages):
             self._turned(self._upload)
+
+    def toggle_screen(self) -> None:
+        """Share the screen, or stop it."""
+        if self._screen is not None:
+            self._screen.toggle()
 
     def finish(self, *, end: bool) -> None:
         """Stop giving; :meth:`run` then comes to its end. Called again with ``end`` false: at once.
@@ -130,6 +137,7 @@ class Streamer:
             lecture_state=control.lecture_state,
             own_copy=str(self._copy.path),
             own_copy_trouble=self._copy.trouble,
+            screen=self._screen.shared if self._screen is not None else None,
         )
 
     # The lecture
@@ -154,9 +162,12 @@ class Streamer:
         pdf = await asyncio.to_thread(read_pdf, options.slides) if options.slides else None
         self._feed = await Feed.open(options, on_voice=self._voice_packet, on_picture=self._picture, say=self.say)
         try:
+            self._screen = await ScreenShare.open(options.screen, on_update=self._screen_update, say=self.say)
             file = await asyncio.to_thread(open_own_copy, options.keep, options.lecture, options.title)
         except StreamError:
             self._feed.close()
+            if self._screen is not None:
+                self._screen.close()
             raise
         self._copy = OwnCopy(file, options.language or "und")
         try:
@@ -170,6 +181,7 @@ class Streamer:
                     say=self.say,
                     on_ended=self._ended.set,
                     on_leave=self._finish.set,
+                    on_screen_lost=self._screen.begin_anew if self._screen is not None else lambda: None,
                 )
                 if pdf is not None:
                     self._upload = DeckUpload(self.address, options.token, pdf, http=http, title=options.title)
@@ -224,10 +236,12 @@ class Streamer:
         if ready.done():
             start_s = time.monotonic() - self.stream_ms(_now()) / 1000
             voice = start(self._feed.give_voice(start_s), "voice")
-            camera = start(self._feed.give_camera(start_s), "camera")
+            given = [voice, start(self._feed.give_camera(start_s), "camera")]
+            if self._screen is not None:
+                given.append(start(self._screen.run(start_s), "screen"))
             await asyncio.wait([voice, *over], return_when=asyncio.FIRST_COMPLETED)
-            voice.cancel()
-            camera.cancel()
+            for task in given:
+                task.cancel()
         if self._ended.is_set():
             self.say("The lecture was ended at the relay.")
             return True
@@ -300,6 +314,10 @@ class Streamer:
         self._publisher.send_camera(picture)
         self._copy.camera(picture)
 
+    def _screen_update(self, update: CodedScreen) -> None:
+        self._control.screen(update.data, self._t0 + update.at_ms / 1000)
+        self._copy.screen(update)
+
     def say(self, text: str) -> None:
         """Tell a plain sentence, if there is one."""
         if text:
@@ -333,6 +351,8 @@ class Streamer:
             outage_s=round(self._line.outage_s, 1),
             own_copy=str(self._copy.path),
             ended=ended,
+            screen_updates=self._screen.updates if self._screen is not None else 0,
+            screen_kbps=round(8 * self._screen.update_bytes / streamed_ms, 1) if self._screen is not None else 0.0,
         )
 
 

@@ -40,6 +40,7 @@ class StreamReceipt:
     :param voice_kbps: Opus alone, mean over the voice sent.
     :param link_kbps: everything with all headers, mean over the time streamed.
     :param pages: of the deck, 0 if unknown.
+    :param screen_kbps: of the stills alone, mean over the time streamed.
     :param ended: whether the lecture was ended for everybody.
     """
 
@@ -57,6 +58,8 @@ class StreamReceipt:
     outage_s: float
     own_copy: str
     ended: bool
+    screen_updates: int = 0
+    screen_kbps: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
         """One line of ``--json``."""
@@ -75,6 +78,7 @@ class StreamStatus:
     :param spoken_ms: how much of the voice has been given; ``duration_ms`` of a file that knows it.
     :param level_db: loudness just now.
     :param deck_sent: 0 to 1; ``deck_rendered`` pages the relay has made of ``page_count``.
+    :param screen: whether the screen is shared, None if there is none to share.
     :param own_copy_trouble: why the own copy cannot be written, empty if it can.
     """
 
@@ -95,3 +99,4 @@ class StreamStatus:
     lecture_state: str
     own_copy: str
     own_copy_trouble: str
+    screen: bool | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["next", "previous", "go", "quit"]
+Kind = Literal["next", "previous", "go", "share", "quit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,10 @@ _NEXT = (
     b"\x1bOB",
 )  # page down, right, down
 _PREVIOUS = (b"b", b"B", b"p", b"\x7f", b"\x08", b"\x1b[5~", b"\x1b[D", b"\x1bOD", b"\x1b[A", b"\x1bOA")
-_KEYS: dict[bytes, Kind] = {**dict.fromkeys(_NEXT, "next"), **dict.fromkeys(_PREVIOUS, "previous")}
+_KEYS: dict[bytes, Kind] = {**dict.fromkeys(_NEXT, "next"), **dict.fromkeys(_PREVIOUS, "previous"), b"s": "share"}
 _MAX_DIGITS = 5
 
-HELP = "space next   b back   g12⏎ page 12   q end"
+HELP = "space next   b back   g12⏎ page 12   s share screen   q end"
 
 
 class KeyReader:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import metadata
@@ -44,12 +45,16 @@ PING_EVERY_S = 3.0
 SILENT_S = 12.0
 """The relay answers every ping; without any word for so long the connection is taken for dead."""
 
+MAX_FRAME_BYTES = 300_000
+"""What may wait of the screen to be sent; beyond it all is dropped, and the screen begins anew."""
+
 _FINAL = frozenset({"unauthorised", "forbidden", "role_forbidden", "version_unsupported", "lecture_unknown"})
 
 
 class LecturerSocket:
     """The control connection.
 
+    :param on_frames_lost: what was given to :meth:`send_frame` has not all arrived, or never will.
     :param on_message: gets every message of the relay but pongs, in the event loop.
     :ivar time: lecture time as learnt from pings.
     :ivar welcomed: set once the relay has welcomed us for the first time.
@@ -62,6 +67,7 @@ class LecturerSocket:
         *,
         line: LineListener,
         on_message: Callable[[Message], None],
+        on_frames_lost: Callable[[], None] = lambda: None,
     ) -> None:
         self.time = LectureTime()
         self.welcomed = asyncio.Event()
@@ -69,7 +75,10 @@ class LecturerSocket:
         self._token = token
         self._line = line
         self._on_message = on_message
+        self._on_frames_lost = on_frames_lost
         self._outbox = Outbox()
+        self._frames: deque[bytes] = deque()  # bounded by MAX_FRAME_BYTES
+        self._is_open = False
         self._woken = asyncio.Event()
         self._pings = 0
         self._heard_s = 0.0
@@ -78,6 +87,16 @@ class LecturerSocket:
     def send(self, message: Message) -> None:
         """Send it, now or when there is a connection again."""
         self._outbox.put(message)
+        self._woken.set()
+
+    def send_frame(self, frame: bytes) -> None:
+        """Send a binary frame if there is a connection; frames go in order, and after the messages that wait."""
+        if not self._is_open:
+            return  # on_frames_lost is called when there is a connection again
+        self._frames.append(frame)
+        if sum(map(len, self._frames)) > MAX_FRAME_BYTES:
+            self._frames.clear()
+            self._on_frames_lost()
         self._woken.set()
 
     async def run(self) -> None:
@@ -125,6 +144,8 @@ class LecturerSocket:
                 if speaking is None and session.state is SessionState.OPEN:
                     backoff.reset()
                     self.welcomed.set()
+                    self._is_open = True
+                    self._on_frames_lost()
                     self._line.up()
                     speaking = asyncio.create_task(self._speak(socket, session))
         except ProtocolError as error:
@@ -138,6 +159,8 @@ class LecturerSocket:
                         await socket.send(session.send(Bye()))
             raise
         finally:
+            self._is_open = False
+            self._frames.clear()
             if speaking is not None:
                 speaking.cancel()
                 await asyncio.gather(speaking, return_exceptions=True)
@@ -153,6 +176,8 @@ class LecturerSocket:
                 messages = self._outbox.take(self._pings + 1)
                 for message in messages:
                     await socket.send(session.send(message))
+                while self._frames:
+                    await socket.send(self._frames.popleft())
                 if messages or _now() - pinged_s >= every_s:
                     pinged_s = _now()
                     self._pings += 1

@@ -19,6 +19,7 @@ class StreamOptions:
     :param token: the lecturer's (or an interpreter's).
     :param voice: a sound file, ``mic``, a device, or ``-`` (s16le mono 48 kHz on standard input).
     :param camera: a film, a device, or ``none``.
+    :param screen: a film of a screen, an X11 display, ``display``, or ``none``.
     :param turns: page turns by the voice's time.
     :param keep: folder of the own copy.
     :param language: of the voice (BCP 47); empty for the lecture's first.
@@ -32,6 +33,7 @@ class StreamOptions:
     voice: str = "mic"
     slides: Path | None = None
     camera: str = "none"
+    screen: str = "none"
     turns: tuple[TimedTurn, ...] = ()
     keep: Path = Path("hallcast-lectures")
     language: str = ""

@@ -14,13 +14,14 @@ from typing import Any
 
 from lecture.chunks import Chunker
 from lecture.decks import Deck, PageTurn, write_deck_event
-from lecture.entries import EncodedFrame, Entry, Flag, Kind, pack_event
+from lecture.entries import EncodedFrame, Entry, Flag, Kind, pack_event, pack_frames
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
-from lecture.tracks import SOURCE_RUNG, Track
+from lecture.tracks import SCREEN_CODEC, SOURCE_RUNG, Track
 from streamer.camera_pump import CodedPicture
 from streamer.errors import StreamError
 from streamer.pacing import FRAME_MS
+from streamer.screen_share import CodedScreen
 from streamer.voice_pump import VoicePacket
 
 log = logging.getLogger("hallcast.streamer")
@@ -87,6 +88,14 @@ class OwnCopy:
             self._camera = _Recorded(self._file, Kind.CAMERA, Track("camera", "vp8", 90_000))
         flags = Flag.KEYFRAME if picture.keyframe else Flag.NONE
         self._camera.add(EncodedFrame(self._base_ms + picture.at_ms, 0, picture.data, int(flags)))
+
+    def screen(self, update: CodedScreen) -> None:
+        """Keep an update of the screen."""
+        t_ms = max(0, self._base_ms + update.at_ms)
+        flags = int(Flag.KEYFRAME if update.whole else Flag.NONE)
+        track_id = self._file.add_track(Track("screen", SCREEN_CODEC, 1000)).track_id
+        payload = pack_frames(t_ms, [EncodedFrame(t_ms, 0, update.data, flags)])
+        self._file.append(Entry(Kind.SCREEN, t_ms, payload, track_id, flags=flags))
 
     def deck(self, deck: str, title: str, pdf: bytes, at_ms: int) -> None:
         """Keep the deck as it is."""

@@ -57,6 +57,8 @@ def _facts(status: StreamStatus) -> Table:
     table.add_row("Line", _line(status))
     table.add_row("Voice", _voice(status))
     table.add_row("Camera", "on" if status.camera else "none")
+    if status.screen is not None:
+        table.add_row("Screen", Text("shown in the halls", "green") if status.screen else Text("not shared"))
     table.add_row("Page", _page(status))
     kept = Text(status.own_copy)
     if status.own_copy_trouble:

@@ -132,7 +132,7 @@ class LecturerConnection(Connection):
             await super().serve()
         finally:
             if self._shares_screen:
-                self._stage.screen.gone(self._stage.now)
+                self._stage.screen.gone(self._refused, self._stage.now)
 
     def _note(self, message: Pointer | Mark, now: float) -> None:
         if self._stage.state == "ended":

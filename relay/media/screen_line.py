@@ -79,6 +79,7 @@ class ScreenLine:
         self._allowance = (0.0, float(TAKEN_BURST_BYTES))
         self._needs_whole = False
         self._orphaned_s: float | None = None
+        self._owner: Callable[[HallcastError], None] | None = None
 
     # The lecturer's side
 
@@ -86,10 +87,12 @@ class ScreenLine:
         """Take an update; it is applied soon.
 
         :param t_ms: lecture time of the picture as the lecturer's program knows it.
-        :param refused: told if it turns out that it cannot be applied (``screen_malformed``, ``screen_gap``).
+        :param refused: told if it turns out that it cannot be applied (``screen_malformed``, ``screen_gap``); of one
+            connection always the same.
         :raises HallcastError: ``screen_malformed``, ``screen_too_much``.
         """
         self._orphaned_s = None
+        self._owner = refused
         update = parse_update(data)
         if self._needs_whole and not update.is_whole:
             return  # it was told already
@@ -105,9 +108,10 @@ class ScreenLine:
         self._waiting.append((update, data, at_ms, refused))
         self._work.set()
 
-    def gone(self, now: float) -> None:
-        """The connection that brought the updates has ended."""
-        self._orphaned_s = now
+    def gone(self, refused: Callable[[HallcastError], None], now: float) -> None:
+        """The connection that gave ``refused`` has ended."""
+        if refused == self._owner:
+            self._orphaned_s = now
 
     def tick(self, now: float) -> None:
         """Now and then: end a sharing whose lecturer does not come back."""

@@ -242,7 +242,10 @@ async def test_a_lecturer_who_does_not_come_back_gives_way_to_the_page(file: Lec
         await desk.send(update(1, 0))
         hall = Hall(desk.line)
         hall.pull()
-        desk.line.gone(100.0)
+        desk.line.gone(print, 100.0)  # somebody else
+        desk.line.tick(1000.0)
+        assert desk.line.active
+        desk.line.gone(desk._refused, 100.0)
         desk.line.tick(100.0 + ORPHANED_S)
         assert desk.line.active
         desk.line.tick(100.1 + ORPHANED_S)

@@ -19,6 +19,10 @@ def test_back(key: bytes) -> None:
     assert KeyReader().feed(key) == [BACK]
 
 
+def test_sharing_the_screen() -> None:
+    assert KeyReader().feed(b"s") == [Action("share")]
+
+
 @pytest.mark.parametrize("key", [b"x", b"5", b"\x1b", b"\x1b[", b"\x1b[15~", "가".encode(), b"\0"])
 def test_other_keys_mean_nothing(key: bytes) -> None:
     assert KeyReader().feed(key) == []

@@ -14,7 +14,7 @@ import pytest
 from streamer.address import RelayAddress
 from streamer.camera_pump import CameraEncoder
 from streamer.camera_source import CameraSource, fit
-from streamer.devices import Source, camera_source, voice_source
+from streamer.devices import Source, camera_source, screen_source, voice_source
 from streamer.errors import StreamError
 from streamer.upload import read_pdf
 from streamer.voice_frames import FRAME_SAMPLES
@@ -47,6 +47,24 @@ def test_names_of_cameras() -> None:
     assert (device.file, device.format, device.options["video_size"]) == ("/dev/video2", "v4l2", "640x480")
     assert camera_source("camera:FaceTime", "darwin").file == "FaceTime"
     assert camera_source("clip.mp4", "linux") == Source("clip.mp4")
+
+
+@pytest.mark.parametrize(
+    ("text", "platform", "file", "kind"),
+    [
+        ("display", "linux", ":7.0", "x11grab"),
+        ("display", "win32", "desktop", "gdigrab"),
+        ("display", "darwin", "Capture screen 0:none", "avfoundation"),
+        (":99.0", "linux", ":99.0", "x11grab"),
+        ("host:0", "linux", "host:0", "x11grab"),
+        ("gdigrab:title=Editor", "win32", "title=Editor", "gdigrab"),
+        ("demo.mp4", "linux", "demo.mp4", ""),
+        ("C:\\demo.mp4", "win32", "C:\\demo.mp4", ""),
+    ],
+)
+def test_names_of_screens(text: str, platform: str, file: str, kind: str) -> None:
+    source = screen_source(text, platform, display=":7.0")
+    assert (source.file, source.format, source.live) == (file, kind, bool(kind))
 
 
 def test_a_sound_file_becomes_whole_frames_of_mono(tmp_path: Path) -> None:
