@@ -14,7 +14,6 @@ from transport.data_send import DataSender, Token
 from transport.sdp import NegotiatedMedia
 from transport.send import SendStream
 
-DATA_CLASSES = (Class.CONTROL, Class.PROTECTION, Class.PAGE, Class.CATCH_UP, Class.BULK)
 MAX_PAYLOAD_BYTES = 1_150
 PIECE_HEAD_BYTES = 24
 """What payload and frame put around a piece of a page."""
@@ -29,6 +28,8 @@ class HallData:
 
     :param lecture_ms: lecture time now, the timestamp of packets.
     """
+
+    classes = (Class.CONTROL, Class.PROTECTION, Class.PAGE, Class.CATCH_UP, Class.BULK)
 
     def __init__(
         self,
@@ -46,8 +47,6 @@ class HallData:
 
     def waiting(self, class_: Class, packet_bytes: int, now: float) -> Class | None:
         """See :class:`relay.media.rtp_outlet.Lane`. A flood of events is paced: only a page turn may not wait."""
-        if class_ not in DATA_CLASSES:
-            return None
         payload_bytes = packet_bytes - HEADER_BYTES
         piece_bytes = max(MIN_PIECE_BYTES, payload_bytes - PIECE_HEAD_BYTES)
         while self._sender.waiting_bytes(class_) < payload_bytes:

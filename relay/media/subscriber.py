@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from lecture.tracks import RECORDED_KBPS
 from relay.adaptation.pacer import Class
 from relay.adaptation.rungs import Choice, RungChooser
 from relay.media.camera_sender import CameraSender
@@ -23,6 +24,8 @@ from transport.twcc import Outcome
 SENDER_REPORT_EVERY_S = 2.0
 PLAYER_START_KBPS = 800.0
 """People at a standard player expect a picture at once; most of them sit behind no thin link."""
+START_VOICE = 3.0
+"""Until something is known the voice takes no more than this share of what the link is taken to carry."""
 FORGET_EVERY_S = 5.0
 
 
@@ -67,14 +70,18 @@ class Subscriber:
             else None
         )
         self.data = data(by_kind["application"][0]) if data and by_kind["application"] and transport_cc else None
-        self.chooser = RungChooser(camera=self.camera is not None, packs=self.voice is not None and self.voice.packed)
+        self.chooser = RungChooser(
+            camera=self.camera is not None,
+            packs=self.voice is not None and self.voice.packed,
+            start_kbps=min(RECORDED_KBPS, round(start_kbps / START_VOICE)),
+        )
         self.choice = Choice(0)
         self.page_waits = False
         self.on_heard: Callable[[float], None] | None = None
         self.on_tick: Callable[[float], None] | None = None
-        self.outlet.lanes += [lane for lane in (self.voice, self.data) if lane is not None]
-        if self.camera is not None:
-            self.outlet.lanes.append(_CameraLane(self.camera))
+        for lane in (self.voice, self.data, _CameraLane(self.camera) if self.camera is not None else None):
+            if lane is not None:
+                self.outlet.add_lane(lane)
         self._peer = peer
         self._report_at: float | None = None
         self._sender_report_at = float("-inf")
@@ -118,11 +125,10 @@ class Subscriber:
         except MalformedPacket:
             return
         arrived = self.outlet.feedback(packets, now)
-        if self.voice is not None:
-            self.voice.handle_rtcp(packets, now)
-        if self.camera is not None:
-            self.camera.handle_rtcp(packets, now)
-        self._reports(packets, now)
+        others = [packet for packet in packets if not isinstance(packet, rtcp.TransportFeedback)]
+        if others:
+            self._requests(others, now)
+            self._reports(others, now)
         log = self.outlet.log
         # Feedback that keeps silent about all we send proves only one direction.
         if self.on_heard is not None and (arrived or log is None or not log.in_flight_bytes):
@@ -184,6 +190,12 @@ class Subscriber:
         if lost and self.voice is not None:
             self.voice.lost(lost, now)
 
+    def _requests(self, packets: Sequence[rtcp.RtcpPacket], now: float) -> None:
+        if self.voice is not None:
+            self.voice.handle_rtcp(packets, now)
+        if self.camera is not None:
+            self.camera.handle_rtcp(packets, now)
+
     def _reports(self, packets: Sequence[rtcp.RtcpPacket], now: float) -> None:
         bps = rtcp.remb_bps(packets)
         if bps is not None:
@@ -204,11 +216,13 @@ class Subscriber:
 class _CameraLane:
     """What of the camera found no room at once."""
 
+    classes = (Class.CAMERA,)
+
     def __init__(self, camera: CameraSender) -> None:
         self._camera = camera
 
     def waiting(self, class_: Class, packet_bytes: int, now: float) -> Class | None:
-        return class_ if class_ is Class.CAMERA and self._camera.waiting_packets else None
+        return class_ if self._camera.waiting_packets else None
 
     def next(self, class_: Class, packet_bytes: int, now: float) -> tuple[bytearray, object] | None:
         packet = self._camera.next_packet(now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from lecture.log import Span
 from lecture.tracks import VOICE_FRAME_MS
@@ -35,6 +35,8 @@ class VoiceSender:
     :ivar on: whether live voice goes this way at all.
     :ivar began_ms: lecture time of the first packet since it was switched on, None before.
     """
+
+    classes = (Class.PROTECTION,)
 
     def __init__(self, outlet: RtpOutlet, media: NegotiatedMedia, *, transport_cc: bool) -> None:
         self.packed = media.codec.is_named(HALLCAST_VOICE)
@@ -96,7 +98,7 @@ class VoiceSender:
         if still:
             self.handle_rtcp((Nack(0, self.stream.ssrc, still),), now)
 
-    def handle_rtcp(self, packets: tuple[RtcpPacket, ...] | list[RtcpPacket], now: float) -> None:
+    def handle_rtcp(self, packets: Sequence[RtcpPacket], now: float) -> None:
         """Digest reports and requests; what is to be sent again waits in the lane."""
         for packet in self.stream.handle_rtcp(packets, now):
             if len(self._resends) >= MAX_RESENDS:
@@ -105,7 +107,7 @@ class VoiceSender:
 
     def waiting(self, class_: Class, packet_bytes: int, now: float) -> Class | None:
         """See :class:`relay.media.rtp_outlet.Lane`."""
-        return class_ if class_ is Class.PROTECTION and self._resends else None
+        return class_ if self._resends else None
 
     def next(self, class_: Class, packet_bytes: int, now: float) -> tuple[bytearray, object] | None:
         """See :class:`relay.media.rtp_outlet.Lane`."""

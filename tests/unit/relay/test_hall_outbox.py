@@ -181,7 +181,7 @@ class Link:
         self.voice: list[int] = []
         self.now = 0.0
 
-    def send(self, classes: tuple[Class, ...] = tuple(Class)) -> tuple[bytearray, Token] | None:
+    def send(self, classes: tuple[Class, ...] = HallData.classes) -> tuple[bytearray, Token] | None:
         """The most urgent packet."""
         for class_ in classes:
             if self.data.waiting(class_, PACKET_BYTES, self.now) is not None:
