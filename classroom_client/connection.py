@@ -34,15 +34,17 @@ from lecture.messages import (
     Receipt,
     State,
 )
-from lecture.wire import BlobFrame, BlobPartFrame, ChunkFrame, Frame, VoiceFrame
+from lecture.wire import BlobFrame, BlobPartFrame, ChunkFrame, Frame, ScreenPartFrame, VoiceFrame
 from transport.backoff import Backoff
 from transport.tasks import until_first
 
 log = logging.getLogger("hallcast.hall")
 
 _OPEN_TIMEOUT_S = 15.0
-_FRAMES = (3, 4)
-"""Kinds of frames with small headers that we take (docs/protocol.md, section 7)."""
+_LOOK_EVERY_S = 0.25
+_DOUBT_S = 4.0
+_FRAMES = (3, 4, 6)
+"""Kinds of frames beside chunks and blobs that we take (docs/protocol.md, section 7)."""
 
 _LATE_S = 1.0  # what comes too late to be heard still completes the hall's file, for less than a request would
 
@@ -68,8 +70,9 @@ class Connection:
         self._grant: Grant | None = None
         self._reception: Reception | None = None
         self._socket: SocketLink | None = None
+        self._spare: SocketLink | None = None  # one that stands while the present one is silent
         self._media: MediaLink | None = None
-        self._backoff = Backoff(longest_s=3.0)  # an outage that is over should not last longer for us
+        self._backoff = Backoff(first_s=0.3, longest_s=2.0)  # an outage that is over should not last longer for us
         self._up_since = 0.0
         self._welcomed = asyncio.Event()
         self._left = False
@@ -84,12 +87,18 @@ class Connection:
 
         :raises HallcastError: the code is refused, the relay speaks another version.
         """
-        while not self._left:
-            reason = await self._try()
-            self._note_down(reason)
-            wait_s = self._backoff.next_s(random.random())
-            self._link.retry_at = _now() + wait_s
-            await asyncio.sleep(wait_s)
+        try:
+            while not self._left:
+                reason = await self._try()
+                self._note_down(reason)
+                if self._spare is not None:
+                    continue
+                wait_s = self._backoff.next_s(random.random())
+                self._link.retry_at = _now() + wait_s
+                await asyncio.sleep(wait_s)
+        finally:
+            if self._spare is not None:
+                await self._spare.close()
 
     def send(self, message: Message, *, droppable: bool = False) -> bool:
         """Send a message to the relay; False if there is no connection to send it on."""
@@ -140,18 +149,10 @@ class Connection:
         return "closed"
 
     async def _session(self, grant: Grant) -> None:
-        settings, link = self._settings, self._link
-        reception = self._reception
+        settings, link, reception = self._settings, self._link, self._reception
         if reception is None:
             return
-        socket = SocketLink(
-            grant.socket_url,
-            link.meter,
-            open_timeout_s=_OPEN_TIMEOUT_S,
-            ping_interval_s=settings.ping_interval_s,
-            ping_timeout_s=settings.ping_timeout_s,
-            rtp_heard_s=lambda: reception.carrier.rtp_heard_s,
-        )
+        socket, self._spare = self._spare or self._link_to(grant, reception), None
         try:
             async with socket:
                 self._socket = socket
@@ -165,7 +166,11 @@ class Connection:
                     frames=_FRAMES,
                     have=reception.have(_now()),
                 )
-                await until_first(socket.run(hello, self._handle), self._run_media(socket, reception))
+                await until_first(
+                    socket.run(hello, self._handle),
+                    self._run_media(socket, reception),
+                    self._replace(socket, grant, reception),
+                )
         finally:
             self._socket = None
             self._media = None
@@ -173,6 +178,41 @@ class Connection:
                 self._welcomed.clear()
                 link.connected_s += _now() - self._up_since
             reception.disconnected()
+
+    def _link_to(self, grant: Grant, reception: Reception) -> SocketLink:
+        return SocketLink(
+            grant.socket_url,
+            self._link.meter,
+            open_timeout_s=_OPEN_TIMEOUT_S,
+            ping_interval_s=self._settings.ping_interval_s,
+            ping_timeout_s=self._settings.ping_timeout_s,
+            rtp_heard_s=lambda: reception.carrier.rtp_heard_s,
+        )
+
+    async def _replace(self, socket: SocketLink, grant: Grant, reception: Reception) -> None:
+        """While nothing is heard, try for another socket: after an outage TCP may wait for as long as that lasted
+        before it tries again. Whichever is heard first is taken.
+
+        :raises LinkDown: another one stands.
+        """
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            if socket.silent_s < _DOUBT_S:
+                continue
+            spare = self._link_to(grant, reception)
+            opening = asyncio.ensure_future(spare.open())
+            try:
+                while not opening.done() and socket.silent_s >= _DOUBT_S:
+                    await asyncio.wait((opening,), timeout=_LOOK_EVERY_S)
+                if opening.done() and opening.exception() is None:
+                    self._spare = spare
+                    raise LinkDown("silent; another one stands")
+            finally:
+                if self._spare is not spare:
+                    opening.cancel()
+                    await asyncio.gather(opening, return_exceptions=True)
+                    await spare.close()
+            await asyncio.sleep(_DOUBT_S / 2)
 
     async def _run_media(self, socket: SocketLink, reception: Reception) -> None:
         await self._welcomed.wait()
@@ -229,6 +269,8 @@ class Connection:
                 reception.voice_frame(item, now)
             case ChunkFrame():
                 reception.chunk(item, now)
+            case ScreenPartFrame():
+                reception.screen_part(item)
             case BlobPartFrame():
                 reception.blob_part(item)
             case BlobFrame():

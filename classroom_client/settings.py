@@ -41,5 +41,5 @@ class HallSettings:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     delay: DelaySettings = field(default_factory=DelaySettings)
     report_interval_s: float = 2.0
-    ping_interval_s: float = 3.0
-    ping_timeout_s: float = 4.0
+    ping_interval_s: float = 2.0
+    ping_timeout_s: float = 5.0

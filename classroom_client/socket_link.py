@@ -30,6 +30,7 @@ _DIAL_EVERY_S = 1.0
 _DIAL_FOR_S = 120.0
 _HANDSHAKE_S = 4.0  # so long an attempt that reached TCP is alone; a fresh one may find a better moment of the line
 _WATCH_EVERY_S = 0.5
+_POLITE_S = 1.5
 _DEAF_S = 25.0
 """A socket from which nothing comes for so long is given up although RTP lives: the relay must hear us."""
 
@@ -84,11 +85,17 @@ class SocketLink:
         # anything else gives the link up (it would be asked for again on the next one).
         self._outgoing: asyncio.Queue[str] = asyncio.Queue(_QUEUE_MESSAGES)
 
-    async def __aenter__(self) -> Self:
+    async def open(self) -> None:
+        """Connect, unless that was done before.
+
+        :raises LinkDown: nobody was reached for long, or what answers is no hall socket; SocketRefused.
+        """
+        if self._connection is not None:
+            return
         try:
             self._connection = await first_to_stand(
                 self._open,
-                lambda connection: connection.close(),
+                _abort,
                 every_s=_DIAL_EVERY_S,
                 give_up_s=_DIAL_FOR_S,
                 hold=lambda: _now() - self._reached_s < _HANDSHAKE_S,
@@ -98,7 +105,24 @@ class SocketLink:
         except InvalidURI as error:
             raise SocketRefused("relay_strange", "The relay gave an address that cannot be used.") from error
         self._heard_s = _now()
+
+    async def close(self) -> None:
+        """Close the connection; one that is silent is not asked for its consent."""
+        if self._connection is None:
+            return
+        if _now() - self._heard_s > _POLITE_S:
+            await _abort(self._connection)
+        else:
+            await self._connection.close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
         return self
+
+    @property
+    def silent_s(self) -> float:
+        """For how long nothing has come, over the socket or over RTP."""
+        return _now() - max(self._heard_s, self._rtp_heard_s())
 
     async def _open(self) -> ClientConnection:
         """One attempt.
@@ -132,8 +156,7 @@ class SocketLink:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._connection is not None:
-            await self._connection.close()
+        await self.close()
 
     def send(self, message: Message, *, droppable: bool = False) -> None:
         """Send a message; never waits.
@@ -217,11 +240,10 @@ class SocketLink:
             while True:
                 await asyncio.sleep(_WATCH_EVERY_S)
                 now = _now()
-                silent_s = now - self._heard_s
-                both_s = now - max(self._heard_s, self._rtp_heard_s())
-                if both_s > self._ping_interval_s + self._ping_timeout_s or silent_s > _DEAF_S:
+                if self.silent_s > self._ping_interval_s + self._ping_timeout_s or now - self._heard_s > _DEAF_S:
                     raise LinkDown("silent")
-                if silent_s > self._ping_interval_s and now - pinged_s > self._ping_interval_s:
+                doubtful = self.silent_s > self._ping_interval_s or now - self._heard_s > _DEAF_S / 3
+                if doubtful and now - pinged_s > self._ping_interval_s:
                     pinged_s = now
                     await connection.ping()
         except ConnectionClosed:
@@ -250,6 +272,11 @@ def _ending(code: int | None, refusal: ErrorMessage | None) -> Exception:
         text = refusal.text if refusal else "This hall and the relay speak different versions of the protocol."
         return SocketRefused(error_id or "version_unsupported", text)
     return LinkDown(error_id or f"closed ({code})")
+
+
+async def _abort(connection: ClientConnection) -> None:
+    connection.transport.abort()
+    await connection.wait_closed()
 
 
 def _now() -> float:
