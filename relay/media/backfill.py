@@ -18,13 +18,16 @@ READ_MS = 5_000
 GIVEN_S = 15.0
 """What was given so short a time ago is on its way and not given again, whoever asks for it."""
 FOR_EVER_MS = 1 << 53
+FIRST_WORDS_MS = 5_000
+"""A hall that came back says in hello what it wants: with so much of it it can go on, while pages come."""
 RECENT_MS = 10_000
 """Voice this close to the live edge is going to be played at once, wherever a hall is: it goes before pages."""
 
 
 @dataclass(slots=True)
 class _Request:
-    """:ivar filled: said when it is done, None for what nobody asked for."""
+    """:ivar filled: said when it is done, None for what nobody asked for.
+    :ivar urgent_ms: voice before this is waited for in a hall that stands still."""
 
     language: str
     start_ms: int
@@ -32,6 +35,7 @@ class _Request:
     at_ms: int
     rung_kbps: int | None = None
     filled: Filled | None = None
+    urgent_ms: int = 0
     ready: deque[Entry] = field(default_factory=deque)
 
 
@@ -101,7 +105,8 @@ class Backfill:
         if self._follow is not None or self._tracks_of(language) is None:
             return
         filled = Filled(language, start_ms, FOR_EVER_MS - 1) if announced else None
-        self._follow = _Request(language, start_ms, FOR_EVER_MS, start_ms, None, filled)
+        urgent_ms = start_ms + FIRST_WORDS_MS if announced else 0
+        self._follow = _Request(language, start_ms, FOR_EVER_MS, start_ms, None, filled, urgent_ms)
         self._requests.append(self._follow)
 
     def unfollow(self, end_ms: int) -> None:
@@ -117,13 +122,13 @@ class Backfill:
     def next(self, now: float, *, from_ms: int = 0) -> Entry | Filled | None:
         """The next entry to send, or the end of a want, or None while all wait for voice that is yet to be spoken.
 
-        :param from_ms: leave out voice that is older.
+        :param from_ms: leave out voice that is older, but for the first words that a hall waits for.
         """
         for request in list(self._requests):
             item = self._first_of(request, now)
             if isinstance(item, Filled):
                 return item
-            if item is not None and item.t_ms >= from_ms:
+            if item is not None and (item.t_ms >= from_ms or item.t_ms < request.urgent_ms):
                 self._given[request.language, item.t_ms] = now
                 return request.ready.popleft()
         return None

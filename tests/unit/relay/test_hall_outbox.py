@@ -125,6 +125,18 @@ async def test_old_voice_waits_for_the_page_and_in_the_text_rung_all_voice_does(
     hall.log.close()
 
 
+async def test_hall_that_comes_back_gets_the_first_words_before_pages(tmp_path: Path) -> None:
+    hall = Hall(tmp_path, age_s=60.0)
+    hall.speak(0, 60_000)
+    outbox = hall.outbox(voice_end_ms=9_600)
+    urgent = [parse_frame(item) for item in drained(outbox, Class.VOICE) if isinstance(item, bytes)]
+    assert [frame.frames[0].t_ms for frame in urgent if isinstance(frame, VoiceFrame)] == list(
+        range(9_600, 14_600, 480)
+    )
+    assert kinds(drained(outbox, Class.CATCH_UP))[:1] == ["VoiceFrame"]
+    hall.log.close()
+
+
 async def test_a_hall_that_knows_no_small_frames_gets_the_others(hall: Hall) -> None:
     hall.page(1)
     hall.turn(1)
