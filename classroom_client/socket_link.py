@@ -17,7 +17,7 @@ from classroom_client.meter import LinkMeter
 from classroom_client.reaching import reach
 from lecture.errors import CloseCode, HallcastError, ProtocolError
 from lecture.messages import ErrorMessage, HallHello, Message
-from lecture.session import HallSession, Side
+from lecture.session import HallSession, SessionState, Side
 from lecture.wire import Frame
 from transport.tasks import until_first
 
@@ -164,6 +164,8 @@ class SocketLink:
         :param droppable: it may be lost where the link takes nothing (a newer one will follow).
         :raises LinkDown: the link takes nothing any more.
         """
+        if self.session.state is SessionState.CLOSED:
+            raise LinkDown("closed")  # the relay has refused us, which the reader is about to tell
         if self._outgoing.full():
             if droppable:
                 return
