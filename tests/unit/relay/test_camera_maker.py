@@ -174,6 +174,22 @@ async def test_keyframes_asked_for_by_many_are_made_once_and_not_too_often() -> 
     assert not threads()
 
 
+async def test_the_loop_goes_on_while_pictures_are_made() -> None:
+    got: list[MadePicture] = []
+    maker = CameraMaker(lambda picture, now: got.append(picture))
+    maker.want(frozenset(Feed(codec, rung.kbps) for codec in made_codecs() for rung in RUNGS), 0.0)
+    beats = 0
+    for frame in published()[: 6 * PER_S]:
+        maker.push("vp8", frame)
+        while maker.waiting:
+            await asyncio.sleep(0)
+            beats += 1
+    assert len(got) > 50
+    assert beats > 2 * len(got), "several turns of the loop for each picture"
+    maker.stop()
+    await asyncio.to_thread(maker.join)
+
+
 async def test_a_camera_that_breaks_begins_anew_at_a_keyframe() -> None:
     got: list[MadePicture] = []
     maker = CameraMaker(lambda picture, now: got.append(picture))
