@@ -19,7 +19,7 @@ from websockets.asyncio.client import connect
 
 from lecture.messages import Answer, Client, HallHello, HallWelcome, Message, Offer, Report
 from lecture.session import HallSession, Side
-from transport import rtp
+from transport import rtcp, rtp
 from transport.network import NetworkConfig
 from transport.opus import Encoder
 from transport.peer import Peer
@@ -70,10 +70,16 @@ async def publish(url: str, token: str) -> None:
         await peer.connect(remote)
         voice, camera = (SendStream.negotiated(one) for one in media)
 
+        picture_number = 0
+
         def feedback(data: bytes, now: float) -> None:
+            nonlocal picture_number
+            packets = rtcp.parse(data)
             for stream in (voice, camera):
-                for packet in stream.handle_rtcp(data, now):
+                for packet in stream.handle_rtcp(packets, now):
                     peer.send_rtp(packet)
+            if rtcp.wants_keyframe(packets, camera.ssrc):
+                picture_number = 0
 
         peer.on_rtcp = feedback
         loop = asyncio.get_running_loop()
@@ -82,7 +88,8 @@ async def publish(url: str, token: str) -> None:
             await asyncio.sleep(max(0.0, start + n * 0.02 - loop.time()))
             peer.send_rtp(voice.send(voice_source[n % len(voice_source)], n * 960, False, loop.time()))
             if n % (50 // CAMERA_FPS) == 0:
-                picture = pictures[n * CAMERA_FPS // 50 % len(pictures)]
+                picture = pictures[picture_number % len(pictures)]
+                picture_number += 1
                 for number, payload in enumerate(picture, 1):
                     peer.send_rtp(camera.send(payload, n * 1800, number == len(picture), loop.time()))
 
