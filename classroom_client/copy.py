@@ -13,12 +13,12 @@ from itertools import groupby
 from pathlib import Path
 
 from lecture.coverage import Coverage
-from lecture.entries import EVENT_KINDS, EncodedFrame, Entry, Kind, pack_frames, unpack_event, unpack_frames
+from lecture.entries import EVENT_KINDS, EncodedFrame, Entry, Flag, Kind, pack_frames, unpack_event, unpack_frames
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
 from lecture.log import Span
 from lecture.messages import EntryMessage, Have, LectureSummary
-from lecture.tracks import RECORDED_KBPS, VOICE_FRAME_MS, Track
+from lecture.tracks import RECORDED_KBPS, SCREEN_CODEC, VOICE_FRAME_MS, Track
 
 log = logging.getLogger("hallcast.hall")
 
@@ -122,6 +122,13 @@ class HallCopy:
             start_ms = piece[0].t_ms
             duration_ms = piece[-1].t_ms + VOICE_FRAME_MS - start_ms
             self._file.append(Entry(Kind.VOICE, start_ms, pack_frames(start_ms, piece), track_id, duration_ms))
+
+    def keep_screen(self, t_ms: int, update: bytes, *, whole: bool) -> None:
+        """Append an update of the lecturer's screen, as it came."""
+        track_id = self._file.add_track(Track("screen", SCREEN_CODEC, 1000)).track_id
+        flags = int(Flag.KEYFRAME if whole else Flag.NONE)
+        payload = pack_frames(t_ms, [EncodedFrame(t_ms, 0, update, flags)])
+        self._file.append(Entry(Kind.SCREEN, t_ms, payload, track_id, flags=flags))
 
     # Events and pages
 

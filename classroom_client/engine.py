@@ -27,6 +27,7 @@ log = logging.getLogger("hallcast.hall")
 
 _PLAY_EVERY_S = 0.03
 _TICK_EVERY_S = 0.25
+_STILLS_EVERY_S = 0.1
 _COMMIT_EVERY_S = 0.8
 
 
@@ -78,7 +79,14 @@ class Hall:
         :raises HallcastError: the code is refused, the relay speaks another version, the copy cannot be opened.
         """
         try:
-            await until_first(self._connection.run(), self._play(), self._tick(), self._commit(), self._to_the_end())
+            await until_first(
+                self._connection.run(),
+                self._play(),
+                self._stills(),
+                self._tick(),
+                self._commit(),
+                self._to_the_end(),
+            )
             return self.receipt()
         finally:
             await self._close()
@@ -94,8 +102,10 @@ class Hall:
         return make_receipt(self._reception, self._player, self._link, self._settings, played=self._played.is_set())
 
     def picture(self, digest: str) -> tuple[bytes, str] | None:
-        """Bytes and media type of a page's picture; may be called from any thread."""
-        return None if self._reception is None else self._reception.copy.picture(digest)
+        """Bytes and media type of a page's picture or a still of the screen; may be called from any thread."""
+        if self._reception is None:
+            return None
+        return self._reception.stills.picture(digest) or self._reception.copy.picture(digest)
 
     async def _joined(self, grant: Grant) -> Reception:
         """The code was exchanged; the first time this opens the lecture's copy, in a thread: it may be large."""
@@ -106,7 +116,7 @@ class Hall:
         heard = reception.progress.heard_coverage()
         player = self._player = Player(reception.timeline, decode=self._decode, heard=heard)
         if self._dump_pages is not None:
-            self._dump = PageDump(self._dump_pages, reception.copy.picture, lambda: self._sounded_ms(player))
+            self._dump = PageDump(self._dump_pages, self.picture, lambda: self._sounded_ms(player))
             reception.screen.on_shown = self._dump.shown
         self._ready.set()
         return reception
@@ -150,6 +160,19 @@ class Hall:
             reception.screen.update(shown_ms)
         if reception.screen.picture is not self.view.picture:
             self._look(now)
+
+    async def _stills(self) -> None:
+        """Make the pictures of the lecturer's screen that are due, in a thread."""
+        await self._ready.wait()
+        assert self._reception is not None
+        stills = self._reception.stills
+        while True:
+            shown_ms = self._reception.shown_ms(self.heard_ms, _now())
+            due = [] if shown_ms is None else stills.due(shown_ms)
+            if due:
+                await asyncio.to_thread(stills.apply, due)
+                self._reception.screen.still = stills.still
+            await asyncio.sleep(_STILLS_EVERY_S)
 
     async def _tick(self) -> None:
         while True:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from classroom_client.carrier import CarrierChoice
 from classroom_client.copy import HallCopy
@@ -16,6 +16,7 @@ from classroom_client.gaps import Backfill
 from classroom_client.live_edge import LiveEdge
 from classroom_client.pages import PageBook
 from classroom_client.screen import Screen
+from classroom_client.screen_stills import ScreenStills
 from classroom_client.settings import HallSettings
 from classroom_client.timeline import Policy, Timeline
 from classroom_client.voice import VoiceBuffer
@@ -24,7 +25,7 @@ from lecture.errors import LectureFileError
 from lecture.log import Span
 from lecture.messages import Clock, Ended, EntryMessage, Filled, HallWelcome, Have, LectureSummary, State, Want
 from lecture.tracks import VOICE_FRAME_MS, VOICE_RUNGS_KBPS
-from lecture.wire import BlobFrame, BlobPartFrame, ChunkFrame, VoiceFrame
+from lecture.wire import BlobFrame, BlobPartFrame, ChunkFrame, ScreenPartFrame, VoiceFrame
 
 log = logging.getLogger("hallcast.hall")
 
@@ -69,6 +70,7 @@ class Reception:
         self.carrier = CarrierChoice()
         self.timeline = Timeline(self.voice, self.edge, settings.playout, progress.position_ms)
         self.screen = Screen(self.book, progress.shown)
+        self.stills = ScreenStills()
         self.facts = _Facts(summary)
         self._text_since_s: float | None = None
         # Pieces of pictures that no entry has told of yet. Full: the oldest goes, and comes with the next connection.
@@ -100,6 +102,7 @@ class Reception:
     def disconnected(self) -> None:
         """The hall socket is gone."""
         self.backfill.disconnected()
+        self.stills.disconnected()
         self.carrier.socket_down()
 
     def clock(self, message: Clock, now: float) -> None:
@@ -162,6 +165,14 @@ class Reception:
         except LectureFileError as error:
             log.warning("a page's picture is not kept: %s", error)
 
+    def screen_part(self, frame: ScreenPartFrame) -> None:
+        """A piece of what has changed on the lecturer's screen."""
+        for timed in self.stills.part(frame):
+            try:
+                self.copy.keep_screen(timed.t_ms, timed.data, whole=timed.update.is_whole)
+            except LectureFileError as error:
+                log.warning("a still of the screen is not kept: %s", error)
+
     def voice_frame(self, frame: VoiceFrame, now: float) -> None:
         """Voice from the relay's log, with a small header."""
         if self.facts.languages.get(frame.track_id, self.language) == self.language:
@@ -207,7 +218,8 @@ class Reception:
         from_ms = self._wanted_from_ms(now)
         if from_ms is not None:
             self.backfill.announced(from_ms, now)
-        return self.copy.have(from_ms, self.language)
+        share, number = self.stills.have
+        return replace(self.copy.have(from_ms, self.language), screen_share=share, screen_number=number)
 
     def _wanted_from_ms(self, now: float) -> int | None:
         """All voice from there on is wanted; None where that cannot be told yet, or would be too much."""

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from classroom_client.pages import PageBook, PageTurn
+from classroom_client.screen_stills import SCREEN_DECK, Still
 from lecture.decks import PageImage
 
 log = logging.getLogger("hallcast.hall")
@@ -22,7 +23,7 @@ _ENDINGS = {"image/avif": "avif", "image/png": "png", "image/webp": "webp", "ima
 class Shown:
     """A picture came on the screen.
 
-    :param t_ms: lecture time of the turn it belongs to.
+    :param t_ms: lecture time of the turn it belongs to, or of a still of the lecturer's screen.
     :param heard_ms: lecture time of the voice that was heard just then.
     """
 
@@ -39,6 +40,7 @@ class Screen:
 
     :ivar turn: the turn in force; its picture may not be here yet.
     :ivar picture: what is on the screen; stays while a newer page's picture is still on its way.
+    :ivar still: the lecturer's screen, which is shown instead of the page.
     :ivar shown_seqs: seqs of the turns whose page was seen while in force.
     :ivar on_shown: told of each picture that comes on the screen.
     """
@@ -46,6 +48,7 @@ class Screen:
     def __init__(self, book: PageBook, shown_seqs: Iterable[int] = ()) -> None:
         self.turn: PageTurn | None = None
         self.picture: PageImage | None = None
+        self.still: Still | None = None
         self.shown_seqs = set(shown_seqs)
         self.on_shown: Callable[[Shown], None] | None = None
         self._book = book
@@ -54,6 +57,8 @@ class Screen:
     def waiting(self) -> bool:
         """Whether the page that belongs on the screen is not on it yet."""
         turn, picture = self.turn, self.picture
+        if self.still is not None:
+            return False
         return turn is not None and (picture is None or (picture.deck, picture.page) != (turn.deck, turn.page))
 
     def update(self, heard_ms: int) -> None:
@@ -61,22 +66,28 @@ class Screen:
         showing = self._book.at(heard_ms)
         turned = showing.turn != self.turn
         self.turn = showing.turn
-        if showing.turn is None or showing.picture is None:
-            return
-        self.shown_seqs.add(showing.turn.seq)
-        if turned or showing.picture != self.picture:
-            self.picture = showing.picture
-            if self.on_shown is not None:
-                picture = showing.picture
-                self.on_shown(
-                    Shown(showing.turn.t_ms, heard_ms, picture.deck, picture.page, picture.tier, picture.digest)
-                )
+        if showing.turn is not None and showing.picture is not None:
+            self.shown_seqs.add(showing.turn.seq)  # behind a shared screen, too: it is not missed there
+        if self.still is not None:
+            if self.still.image != self.picture:
+                self._show(self.still.image, self.still.t_ms, heard_ms)
+        elif showing.turn is not None and showing.picture is not None:
+            if turned or showing.picture != self.picture:
+                self._show(showing.picture, showing.turn.t_ms, heard_ms)
+        elif self.picture is not None and self.picture.deck == SCREEN_DECK:
+            self.picture = None  # the screen is shared no longer, and there is no page to go back to
+
+    def _show(self, picture: PageImage, t_ms: int, heard_ms: int) -> None:
+        self.picture = picture
+        if self.on_shown is not None:
+            self.on_shown(Shown(t_ms, heard_ms, picture.deck, picture.page, picture.tier, picture.digest))
 
 
 class PageDump:
     """Keeps every picture that came on the screen as a file, and ``pages.json`` about them.
 
-    Files are named by the turn's lecture time, page and tier. ``pages.json`` is a list of ``t_ms`` (of the turn),
+    Files are named by the turn's lecture time, page and tier. Stills of the lecturer's screen have the deck ``screen``
+    and their number for a page. ``pages.json`` is a list of ``t_ms`` (of the turn or still),
     ``heard_ms`` (of the voice heard when it came on), ``deck``, ``page``, ``tier``, ``digest``, ``shown_at_ms`` and
     ``file``; ``shown_at_ms`` counts from the first sound, as the dumped voice does.
 

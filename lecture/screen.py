@@ -87,6 +87,35 @@ class ScreenUpdate:
         return self.since == 0
 
 
+@dataclass(frozen=True, slots=True)
+class ScreenPosition:
+    """Where somebody is in the row of updates.
+
+    :param share: 0 before the first update.
+    :param stopped: the sharing is over.
+    """
+
+    share: int = 0
+    number: int = 0
+    width: int = 0
+    height: int = 0
+    stopped: bool = False
+
+    def takes(self, update: ScreenUpdate) -> bool:
+        """Whether ``update`` is news and everything that it needs is here."""
+        if update.share != self.share:
+            return update.is_whole
+        if update.number <= self.number or self.stopped:
+            # After an end, which a relay may have set itself, a sharing may begin anew.
+            return update.number >= self.number and update.is_whole and self.stopped != update.stop
+        fits = (update.width, update.height) == (self.width, self.height)
+        return update.is_whole or (update.since <= self.number and fits)
+
+    def after(self, update: ScreenUpdate) -> ScreenPosition:
+        """The place after an update that it takes."""
+        return ScreenPosition(update.share, update.number, update.width, update.height, update.stop)
+
+
 def grid_of(width: int, height: int) -> tuple[int, int]:
     """Rows and columns of tiles of a picture; those at the right and lower edge may reach beyond it."""
     return -(-height // TILE), -(-width // TILE)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lecture.errors import ProtocolError
-from lecture.screen import TILE, Mosaic, ScreenUpdate, grid_of
+from lecture.screen import TILE, Mosaic, ScreenPosition, ScreenUpdate, grid_of
 
 Pixels = NDArray[np.uint8]
 """RGB, shape (height, width, 3)."""
@@ -23,56 +23,39 @@ class ScreenCanvas:
     """Applies updates of one sharing after another.
 
     :param decode: decodes mosaics.
-    :ivar share: the sharing whose picture this is, 0 before the first update.
-    :ivar number: of the update that was applied last.
-    :ivar width: of the picture in pixels, as ``height``.
-    :ivar stopped: the sharing is over.
+    :ivar position: of the update that was applied last.
     """
 
     def __init__(self, decode: Decode) -> None:
-        self.share = 0
-        self.number = 0
-        self.width = 0
-        self.height = 0
-        self.stopped = False
+        self.position = ScreenPosition()
         self._decode = decode
         self._padded: Pixels = np.zeros((0, 0, 3), np.uint8)
 
     @property
     def pixels(self) -> Pixels:
         """The picture; a view that changes with the next update."""
-        return self._padded[: self.height, : self.width]
+        return self._padded[: self.position.height, : self.position.width]
 
     @property
     def padded(self) -> Pixels:
         """The picture with whole tiles at the right and lower edge; a view as :attr:`pixels`."""
         return self._padded
 
-    def takes(self, update: ScreenUpdate) -> bool:
-        """Whether ``update`` is news and everything that it needs is here."""
-        if update.share != self.share:
-            return update.is_whole
-        fits = (update.width, update.height) == (self.width, self.height)
-        if update.number <= self.number or self.stopped:
-            # After an end, which a relay may have set itself, a sharing may begin anew.
-            return update.number >= self.number and update.is_whole and self.stopped != update.stop
-        return update.is_whole or (update.since <= self.number and fits)
-
     def apply(self, update: ScreenUpdate) -> Mask:
-        """Apply an update that :meth:`takes` says yes to; returns which tiles it has changed.
+        """Apply an update that :attr:`position` takes; returns which tiles it has changed.
 
         An update with a damaged image changes nothing.
 
         :raises ProtocolError: ``screen_malformed``.
         """
-        if not self.takes(update):
-            raise ProtocolError("screen_malformed", f"Screen update {update.number} does not follow {self.number}.")
+        if not self.position.takes(update):
+            text = f"Screen update {update.number} does not follow {self.position.number}."
+            raise ProtocolError("screen_malformed", text)
         rows, columns = grid_of(update.width, update.height)
         images = [self._tiles_of(mosaic, rows, columns) for mosaic in update.mosaics]
         changed = np.zeros((rows, columns), np.bool_)
         if update.is_whole:
             self._padded = np.zeros((rows * TILE, columns * TILE, 3), np.uint8)
-            self.width, self.height = update.width, update.height
             changed[:] = True
         for copy in update.copies:
             right = copy.left + copy.width
@@ -85,7 +68,7 @@ class ScreenCanvas:
             numbers = np.asarray(mosaic.tiles)
             tiled[numbers // columns, numbers % columns] = tiles
             changed.reshape(-1)[numbers] = True
-        self.share, self.number, self.stopped = update.share, update.number, update.stop
+        self.position = self.position.after(update)
         return changed
 
     def _tiles_of(self, mosaic: Mosaic, rows: int, columns: int) -> Pixels:

@@ -136,7 +136,7 @@ class ScreenLine:
         self, update: ScreenUpdate, data: bytes, t_ms: int, refused: Callable[[HallcastError], None]
     ) -> None:
         try:
-            if not self._canvas.takes(update):
+            if not self._canvas.position.takes(update):
                 raise RefusedError("screen_gap", "This update of the screen needs one that is not here.", 409)
             changed = await asyncio.to_thread(self._canvas.apply, update)
         except (ProtocolError, RefusedError) as error:
@@ -198,7 +198,7 @@ class ScreenLine:
         return None
 
     async def _merge(self, since: int) -> None:
-        if not self.active or since >= self._canvas.number:
+        if not self.active or since >= self._canvas.position.number:
             return
         made = await asyncio.to_thread(self._merged_update, since)
         self._merged[since] = Step(made.number, since, pack_timed(self._t_ms, pack_update(made)))
@@ -210,7 +210,9 @@ class ScreenLine:
     def _merged_update(self, since: int) -> ScreenUpdate:
         """Everything that has changed after ``since`` as it is now. Runs in a thread, while nothing is applied."""
         canvas = self._canvas
-        update = ScreenUpdate(canvas.share, canvas.number, since, canvas.width, canvas.height)
+        update = ScreenUpdate(
+            canvas.position.share, canvas.position.number, since, canvas.position.width, canvas.position.height
+        )
         mask = self._changed_in > since
         if not mask.any():
             return update

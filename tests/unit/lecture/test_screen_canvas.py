@@ -80,18 +80,18 @@ def test_a_copy_may_overlap_what_it_copies() -> None:
 def test_updates_that_do_not_follow_are_refused_and_change_nothing() -> None:
     canvas = shown()
     tile = Mosaic(1, (0,), bytes(16 * 16 * 3))
-    assert not canvas.takes(step(1, 0, tile))
-    assert not canvas.takes(step(3, 2, tile))
-    assert not canvas.takes(step(3, 1, tile, share=2))
-    assert not canvas.takes(ScreenUpdate(1, 2, 1, WIDTH + 1, HEIGHT))
-    assert canvas.takes(step(7, 1, tile))
-    assert canvas.takes(step(1, 0, tile, share=2))
+    assert not canvas.position.takes(step(1, 0, tile))
+    assert not canvas.position.takes(step(3, 2, tile))
+    assert not canvas.position.takes(step(3, 1, tile, share=2))
+    assert not canvas.position.takes(ScreenUpdate(1, 2, 1, WIDTH + 1, HEIGHT))
+    assert canvas.position.takes(step(7, 1, tile))
+    assert canvas.position.takes(step(1, 0, tile, share=2))
     with pytest.raises(ProtocolError, match="does not follow"):
         canvas.apply(step(3, 2, tile))
     with pytest.raises(ProtocolError, match="cannot be decoded"):
         canvas.apply(step(2, 1, Mosaic(1, (0,), b"damaged"), copies=(Copy(0, 0, 16, 16, 16),)))
     assert np.array_equal(canvas.padded, noise(0))
-    assert canvas.number == 1
+    assert canvas.position.number == 1
 
 
 def test_edges_are_repeated_up_to_whole_tiles() -> None:

@@ -65,7 +65,7 @@ class Desk:
         async with asyncio.timeout(10):
             while (self.line.number, len(self.refusals)) == before:
                 await self.changed()
-        if self.truth.takes(made) and self.line.number == made.number:
+        if self.truth.position.takes(made) and self.line.number == made.number:
             self.truth.apply(made)
 
     async def changed(self) -> None:
@@ -119,7 +119,7 @@ class Hall:
         self.bytes += len(data)
         if len(self._data) == frame.total:
             made = parse_update(parse_timed(bytes(self._data))[1])
-            assert self.canvas.takes(made)
+            assert self.canvas.position.takes(made)
             self.canvas.apply(made)
             self.numbers.append(made.number)
 
@@ -213,14 +213,14 @@ async def test_stopping_overtakes_what_is_being_sent(file: LectureFile) -> None:
         await desk.send(update(3, 0, 0, stop=True))
         hall.pull()
         assert hall.numbers == [1, 3]
-        assert hall.canvas.stopped
+        assert hall.canvas.position.stopped
         assert other.pull() == 0  # it never saw the screen
         await desk.send(update(9, 0, 2, share=SHARE + 1))
         hall.pull()
         other.pull()
         assert hall.numbers == [1, 3, 9]
         assert other.numbers == [9]
-        assert not hall.canvas.stopped
+        assert not hall.canvas.position.stopped
 
 
 async def test_a_screen_shared_before_the_relay_was_restarted_is_ended_in_the_hall(file: LectureFile) -> None:
@@ -229,12 +229,12 @@ async def test_a_screen_shared_before_the_relay_was_restarted_is_ended_in_the_ha
         canvas.apply(update(5, 0, 1))
         hall = Hall(desk.line, Have(screen_share=SHARE, screen_number=5), canvas)
         hall.pull()
-        assert canvas.stopped
+        assert canvas.position.stopped
         assert hall.pull() == 0
         await desk.send(update(7, 0, 1))  # the lecturer is back, and begins anew
         hall.pull()
         assert hall.numbers == [6, 7]
-        assert not canvas.stopped
+        assert not canvas.position.stopped
 
 
 async def test_a_lecturer_who_does_not_come_back_gives_way_to_the_page(file: LectureFile) -> None:
@@ -251,11 +251,11 @@ async def test_a_lecturer_who_does_not_come_back_gives_way_to_the_page(file: Lec
         desk.line.tick(100.1 + ORPHANED_S)
         assert not desk.line.active
         hall.pull()
-        assert hall.canvas.stopped
+        assert hall.canvas.position.stopped
         await desk.send(update(3, 0, 5))  # a coder that begins anew leaves out a number
         hall.pull()
         assert hall.numbers == [1, 2, 3]
-        assert not hall.canvas.stopped
+        assert not hall.canvas.position.stopped
 
 
 async def test_a_gap_is_told_once_and_mended_by_a_new_beginning(file: LectureFile) -> None:
@@ -328,10 +328,10 @@ def test_however_slowly_a_hall_takes_it_ends_with_the_picture(
                     since = 0 if anew or number == 1 else number - 1
                     await desk.send(update(number, since, tiles))
                     hall.pull(frames)
-                while hall.push.waiting or hall.canvas.number < desk.line.number:
+                while hall.push.waiting or hall.canvas.position.number < desk.line.number:
                     if hall.pull() == 0:
                         await desk.changed()
-                assert hall.canvas.number == desk.line.number
+                assert hall.canvas.position.number == desk.line.number
                 assert np.abs(hall.canvas.padded.astype(int) - desk.truth.padded).max() <= 43
 
     asyncio.run(run())

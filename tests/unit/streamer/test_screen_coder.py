@@ -184,7 +184,7 @@ def test_stopping() -> None:
     assert stop is not None
     assert stop.stop
     watched.canvas.apply(parse_update(pack_update(stop)))
-    assert watched.canvas.stopped
+    assert watched.canvas.position.stopped
 
 
 SCREENS = st.one_of(
