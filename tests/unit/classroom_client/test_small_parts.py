@@ -10,8 +10,11 @@ import pytest
 from classroom_client.carrier import CarrierChoice
 from classroom_client.live_edge import LiveEdge
 from classroom_client.meter import LinkMeter
+from classroom_client.socket_link import LinkDown, SocketLink
 from classroom_client.texts import Texts, languages
 from classroom_client.view import Link, Sound, View, sign_of
+from lecture.errors import ProtocolError
+from lecture.messages import Report
 
 # Live edge
 
@@ -183,3 +186,13 @@ def test_catalogue_says_the_same_in_every_language() -> None:
 def test_unknown_language_is_refused() -> None:
     with pytest.raises(ValueError, match="xx"):
         Texts("xx")
+
+
+# Socket
+
+
+def test_nothing_is_said_on_a_socket_that_the_relay_closed() -> None:
+    socket = SocketLink("ws://relay.example", LinkMeter(), open_timeout_s=1, ping_interval_s=1, ping_timeout_s=1)
+    socket.session.refuse(ProtocolError("internal_error", "A bug of the relay."))
+    with pytest.raises(LinkDown):
+        socket.send(Report(), droppable=True)
