@@ -3,8 +3,9 @@
 TCP below would take anything and put it into the link's queue, in front of the live voice. So at most a window of
 unacknowledged bytes is under way: what the link carries in the time of an empty way, and a little more. The delay of
 acknowledgements beyond the shortest one seen of late is taken for the queue (the idea of LEDBAT, RFC 6817), and the
-rate at which they come while something waits all the time for what the link carries (that of BBR). A single late
-acknowledgement tells of a lost segment, not of a queue: the window shrinks only when they have been late for a while.
+rate at which they come while enough is under way for what the link carries (that of BBR). A single late acknowledgement
+tells of a lost segment, not of a queue: the window shrinks only when they have been late for a while. What the window
+leaves room for goes out at about the link's pace, else each page would begin with a windowful in the queue.
 """
 
 from __future__ import annotations
@@ -19,17 +20,18 @@ SELDOM_BYTES = 3_500
 START_BYTES = 6_000
 MAX_BYTES = 512_000
 START_KBPS = 40.0
-QUEUE_TARGET_S = 0.08
+QUEUE_TARGET_S = 0.06
 """Beside the time of one frame."""
-QUEUE_KEPT_S = 0.15
+QUEUE_KEPT_S = 0.1
 """What stays of a queue that was too long: enough not to starve the link."""
 BASE_FOR_S = 60.0
 FRESH_BYTES = 1_000
 """An acknowledgement of that much was sent as the newest frame of it arrived; a smaller one when a second was over."""
 ACK_TIMER_S = 1.0
 RATE_FOR_S = 8.0
-RATE_TIME_S = 0.25
+RATE_TIME_S = 0.02
 RATE_LATE_S = 2.0
+RATE_QUANTILE = 0.75
 LATE_S = 0.35
 LATE_ACKS = 3
 SHRUNK_LEAST = 0.9
@@ -37,6 +39,8 @@ SHRUNK_MOST = 0.7
 GROWN_BYTES = 300
 GROWN = 0.08
 GROWN_EMPTY = 0.25
+PACE_START = 2.0
+PACE = 1.1
 FRAME_S = 0.12
 FRAME_MIN_BYTES = 400
 FRAME_MAX_BYTES = 4_000
@@ -69,6 +73,7 @@ class AckWindow:
         self._base = (float("inf"), float("inf"))  # smallest delays of the last and of the present minute
         self._base_until: float | None = None
         self._starting = True
+        self._level_at = float("-inf")
         self._late: tuple[float, int] | None = None  # (since, acknowledgements)
         self._min_bytes = MIN_SELDOM_BYTES
         self._rates: deque[tuple[float, float]] = deque()  # (time, kbit/s) of RATE_FOR_S
@@ -83,18 +88,27 @@ class AckWindow:
         """How much may be under way."""
         return int(self._window_bytes)
 
-    def frame_bytes(self) -> int:
-        """How large the next frame's payload may be; 0 when the window is full.
+    @property
+    def ready_at(self) -> float:
+        """When the pace next allows a frame, whatever the window says."""
+        return self._level_at
+
+    def frame_bytes(self, now: float) -> int:
+        """How large the next frame's payload may be; 0 when the window is full or its time has not come.
 
         A frame is an eighth of a second of the link: on a thin one a page's frame must not hold up a page turn.
         """
         size = self._frame_bytes()
+        if now < self._level_at:
+            return 0
         return size if self.in_flight_bytes + size <= self._window_bytes or not self._marks else 0
 
     def sent(self, count_bytes: int, now: float) -> None:
         """A binary frame of this size has been handed to the socket."""
         idle = not self._marks
         self._sent_bytes += count_bytes
+        pace_kbps = self.rate_kbps * (PACE_START if self._starting else PACE)
+        self._level_at = max(self._level_at, now) + count_bytes / (pace_kbps * 125)
         acked_s = now if idle else self._acked_s
         if idle:
             self._acked_s = now
@@ -131,8 +145,9 @@ class AckWindow:
         return int(min(FRAME_MAX_BYTES, max(FRAME_MIN_BYTES, self.rate_kbps * 125 * FRAME_S)))
 
     def _is_full(self) -> bool:
-        """Whether the sender may have had more than it was allowed to send."""
-        return self.in_flight_bytes + self._frame_bytes() > self._window_bytes
+        """Whether enough is under way for the link to be busy all the time."""
+        most_bytes = min(self._window_bytes, self.rate_kbps * 125 * min(self._base))
+        return self.in_flight_bytes + self._frame_bytes() > most_bytes
 
     def _note_base(self, delay_s: float, now: float) -> None:
         if self._base_until is None or now >= self._base_until:
@@ -171,4 +186,6 @@ class AckWindow:
         self._rates.append((now, kbps))
         while self._rates[0][0] < now - RATE_FOR_S:
             self._rates.popleft()
-        self.rate_kbps = max(kbps for _, kbps in self._rates)
+        # Not the highest: after a lost segment what was held back behind it is acknowledged all at once.
+        rates = sorted(kbps for _, kbps in self._rates)
+        self.rate_kbps = rates[int(RATE_QUANTILE * len(rates))]

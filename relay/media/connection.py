@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from abc import ABC, abstractmethod
 from collections import deque
 
@@ -74,6 +75,10 @@ class Connection(ABC):
     @abstractmethod
     def next_item(self, now: float) -> Message | str | bytes | None:
         """What to send next after the controls (a text is a message already), None to wait for :meth:`wake`."""
+
+    def ready_at(self, now: float) -> float:
+        """When :meth:`next_item` may have something though nobody calls :meth:`wake`; infinity for never."""
+        return math.inf
 
     @abstractmethod
     def every_second(self, now: float) -> Message | None:
@@ -179,7 +184,8 @@ class Connection(ABC):
 
     async def _rest(self, now: float) -> None:
         try:
-            async with asyncio.timeout(max(0.01, self._clock_at + CLOCK_EVERY_S - now)):
+            until = min(self._clock_at + CLOCK_EVERY_S, self.ready_at(now))
+            async with asyncio.timeout(max(0.01, until - now)):
                 await self._wake.wait()
         except TimeoutError:
             pass

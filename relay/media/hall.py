@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from lecture.entries import Kind
@@ -54,10 +55,11 @@ class HallConnection(Connection):
             send_timeout_s=settings.hall_send_timeout_s,
             silence_timeout_s=settings.hall_silence_s,
         )
+        self.instance = hello.instance
         self.report = Report()
         self.window = AckWindow()
         self.outbox = HallOutbox(stage, hello)
-        self.carriers = HallCarriers(stage, self.outbox, self.window, super().wake)
+        self.carriers = HallCarriers(stage, self.outbox, self.window, super().wake, hello.instance)
         self.media = HallMedia(stage, hello, self.control, self.carriers)
         self._stage = stage
         self._receipt: Receipt | None = None
@@ -166,7 +168,7 @@ class HallConnection(Connection):
     def next_item(self, now: float) -> Message | str | bytes | None:
         if self.carriers.in_use is Carrier.RTP:
             return None
-        size_bytes = self.window.frame_bytes()
+        size_bytes = self.window.frame_bytes(now)
         for class_ in Class:
             if class_ is Class.VOICE and not self._has_room_for_voice():
                 return None
@@ -179,6 +181,10 @@ class HallConnection(Connection):
             if item is not None:
                 return item
         return None
+
+    def ready_at(self, now: float) -> float:
+        paced_until = self.window.ready_at
+        return paced_until if paced_until > now else math.inf
 
     def _has_room_for_voice(self) -> bool:
         """Live voice goes beyond the window, within reason: TCP has to carry it anyway."""

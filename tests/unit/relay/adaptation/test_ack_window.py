@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
@@ -71,9 +72,11 @@ class SimulatedLink:
         return steady[int(len(steady) * 0.95)]
 
 
-def play(link: SimulatedLink, seconds: float, *, voice_kbps: float = 0.0, bulk_from: float = 0.0) -> AckWindow:
-    """Bulk from ``bulk_from`` on, live voice (which does not wait for the window) every 240 ms."""
-    window, next_voice = AckWindow(), 0.0
+def play(
+    link: SimulatedLink, seconds: float, *, voice_kbps: float = 0.0, pages_at: tuple[float, ...] | None = None
+) -> AckWindow:
+    """Bulk, or pages of 15 kB, and live voice (which does not wait for the window) every 240 ms."""
+    window, next_voice, waiting = AckWindow(), 0.0, 0.0 if pages_at is not None else math.inf
     for step in range(int(seconds * 100)):
         now = step / 100
         link.run(window, now)
@@ -82,7 +85,9 @@ def play(link: SimulatedLink, seconds: float, *, voice_kbps: float = 0.0, bulk_f
             size = int(voice_kbps * 30)
             window.sent(size, now)
             link.send(size, now)
-        while now >= bulk_from and (size := window.frame_bytes()):
+        waiting += 15_000 * (pages_at is not None and now in pages_at)
+        while waiting > 0 and (size := window.frame_bytes(now)):
+            waiting -= size
             window.sent(size, now)
             link.send(size, now)
     return window
@@ -90,13 +95,13 @@ def play(link: SimulatedLink, seconds: float, *, voice_kbps: float = 0.0, bulk_f
 
 @pytest.mark.parametrize(
     ("kbps", "delay_s", "queue_s"),
-    [(24, 0.3, 1.0), (32, 0.4, 0.7), (64, 0.3, 0.45), (100, 0.2, 0.45), (150, 0.1, 0.35), (300, 0.3, 0.35)],
+    [(24, 0.3, 0.6), (32, 0.4, 0.5), (64, 0.3, 0.3), (100, 0.2, 0.3), (150, 0.1, 0.3), (300, 0.3, 0.3)],
 )
 def test_voice_beside_pages_meets_a_short_queue(kbps: float, delay_s: float, queue_s: float) -> None:
     """An acknowledgement each kilobyte is a third of a second on the thinnest: no window can be finer than that."""
     link = SimulatedLink(kbps, delay_s)
     window = play(link, 60, voice_kbps=16 if kbps >= 100 else 12)
-    assert link.received > 0.75 * kbps * 125 * 60
+    assert link.received > 0.8 * kbps * 125 * 60
     assert link.queue_p95_s() < queue_s
     assert 0.8 * kbps < window.rate_kbps < 1.25 * kbps
 
@@ -106,18 +111,18 @@ def test_lost_segments_are_no_queue(kbps: float, delay_s: float) -> None:
     link = SimulatedLink(kbps, delay_s, loss=0.01)
     play(link, 60, voice_kbps=12)
     assert link.received > 0.7 * kbps * 125 * 60
-    assert link.queue_p95_s() < 0.55
+    assert link.queue_p95_s() < 0.35
 
 
 def test_it_keeps_a_fast_link_busy() -> None:
     link = SimulatedLink(2000, 0.02)
     play(link, 30)
-    assert link.received > 0.9 * 2000 * 125 * 30
+    assert link.received > 0.7 * 2000 * 125 * 30
 
 
 def test_voice_alone_does_not_lower_the_rate() -> None:
     link = SimulatedLink(64, 0.3)
-    assert play(link, 40, voice_kbps=12, bulk_from=1000).rate_kbps >= START_KBPS
+    assert play(link, 40, voice_kbps=12, pages_at=()).rate_kbps >= START_KBPS
     window = play(SimulatedLink(64, 0.3), 20)
     known_kbps = window.rate_kbps
     link = SimulatedLink(64, 0.3)
@@ -139,7 +144,7 @@ def test_the_rate_follows_a_link_that_becomes_slower() -> None:
         if step == 4000:
             link.bytes_per_s = 48 * 125
         link.run(window, now)
-        while size := window.frame_bytes():
+        while size := window.frame_bytes(now):
             window.sent(size, now)
             link.send(size, now)
     assert 0.8 * 48 < window.rate_kbps < 1.25 * 48
@@ -148,22 +153,23 @@ def test_the_rate_follows_a_link_that_becomes_slower() -> None:
 def test_a_hall_that_acknowledges_by_four_kilobytes_is_served_as_well() -> None:
     link = SimulatedLink(64, 0.3, style=CLIENT_STYLES[1])
     play(link, 60)
-    assert link.received > 0.35 * 64 * 125 * 60
+    assert link.received > 0.8 * 64 * 125 * 60
 
 
 def test_frames_get_small_on_a_thin_link() -> None:
     thin = play(SimulatedLink(12, 0.5), 60)
     assert thin.window_bytes <= 6_000
     thin.acknowledged(thin._sent_bytes, 70.0)
-    assert thin.frame_bytes() <= 500
+    assert 0 < thin.frame_bytes(71.0) <= 500
     assert play(SimulatedLink(5000, 0.01), 5).window_bytes > 10_000
 
 
 def test_a_silent_hall_gets_no_more_than_the_window() -> None:
     window, total = AckWindow(), 0
-    while size := window.frame_bytes():
-        window.sent(size, 0.0)
-        total += size
+    for now in range(100):
+        while size := window.frame_bytes(now):
+            window.sent(size, now)
+            total += size
     assert MIN_BYTES <= total <= window.window_bytes
     assert window.in_flight_bytes == total
 
@@ -171,9 +177,15 @@ def test_a_silent_hall_gets_no_more_than_the_window() -> None:
 def test_a_frame_larger_than_the_window_can_go_when_nothing_is_under_way() -> None:
     window = AckWindow()
     window.sent(50_000, 0.0)
-    assert window.frame_bytes() == 0
-    window.acknowledged(50_000, 1.0)
-    assert window.frame_bytes() > 0
+    assert window.frame_bytes(100.0) == 0
+    window.acknowledged(50_000, 100.0)
+    assert window.frame_bytes(100.0) > 0
+
+
+def test_a_page_does_not_begin_with_a_windowful_in_the_queue() -> None:
+    link = SimulatedLink(64, 0.3)
+    play(link, 60, voice_kbps=12, pages_at=(10.0, 30.0, 50.0))
+    assert max(link.queues_s[2000:]) < 0.35
 
 
 @pytest.mark.parametrize("total", [1001, 99])
