@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import secrets
 from collections.abc import Awaitable, Callable
 from importlib import metadata
 
@@ -67,6 +68,7 @@ class Connection:
         self._link = link
         self._joined = joined
         self._camera = camera
+        self._instance = secrets.token_hex(8)
         self._grant: Grant | None = None
         self._reception: Reception | None = None
         self._socket: SocketLink | None = None
@@ -161,6 +163,7 @@ class Connection:
                     token=grant.token,
                     hall=settings.name,
                     client=Client("hallcast", _version()),
+                    instance=self._instance,
                     voice=("hallcast-voice", "opus"),
                     camera=settings.camera,
                     frames=_FRAMES,

@@ -50,6 +50,7 @@ class HallHello(Message):
     """First message of a hall: exactly one of ``code`` and ``token``; ``hall`` is the name that the lecturer sees.
 
     :param voice: payload names it can take, best first: ``hallcast-voice``, ``opus``.
+    :param instance: random text of one run of the hall's program: its new connection takes the place of its old one.
     :param frames: kinds of binary frames it takes beside chunks and blobs (:mod:`lecture.wire`).
     """
 
@@ -59,6 +60,7 @@ class HallHello(Message):
     token: Secret = field(default="", repr=False)
     hall: str = ""
     client: Client = field(default_factory=Client)
+    instance: Annotated[str, Limit(0, 64)] = ""
     voice: Annotated[tuple[str, ...], Limit(0, 16)] = ("opus",)
     camera: bool = False
     frames: Annotated[tuple[int, ...], Limit(0, 16)] = ()

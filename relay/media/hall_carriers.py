@@ -33,23 +33,35 @@ class HallCarriers:
     else over the socket.
 
     :param wake_socket: have the socket's writer look for items.
+    :param instance: of the hall; what its link carried is remembered under it.
     :ivar in_use: what carries the outbox's items now.
-    :ivar start_kbps: what a new media connection is taken to carry: less than the one before did at last.
     """
 
-    def __init__(self, stage: Stage, outbox: HallOutbox, window: AckWindow, wake_socket: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        outbox: HallOutbox,
+        window: AckWindow,
+        wake_socket: Callable[[], None],
+        instance: str = "",
+    ) -> None:
         self.outbox = outbox
         self.in_use = Carrier.SOCKET
-        self.start_kbps = START_KBPS
         self._stage = stage
         self._window = window
         self._wake_socket = wake_socket
+        self._instance = instance
         self._switch = CarrierSwitch()
         self._socket_chooser = RungChooser(camera=False)
         self._subscriber: Subscriber | None = None
         self._data: HallData | None = None
         self._connected = False
         self._page: tuple[str, int] = ("", 0)
+
+    @property
+    def start_kbps(self) -> float:
+        """What a new media connection is taken to carry: less than the one before did at last."""
+        return max(START_KBPS, START_SHARE * self._stage.link_kbps.get(self._instance, 0.0))
 
     def make_data(self, media: NegotiatedMedia) -> HallData:
         """The data lane of a media connection that is being made."""
@@ -75,7 +87,7 @@ class HallCarriers:
             self._follow(now)
         subscriber, self._subscriber, self._data = self._subscriber, None, None
         if subscriber is not None and subscriber.outlet.estimator.measured:
-            self.start_kbps = max(START_KBPS, START_SHARE * subscriber.outlet.estimator.sustained_kbps(now))
+            self._stage.remember_link(self._instance, subscriber.outlet.estimator.sustained_kbps(now))
 
     def wake(self, now: float) -> None:
         """There may be something new."""

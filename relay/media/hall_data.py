@@ -19,6 +19,8 @@ PIECE_HEAD_BYTES = 24
 """What payload and frame put around a piece of a page."""
 MIN_PIECE_BYTES = 200
 PAGE_PIECES = 256
+VOICE_OBJECTS = 256
+"""With more than these it is looked which are still under way."""
 _DIGEST = slice(2, 10)
 """Of a frame with a piece of a page: the beginning of its digest."""
 
@@ -105,6 +107,8 @@ class HallData:
             number = self._sender.put(item, class_)
             if class_ in (Class.PROTECTION, Class.CATCH_UP):
                 self._voice.append(number)
+                if len(self._voice) > VOICE_OBJECTS:
+                    self._let_go()
             elif item[1] != SCREEN_PART:  # a part of the screen is as urgent after a page turn as before
                 self._pages.append((number, item[_DIGEST]))
         elif isinstance(item, Filled):

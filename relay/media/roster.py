@@ -12,13 +12,15 @@ from lecture.messages import HallStatus
 REMEMBERED = 200
 REPLACED_SILENCE_S = 5.0
 """A hall that has said nothing for so long (it reports every 2 s) is taken for a dead connection of the hall of the
-same name that joins now. Two halls of one name that are both alive are both served, the second as "name (2)"."""
+same name that joins now; the same run of a hall's program is known by its instance at once. Two halls of one name that
+are both alive are both served, the second as "name (2)"."""
 
 
 class ConnectedHall(Protocol):
     """A hall's connection (:class:`relay.media.hall.HallConnection`), as the roster knows it."""
 
     name: str
+    instance: str
     last_heard_s: float
 
     def status(self) -> HallStatus: ...
@@ -46,7 +48,8 @@ class HallRoster:
         base = wish.strip() or "hall"
         name, number = base, 1
         while (other := self._halls.get(name)) is not None:
-            if now - other.last_heard_s > REPLACED_SILENCE_S:
+            is_same = bool(hall.instance) and other.instance == hall.instance
+            if is_same or now - other.last_heard_s > REPLACED_SILENCE_S:
                 other.leave("replaced")
                 break
             number += 1

@@ -27,6 +27,7 @@ from transport.network import NetworkConfig
 
 Role = Literal["lecturer", "interpreter"]
 CACHED_BLOBS = 16
+REMEMBERED_LINKS = 1000
 EDGE_MARGIN_MS = 1_500
 """While nobody speaks a language, its log is taken for complete up to this long ago."""
 
@@ -76,6 +77,7 @@ class Stage:
         self.fanout = Fanout(self.voices, self.camera)
         self._blobs: OrderedDict[str, Blob] = OrderedDict()
         self._voice_sent_ms: dict[str, int] = {}
+        self.link_kbps: OrderedDict[str, float] = OrderedDict()
 
     @property
     def ice_servers(self) -> tuple[IceServer, ...]:
@@ -145,6 +147,14 @@ class Stage:
             missing_ms = sum(gap.end_ms - gap.start_ms for gap in self.log.gaps([track_id], whole))
             self._voice_sent_ms[language] = whole.end_ms - missing_ms
         return self._voice_sent_ms[language]
+
+    def remember_link(self, instance: str, kbps: float) -> None:
+        """Keep what a hall's link carried, for its next connection; the newest :data:`REMEMBERED_LINKS` stay."""
+        if instance:
+            self.link_kbps[instance] = kbps
+            self.link_kbps.move_to_end(instance)
+            if len(self.link_kbps) > REMEMBERED_LINKS:
+                self.link_kbps.popitem(last=False)
 
     def get_blob(self, digest: str) -> Blob | None:
         """A page's bytes; the newest few stay in memory, since all halls want the same page at the same time."""

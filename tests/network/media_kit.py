@@ -185,6 +185,7 @@ class ScreenlessHall:
     channel: MemoryChannel = field(default_factory=MemoryChannel)
     session: HallSession = field(default_factory=lambda: HallSession(Side.CLIENT))
     name: str = "Hall"
+    instance: str = ""
     reading: bool = True
     reporting: bool = False
     heard: list[Message] = field(default_factory=list)
@@ -213,6 +214,7 @@ class ScreenlessHall:
             v=m.PROTOCOL_VERSION,
             token="t",
             hall=self.name,
+            instance=self.instance,
             voice=voice,
             camera=True,
             frames=frames,

@@ -218,6 +218,16 @@ async def test_two_halls_of_one_name_are_both_served(tmp_path: Path) -> None:
         assert one.channel.close_code is None
 
 
+async def test_a_hall_that_dials_anew_takes_the_place_of_its_old_connection(tmp_path: Path) -> None:
+    old, new = (ScreenlessHall(name="Room 4", instance="same run") for _ in range(2))
+    other = ScreenlessHall(name="Room 4", instance="another run")
+    async with open_lecture(tmp_path) as lecture, old.joined(lecture), new.joined(lecture):
+        await until(lambda: old.channel.close_code == CloseCode.GOING_AWAY, "the old one is sent away")
+        async with other.joined(lecture):
+            assert [hall["name"] for hall in lecture.snapshot()["halls"]] == ["Room 4", "Room 4 (2)"]
+        assert new.channel.close_code is None
+
+
 async def test_a_full_lecture_refuses_more_halls(tmp_path: Path) -> None:
     one = ScreenlessHall()
     async with open_lecture(tmp_path, settings=replace(FAST, max_halls=1)) as lecture, one.joined(lecture):
