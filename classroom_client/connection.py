@@ -7,7 +7,6 @@ import logging
 import random
 import secrets
 from collections.abc import Awaitable, Callable
-from importlib import metadata
 
 from classroom_client.camera_queue import CameraQueue
 from classroom_client.joining import Grant, JoinError, join
@@ -38,6 +37,7 @@ from lecture.messages import (
 from lecture.wire import BlobFrame, BlobPartFrame, ChunkFrame, Frame, ScreenPartFrame, VoiceFrame
 from transport.backoff import Backoff
 from transport.tasks import until_first
+from transport.version import version
 
 log = logging.getLogger("hallcast.hall")
 
@@ -162,7 +162,7 @@ class Connection:
                     PROTOCOL_VERSION,
                     token=grant.token,
                     hall=settings.name,
-                    client=Client("hallcast", _version()),
+                    client=Client("hallcast", version()),
                     instance=self._instance,
                     voice=("hallcast-voice", "opus"),
                     camera=settings.camera,
@@ -307,10 +307,3 @@ class Connection:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _version() -> str:
-    try:
-        return metadata.version("hallcast")
-    except metadata.PackageNotFoundError:
-        return ""

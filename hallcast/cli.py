@@ -15,10 +15,10 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Any
 
 from lecture.errors import HallcastError
+from transport.version import version
 
 OUR_PACKAGES = frozenset({"lecture", "transport", "streamer", "relay", "classroom_client", "recordings", "hallcast"})
 
@@ -88,7 +88,7 @@ def _build_parser(name: str | None) -> argparse.ArgumentParser:
         description="Live lectures into projector halls over thin links.",
         epilog="`hallcast COMMAND --help` explains a command.",
     )
-    parser.add_argument("--version", action="version", version=f"hallcast {_version()}")
+    parser.add_argument("--version", action="version", version=f"hallcast {version() or '(not installed)'}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     if name in COMMANDS:
         _import_part(name).add_commands(subparsers)
@@ -119,10 +119,3 @@ def _missing_extra(name: str, error: ModuleNotFoundError) -> MissingExtra | None
         f"`hallcast {name}` needs the Python module {module!r}, which is not installed. "
         f"Install it with: pip install '{package}'"
     )
-
-
-def _version() -> str:
-    try:
-        return metadata.version("hallcast")
-    except metadata.PackageNotFoundError:
-        return "(not installed)"

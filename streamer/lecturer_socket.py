@@ -8,7 +8,6 @@ import random
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from importlib import metadata
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
@@ -34,6 +33,7 @@ from streamer.outbox import Outbox
 from streamer.publisher import LineListener
 from transport.backoff import Backoff
 from transport.trust import untrusted
+from transport.version import version
 
 log = logging.getLogger("hallcast.streamer")
 
@@ -128,7 +128,7 @@ class LecturerSocket:
             await asyncio.sleep(backoff.next_s(random.random()))
 
     async def _serve(self, socket: ClientConnection, session: LecturerSession, backoff: Backoff) -> None:
-        client = Client("hallcast-streamer", _version())
+        client = Client("hallcast-streamer", version())
         await socket.send(session.send(LecturerHello(v=PROTOCOL_VERSION, token=self._token, client=client)))
         self.time.forget()
         self._outbox.reconnected()
@@ -214,13 +214,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ConnectionClosed):
         return "the connection broke off."
     return f"{getattr(error, 'strerror', None) or error}."
-
-
-def _version() -> str:
-    try:
-        return metadata.version("hallcast")
-    except metadata.PackageNotFoundError:
-        return ""
 
 
 def _now() -> float:
