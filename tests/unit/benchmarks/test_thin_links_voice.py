@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 import wave
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,7 +24,7 @@ from transport import opus
 
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"
 FRAME = 2880
-SECONDS = 24
+SECONDS = 21  # whole frames
 ZERO_S = 100.0  # monotonic second of lecture time 0
 Pcm = NDArray[np.int16]
 
@@ -51,7 +51,7 @@ def dumped(sent: dict[int, bytes], wav: Path, *, comes: Callable[[int], float] |
     timeline.ends_at(SECONDS * 1000)
     coming = sorted(((comes or (lambda n: n * 0.06))(n), n) for n in sent)
     now = ZERO_S
-    while True:
+    while now < ZERO_S + 3 * SECONDS:
         while coming and ZERO_S + coming[0][0] <= now:
             _, number = coming.pop(0)
             buffer.add(number * 60, sent[number])
@@ -67,6 +67,14 @@ def dumped(sent: dict[int, bytes], wav: Path, *, comes: Callable[[int], float] |
     return voice.Heard.read(wav)
 
 
+@pytest.fixture(scope="module")
+def whole(sent: dict[int, bytes], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The dump of a lecture that came whole."""
+    wav = tmp_path_factory.mktemp("whole") / "heard.wav"
+    dumped(sent, wav)
+    return wav
+
+
 def score(sent: dict[int, bytes], heard: voice.Heard) -> tuple[float, float]:
     """Share of frames heard, and STOI."""
     reference = voice.decoded(sent)
@@ -78,18 +86,20 @@ def score(sent: dict[int, bytes], heard: voice.Heard) -> tuple[float, float]:
     return len(voice.truly_heard(sent, heard, laid)) / len(sent), float(np.mean(scores))
 
 
-def damage(wav: Path, change: Callable[[Pcm], Pcm]) -> voice.Heard:
-    """Change a dump's sound and leave its book-keeping."""
+def damaged(wav: Path, folder: Path, change: Callable[[Pcm], Pcm]) -> voice.Heard:
+    """A dump with another sound and the same book-keeping."""
     with wave.open(str(wav), "rb") as file:
         pcm = np.frombuffer(file.readframes(file.getnframes()), np.int16).copy()
-    with wave.open(str(wav), "wb") as file:
+    broken = folder / wav.name
+    with wave.open(str(broken), "wb") as file:
         file.setparams((1, 2, 48_000, 0, "NONE", "not compressed"))
         file.writeframes(change(pcm).astype(np.int16).tobytes())
-    return voice.Heard.read(wav)
+    shutil.copy(wav.with_name(wav.name + ".json"), folder)
+    return voice.Heard.read(broken)
 
 
-def test_what_came_whole_is_heard_whole(sent: dict[int, bytes], tmp_path: Path) -> None:
-    heard = dumped(sent, tmp_path / "heard.wav")
+def test_what_came_whole_is_heard_whole(sent: dict[int, bytes], whole: Path) -> None:
+    heard = voice.Heard.read(whole)
     share, stoi = score(sent, heard)
     assert share == 1.0
     assert stoi > 0.999
@@ -124,14 +134,14 @@ def test_frames_that_never_came_are_not_heard(sent: dict[int, bytes], tmp_path: 
     assert [round(gap.length_s, 2) for gap in gaps] == [0.06, 0.18, 0.06]
 
 
-def test_sound_that_is_not_there_is_not_heard_whatever_the_hall_says(sent: dict[int, bytes], tmp_path: Path) -> None:
-    dumped(sent, tmp_path / "heard.wav")
-
+def test_sound_that_is_not_there_is_not_heard_whatever_the_hall_says(
+    sent: dict[int, bytes], whole: Path, tmp_path: Path
+) -> None:
     def cut(pcm: Pcm) -> Pcm:
         pcm[5 * 48_000 : 9 * 48_000] = 0
         return pcm
 
-    share, stoi = score(sent, damage(tmp_path / "heard.wav", cut))
+    share, stoi = score(sent, damaged(whole, tmp_path, cut))
     assert share < 1 - 2 / SECONDS  # at least two of these four seconds were speech
     assert stoi < 0.9
 
@@ -146,23 +156,21 @@ def test_sound_that_is_not_there_is_not_heard_whatever_the_hall_says(sent: dict[
     ],
     ids=["noise", "late by 100 ms", "backwards", "half a per cent faster"],
 )
-def test_a_wrong_sound_is_no_voice(sent: dict[int, bytes], tmp_path: Path, change: Callable[[Pcm], Pcm]) -> None:
-    dumped(sent, tmp_path / "heard.wav")
-    _, stoi = score(sent, damage(tmp_path / "heard.wav", change))
+def test_a_wrong_sound_is_no_voice(
+    sent: dict[int, bytes], whole: Path, tmp_path: Path, change: Callable[[Pcm], Pcm]
+) -> None:
+    _, stoi = score(sent, damaged(whole, tmp_path, change))
     assert stoi < 0.9
 
 
-def test_a_starved_hall_shows_as_a_gap(sent: dict[int, bytes], tmp_path: Path) -> None:
-    wav = tmp_path / "heard.wav"
-    dumped(sent, wav)
-    about = json.loads((tmp_path / "heard.wav.json").read_text())
-    first = about["segments"][0]
+def test_a_starved_hall_shows_as_a_gap(sent: dict[int, bytes], whole: Path) -> None:
+    heard = voice.Heard.read(whole)
+    first = heard.segments[0]
     later = dict(first)
     half = first["lecture_ms"] // 120 * 60
     first.update(lecture_ms=half, samples=half * 48)
     later.update(t_ms=half, lecture_ms=later["lecture_ms"] - half, sample=half * 48)
     later.update(samples=later["samples"] - half * 48, at_s=first["at_s"] + half / 1000 + 0.25)
-    about["segments"][:1] = [first, later]
-    (tmp_path / "heard.wav.json").write_text(json.dumps(about))
-    gaps = voice.gaps(voice.Heard.read(wav), set(sent), ZERO_S, ZERO_S, LINKS["A"])
+    heard.segments[:1] = [first, later]
+    gaps = voice.gaps(heard, set(sent), ZERO_S, ZERO_S, LINKS["A"])
     assert [gap.length_s for gap in gaps] == [pytest.approx(0.25, abs=0.01)]
