@@ -1,0 +1,171 @@
+"""A shared screen from the lecturer's machine to the halls: over a bad link, late, and over the socket alone."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from classroom_client.screen_stills import SCREEN_DECK
+from lecture.entries import Entry, Kind, unpack_frames
+from lecture.file import LectureFile
+from lecture.screen import parse_update
+from lecture.screen_canvas import ScreenCanvas
+from streamer.engine import Streamer, StreamOptions
+from streamer.events import StreamReceipt
+from tests import sound
+from tests.network.hall_kit import SAMPLES, Class, Seat, lecture_hall, seat
+from tests.network.link import LinkSpec, Loss
+from tests.network.media_kit import LOOPBACK, until
+from transport import webp
+
+pytestmark = pytest.mark.realtime
+
+SECONDS = 14
+WIDTH, HEIGHT = 480, 272
+THIN = LinkSpec(rate_kbps=100, delay_ms=300, loss=Loss.bursts(0.05, 3))
+
+
+def slide(second: int) -> NDArray[np.uint8]:
+    """Says in its upper row, as bits, which second it is; below are lines that look like text and change with it."""
+    picture = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+    for bit in range(6):
+        if second >> bit & 1:
+            picture[8:40, 16 + bit * 48 : 48 + bit * 48] = 0
+    random = np.random.default_rng(second)
+    for top in range(56, HEIGHT - 16, 24):
+        strokes = random.integers(0, 2, (6, WIDTH // 4 - 16)) * 255
+        picture[top : top + 12, 32:-32] = np.kron(strokes, np.ones((2, 4)))[..., None]
+    return picture
+
+
+def second_of(path: Path) -> int:
+    """Which second a dumped still shows."""
+    with av.open(str(path)) as container:
+        picture = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    assert picture.shape == (HEIGHT, WIDTH, 3)
+    return sum((picture[24, 32 + bit * 48, 0] < 128) << bit for bit in range(6))
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("screen") / "screen.mkv"
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("ffv1", rate=5)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "bgr0"
+        stream.time_base = Fraction(1, 5)
+        for number in range(5 * SECONDS):
+            frame = av.VideoFrame.from_ndarray(slide(number // 10 * 2), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 5)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture(scope="module")
+def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return sound.cut(SAMPLES / "voice.opus", 1, SECONDS, tmp_path_factory.mktemp("voice") / "voice.wav")
+
+
+def streamer(room: Class, folder: Path, voice: Path, film: Path) -> Streamer:
+    options = StreamOptions(
+        relay=room.relay.server.local_url,
+        lecture=room.relay.lecture_id,
+        token=room.relay.lecture.lecturer_token,
+        voice=str(voice),
+        screen=str(film),
+        keep=folder,
+    )
+    return Streamer(options, network=LOOPBACK)
+
+
+def stills(at: Seat) -> list[dict[str, Any]]:
+    return [shown for shown in at.shown if shown["deck"] == SCREEN_DECK]
+
+
+def screen_page(at: Seat) -> int:
+    """Number of the still on the projector, 0 for a page or nothing."""
+    picture = at.hall.view.picture
+    return picture.page if picture is not None and picture.deck == SCREEN_DECK else 0
+
+
+def check_aligned(at: Seat, *, first_ms: int = 0) -> None:
+    """Each second's still was there at most 3 s after it was heard that it is shown, none before."""
+    shown = [(still["heard_ms"], still["t_ms"], second_of(at.folder / "pages" / still["file"])) for still in stills(at)]
+    assert all(heard_ms >= t_ms for heard_ms, t_ms, _ in shown)
+    began = {second: min(t_ms for _, t_ms, other in shown if other == second) for _, _, second in shown}
+    seen = {second: min(heard_ms for heard_ms, _, other in shown if other == second) for second in began}
+    assert set(range(first_ms // 2000 * 2 + 2, SECONDS - 2, 2)) <= set(seen), (began, seen)
+    late = {second: seen[second] - began[second] for second in began if began[second] > first_ms}
+    assert max(late.values()) <= 3000, late
+
+
+def picture_in(file: LectureFile) -> tuple[ScreenCanvas, list[Entry]]:
+    """What the log's updates come to before the end of sharing."""
+    entries = file.read(kinds=[Kind.SCREEN])
+    canvas = ScreenCanvas(webp.decode)
+    for entry in entries:
+        for frame in unpack_frames(entry):
+            update = parse_update(frame.data)
+            if canvas.position.takes(update) and not update.stop:
+                canvas.apply(update)
+    return canvas, entries
+
+
+async def test_a_screen_is_seen_with_its_voice_by_all_halls(tmp_path: Path, voice: Path, film: Path) -> None:
+    async with lecture_hall(tmp_path) as room, AsyncExitStack() as stack:
+        near = await stack.enter_async_context(seat(room, tmp_path / "near", camera=False))
+        thin = await stack.enter_async_context(seat(room, tmp_path / "thin", down=THIN, up=THIN, camera=False))
+        tcp = await stack.enter_async_context(seat(room, tmp_path / "tcp", udp=False, camera=False))
+        room.lecture.turn(room.deck, 1)
+        giving = streamer(room, tmp_path / "own", voice, film)
+        task = asyncio.create_task(giving.run())
+        await until(lambda: room.lecture.now_ms() > 6000, "the lecture goes on", timeout_s=30)
+        late = await stack.enter_async_context(seat(room, tmp_path / "late", camera=False))
+        receipt: StreamReceipt = await asyncio.wait_for(task, 60)
+        for hall in (near, thin, tcp, late):
+            assert (await hall.receipt()).complete
+            assert hall.shown[-1]["deck"] != SCREEN_DECK  # sharing has ended: the page is back
+    assert receipt.screen_updates >= SECONDS // 2
+    assert 0 < receipt.screen_kbps < 60
+    for hall in (near, thin, tcp):
+        check_aligned(hall)
+    check_aligned(late, first_ms=8000)
+
+    with LectureFile.open(tmp_path / "data" / "lectures" / f"{room.relay.lecture_id}.lecture", readonly=True) as file:
+        canvas, entries = picture_in(file)
+        assert file.verify().ok
+    assert len(entries) == receipt.screen_updates
+    assert np.abs(canvas.pixels.astype(int) - slide(SECONDS - 2)).max() <= 43
+    with LectureFile.open(next((tmp_path / "own").glob("*.lecture")), readonly=True) as own:
+        assert np.array_equal(picture_in(own)[0].pixels, canvas.pixels)
+    with LectureFile.open(next((tmp_path / "thin").glob("*.lecture")), readonly=True) as copy:
+        assert np.abs(picture_in(copy)[0].pixels.astype(int) - canvas.pixels).max() <= 43
+
+
+async def test_the_screen_goes_on_after_outages_and_gives_way_to_the_page(
+    tmp_path: Path, voice: Path, film: Path
+) -> None:
+    async with lecture_hall(tmp_path) as room, seat(room, tmp_path / "hall", camera=False) as hall:
+        room.lecture.turn(room.deck, 1)
+        giving = streamer(room, tmp_path / "own", voice, film)
+        task = asyncio.create_task(giving.run())
+        try:
+            await until(lambda: screen_page(hall), "the screen", timeout_s=30)
+            hall.link.down_for(3)
+            before = screen_page(hall)
+            await until(lambda: screen_page(hall) > before + 1, "more of the screen", timeout_s=30)
+            giving.toggle_screen()
+            await until(lambda: not screen_page(hall), "the page", timeout_s=30)
+            giving.toggle_screen()
+            await until(lambda: screen_page(hall), "the screen again", timeout_s=30)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
