@@ -86,11 +86,10 @@ class HallData:
         self._sender.lost(token)
 
     def page_turned(self) -> None:
-        """What is lost of pages shown before is not worth more than any other page."""
+        """What is under way of the page shown now is urgent, and of those shown before no more than any other."""
         shown = {bytes.fromhex(digest[:16]) for digest in self._outbox.pages.shown_digests}
         for number, digest in self._pages:
-            if digest not in shown:
-                self._sender.set_priority(number, Class.BULK)
+            self._sender.set_priority(number, Class.PAGE if digest in shown else Class.BULK)
 
     def take_undelivered(self) -> list[tuple[int, str | bytes]]:
         """Everything that is not known to have arrived, with its class, for another carrier."""

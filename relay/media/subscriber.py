@@ -107,7 +107,7 @@ class Subscriber:
             "connected": self._peer.connected,
             "remote": f"{address[0]}:{address[1]}" if address else "",
             "language": self.language,
-            "rung": self.voice.sent_kbps if self.voice else 0,
+            "rung": self.voice.sent_kbps if self.voice and not self.choice.text else 0,
             "text": self.choice.text,
             "camera": self.camera is not None and self.camera.on,
             "camera_kbps": self.camera.kbps if self.camera is not None else 0,

@@ -129,3 +129,22 @@ async def test_a_hall_that_comes_back_gets_the_voice_it_missed_with_the_welcome(
             assert filled.start_ms == 960
             assert filled.end_ms == min(hall.live_frames)
             await until(lambda: not hall.missing_frames(960, filled.end_ms + 1200), "no hole where they meet")
+
+
+async def test_below_the_voice_budget_pages_come_and_the_voice_later(tmp_path: Path) -> None:
+    hall = ScreenlessHall()
+    narrow = LinkSpec(rate_kbps=64, delay_ms=200)
+    async with LossyLink(seed=8, down=narrow, up=narrow) as link, heard(tmp_path, link, hall) as (lecture, _):
+        link.down.spec = LinkSpec(rate_kbps=9, delay_ms=200)
+        await until(lambda: hall.of(m.Clock)[-1].text, "the hall is told that the voice comes later", 40)
+        text_ms = lecture.now_ms()
+        page = put_page(lecture, 1, 3_000)
+        turn(lecture, 1)
+        await hall.say(m.Want("en", 0, 1 << 40))
+        await until(lambda: hall.page(page.digest, len(page.data)) == page.data, "the page goes before the voice", 15)
+        assert max(hall.live_frames) < text_ms + 3000, "no live voice any more"
+        await until(lambda: len(hall.filled_frames) >= 40, "voice from the log", 30)
+        assert not hall.missing_frames(0, max(hall.filled_frames))
+        link.down.spec = narrow
+        await until(lambda: not hall.of(m.Clock)[-1].text, "the link has recovered", 40)
+        await until(lambda: max(hall.live_frames) > text_ms + 5000, "live voice again", 20)

@@ -287,6 +287,20 @@ async def test_pieces_of_a_page_that_was_turned_are_worth_no_more_than_any_other
     assert link.got.count("BlobPartFrame") == 2 + 6
 
 
+async def test_pieces_that_were_on_their_way_before_a_page_is_shown_become_urgent(hall: Hall) -> None:
+    hall.page(1, 3000)
+    link = Link(hall.outbox())
+    lost = link.send((Class.BULK,))
+    assert lost is not None
+    assert link.data.waiting(Class.BULK, PACKET_BYTES, 0.0) is Class.BULK, "the next piece is in line already"
+    hall.turn(1)
+    link.data.page_turned()
+    link.data.lost(lost[1])
+    while (sent := link.send((Class.PAGE,))) is not None:
+        link.arrive(*sent)
+    assert link.got.count("BlobPartFrame") == 6
+
+
 async def test_a_flood_of_events_is_paced_a_page_turn_is_not(hall: Hall) -> None:
     link = Link(hall.outbox())
     hall.turn(1)
