@@ -30,7 +30,6 @@ _DIAL_EVERY_S = 1.0
 _DIAL_FOR_S = 120.0
 _HANDSHAKE_S = 4.0  # so long an attempt that reached TCP is alone; a fresh one may find a better moment of the line
 _WATCH_EVERY_S = 0.5
-_POLITE_S = 1.5
 _DEAF_S = 25.0
 """A socket from which nothing comes for so long is given up although RTP lives: the relay must hear us."""
 
@@ -107,13 +106,13 @@ class SocketLink:
         self._heard_s = _now()
 
     async def close(self) -> None:
-        """Close the connection; one that is silent is not asked for its consent."""
+        """Close the connection: politely after a goodbye, else at once, as another one may be waiting."""
         if self._connection is None:
             return
-        if _now() - self._heard_s > _POLITE_S:
-            await _abort(self._connection)
-        else:
+        if self.session.state is SessionState.CLOSED:
             await self._connection.close()
+        else:
+            await _abort(self._connection)
 
     async def __aenter__(self) -> Self:
         await self.open()
