@@ -24,7 +24,7 @@ from classroom_client.window.layout import Layout
 from classroom_client.window.link_history import LinkHistory
 from classroom_client.window.painting import Overlay, Painter
 from classroom_client.window.pen import Pen
-from classroom_client.window.pictures import CameraDecoder, PageDecoder, Raw
+from classroom_client.window.pictures import CameraDecoder, Freshness, PageDecoder, Raw
 from classroom_client.window.sound import Loudspeaker
 from lecture.errors import HallcastError
 from transport.tasks import until_first
@@ -133,7 +133,7 @@ class Window:
         self._generation = 0
         self._page: tuple[Raw, pygame.Surface] | None = None
         self._camera: tuple[Raw, pygame.Surface] | None = None
-        self._camera_at = float("-inf")
+        self._freshness = Freshness(_CAMERA_STALE_S)
         self._drawn_at = float("-inf")
         self._drawn: tuple[View, Overlay, Raw | None, Raw | None] | None = None
         self._pointer_at = time.monotonic()
@@ -219,7 +219,6 @@ class Window:
                 self._set_full(False)
         elif key == pygame.K_c:
             self._camera_on = not self._camera_on
-            self._camera = None
             if self._camera_on:
                 hall.camera.open()
             else:
@@ -245,11 +244,11 @@ class Window:
         """Make surfaces of what was decoded."""
         if page is not None and (self._page is None or self._page[0] is not page):
             self._page = page, _surface(page)
-        if camera is not None and (self._camera is None or self._camera[0] is not camera) and self._camera_on:
-            self._camera = camera, _surface(camera)
-            self._camera_at = now
-        if self._camera is not None and now - self._camera_at > _CAMERA_STALE_S:
-            self._camera = None  # an old face beside a live voice would mislead
+        fresh = self._freshness.look(camera, now) if self._camera_on else None
+        if fresh is None:
+            self._camera = None
+        elif self._camera is None or self._camera[0] is not fresh:
+            self._camera = fresh, _surface(fresh)
         pygame.mouse.set_visible(not self._full or now - self._pointer_at < _POINTER_SHOWN_S)
 
     def _draw(self, view: View, now: float) -> None:

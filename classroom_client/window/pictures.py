@@ -191,3 +191,21 @@ class CameraDecoder(_Worker):
             context.thread_count = 1
             self._context, self._codec = context, codec
         return self._context
+
+
+class Freshness:
+    """Passes the newest picture on while it is fresh: an old face beside a live voice would mislead.
+
+    :param stale_s: how long a picture is shown when none follows it.
+    """
+
+    def __init__(self, stale_s: float) -> None:
+        self._stale_s = stale_s
+        self._newest: Raw | None = None
+        self._since = 0.0
+
+    def look(self, picture: Raw | None, now: float) -> Raw | None:
+        """The picture to show now, None for none; ``picture`` is the newest there is."""
+        if picture is not self._newest:
+            self._newest, self._since = picture, now
+        return picture if now - self._since <= self._stale_s else None

@@ -76,11 +76,12 @@ export function onTextRung(hall) {
 }
 
 /**
- * Loss on the hall's link: as the hall saw it, else as the relay's feedback says.
+ * Loss on the hall's link: as the relay's feedback says, which looks at everything for a while; the hall's own figure
+ * of a moment's few packets where there is no feedback.
  * @param {Hall} hall
  */
 export function lossOf(hall) {
-  return Math.max(hall.fraction_lost, hall.link?.fraction_lost ?? 0);
+  return (hall.link?.connected ? hall.link.fraction_lost : null) ?? hall.fraction_lost;
 }
 
 /**

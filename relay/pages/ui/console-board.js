@@ -106,6 +106,7 @@ class HallRow {
     say(this._people, hall.connected && hall.heads > 0 ? text("people", { people: number(hall.heads) }) : "");
     say(this._state, text(`state_${state}`, { time: clockTime(seconds * 1000) }));
     const gone = !hall.connected;
+    const noLine = level === 3;
     const link = hall.link ?? {};
     this._behind.draw({ behind: history.map(({ behind_ms }) => behind_ms) }, BEHIND_FULL_MS);
     this._fill("behind", gone ? "" : text("seconds", { seconds: number(hall.behind_ms / 1000, 1) }), gone ? "" : text("of_delay", { seconds: number(hall.playout_delay_ms / 1000, 1) }), this._behind);
@@ -114,16 +115,16 @@ class HallRow {
     const top = Math.max(1, ...history.map(({ budget_kbps, used_kbps }) => Math.max(budget_kbps ?? 0, used_kbps ?? 0)));
     this._used.draw({ used: history.map(({ used_kbps }) => used_kbps), budget: history.map(({ budget_kbps }) => budget_kbps) }, top * 1.1);
     const budget = link.budget_kbps ?? null;
-    this._fill("link", gone ? "" : number(usedKbps(hall)), gone || budget === null ? "" : text("of_budget", { kbps: number(budget) }), this._used);
-    this._fill("loss", gone ? "" : `${number(lossOf(hall) * 100, lossOf(hall) < 0.0995 ? 1 : 0)} %`);
+    this._fill("link", noLine ? "" : number(usedKbps(hall)), noLine || budget === null ? "" : text("of_budget", { kbps: number(budget) }), this._used);
+    this._fill("loss", noLine ? "" : `${number(lossOf(hall) * 100, lossOf(hall) < 0.0995 ? 1 : 0)} %`);
     const rtt_ms = hall.rtt_ms || link.rtt_ms;
-    this._fill("rtt", gone || !rtt_ms ? "" : `${number(rtt_ms)} ms`);
-    this._fill("queue", gone || typeof link.queue_ms !== "number" ? "" : `${number(link.queue_ms)} ms`);
-    this._fill("voice", gone ? "" : voiceRung(hall));
-    this._fill("camera", gone ? "" : link.camera_kbps ? `${number(link.camera_kbps)} k` : text("none"));
+    this._fill("rtt", noLine || !rtt_ms ? "" : `${number(rtt_ms)} ms`);
+    this._fill("queue", noLine || typeof link.queue_ms !== "number" ? "" : `${number(link.queue_ms)} ms`);
+    this._fill("voice", noLine ? "" : voiceRung(hall));
+    this._fill("camera", noLine ? "" : link.camera_kbps ? `${number(link.camera_kbps)} k` : text("none"));
     this._fill("gaps", gone ? "" : number(hall.gaps));
     const carrier = carrierOf(hall);
-    this._fill("carrier", gone || !carrier ? "" : text(`carrier_${carrier}`));
+    this._fill("carrier", noLine || !carrier ? "" : text(`carrier_${carrier}`));
     if (!this._more.hidden) this._facts.replaceChildren(...details(hall, board).map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
     this._redraw = () => this.draw(row, board);
   }

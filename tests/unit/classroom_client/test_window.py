@@ -23,7 +23,7 @@ from classroom_client.window.link_history import EVERY_S, KEPT_SAMPLES, LinkHist
 from classroom_client.window.link_panel import runs
 from classroom_client.window.painting import Overlay, Painter
 from classroom_client.window.pen import Pen
-from classroom_client.window.pictures import CameraDecoder, decode_page, to_raw
+from classroom_client.window.pictures import CameraDecoder, Freshness, Raw, decode_page, to_raw
 from lecture.entries import EncodedFrame, Flag
 
 pygame = pytest.importorskip("pygame")
@@ -248,3 +248,13 @@ def test_camera_queue_is_bounded_and_closed_ones_keep_nothing() -> None:
         queue.put("vp8", EncodedFrame(number, 0, b"x" * 100))
     assert queue.wants_keyframe
     assert queue.due(1 << 30) == []
+
+
+def test_an_old_face_goes_and_does_not_come_back() -> None:
+    freshness = Freshness(4.0)
+    first, second = (Raw(str(t_ms), 1, 1, b"rgb") for t_ms in (0, 200))
+    assert freshness.look(None, 0.0) is None
+    assert freshness.look(first, 1.0) is first
+    assert freshness.look(first, 5.0) is first
+    assert [freshness.look(first, now) for now in (5.1, 6.0, 60.0)] == [None, None, None]
+    assert freshness.look(second, 61.0) is second
