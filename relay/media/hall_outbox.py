@@ -95,7 +95,8 @@ class HallOutbox:
     @property
     def page_waiting(self) -> bool:
         """Whether something of the page that is shown now is yet to be sent, or much of the screen."""
-        return bool(self._again[Class.PAGE]) or self.screen.late or self.pages.waiting(urgent=True)
+        page = not self.screen.covers_page and self.pages.waiting(urgent=True)
+        return bool(self._again[Class.PAGE]) or self.screen.late or page
 
     @property
     def voice_waiting(self) -> bool:
@@ -118,7 +119,10 @@ class HallOutbox:
                     return None
                 return self._voice(now, from_ms=self._stage.now_ms() - RECENT_MS)
             case Class.PAGE:
-                return self.screen.next(piece_bytes) or self.pages.next(piece_bytes, urgent=True)
+                part = self.screen.next(piece_bytes)
+                if part is not None or self.screen.covers_page:
+                    return part
+                return self.pages.next(piece_bytes, urgent=True)
             case Class.CATCH_UP:
                 return self._voice(now, from_ms=0)
             case Class.BULK:

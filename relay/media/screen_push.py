@@ -55,6 +55,11 @@ class ScreenPush:
         return frame
 
     @property
+    def covers_page(self) -> bool:
+        """Whether the hall shows the screen instead of the page, or soon will: no page is urgent then."""
+        return self._taken and self._line.active
+
+    @property
     def waiting(self) -> bool:
         """Whether there is anything to send."""
         return self._sending is not None or self._choose() is not None
