@@ -17,6 +17,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from PIL import Image
+
 from classroom_client.engine import Hall
 from classroom_client.settings import HallSettings
 from tests import sound
@@ -31,6 +33,7 @@ SCREEN = "1366x768"
 LECTURE_S = 50
 THIN_LECTURE_S = 130
 OUTAGE_AT_S, OUTAGE_S = 60, 25
+COLOURS = 192
 OTHER_HALLS = {
     "Jeju": LinkSpec(rate_kbps=300, delay_ms=300, loss=Loss.random(0.02)),
     "Ulaanbaatar": LinkSpec(rate_kbps=48, delay_ms=400, loss=Loss.bursts(0.1, 4)),
@@ -181,6 +184,10 @@ async def main(wanted: list[str]) -> None:
         async with parts.relay(folder / "data") as (_, url), chromium(spoken) as browser:
             for part in wanted or TAKEN:
                 await TAKEN[part](url, folder / "data", folder, browser)
+    for path in PICTURES.glob("*.png"):
+        with Image.open(path) as picture:
+            small = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        small.save(path, optimize=True)
 
 
 if __name__ == "__main__":
