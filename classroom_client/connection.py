@@ -16,6 +16,7 @@ from classroom_client.reporting import LinkFacts
 from classroom_client.settings import HallSettings
 from classroom_client.socket_link import LinkDown, SocketLink
 from classroom_client.view import Link
+from lecture.entries import EncodedFrame
 from lecture.errors import HallcastError
 from lecture.messages import (
     PROTOCOL_VERSION,
@@ -224,7 +225,7 @@ class Connection:
         events = MediaEvents(
             began=reception.media_began,
             voice=reception.live_voice,
-            camera=self._camera.put,
+            camera=lambda codec, frame: self._picture(reception, codec, frame),
             data=self._received,
             packet=reception.carrier.rtp_packet,
             keyframe_wanted=lambda: self._camera.wants_keyframe,
@@ -241,6 +242,10 @@ class Connection:
             deadline_s=reception.timeline.delay_ms / 1000 + _LATE_S,
         )
         await self._media.run()
+
+    def _picture(self, reception: Reception, codec: str, frame: EncodedFrame) -> None:
+        self._camera.put(codec, frame)
+        reception.camera(codec, frame)
 
     async def _handle(self, item: Message | Frame) -> None:
         if isinstance(item, Candidate):

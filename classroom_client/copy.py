@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from pathlib import Path
 
+from lecture.chunks import Chunker
 from lecture.coverage import Coverage
 from lecture.entries import EVENT_KINDS, EncodedFrame, Entry, Flag, Kind, pack_frames, unpack_event, unpack_frames
 from lecture.errors import LectureFileError
@@ -61,6 +62,7 @@ class HallCopy:
         self._tracks: dict[str, int] = {
             track.language: track.track_id for track in file.tracks() if track.kind == "voice"
         }
+        self._cameras: dict[str, Chunker] = {}
 
     @classmethod
     def open(cls, folder: Path, lecture_id: str, title: str = "") -> HallCopy:
@@ -129,6 +131,21 @@ class HallCopy:
         flags = int(Flag.KEYFRAME if whole else Flag.NONE)
         payload = pack_frames(t_ms, [EncodedFrame(t_ms, 0, update, flags)])
         self._file.append(Entry(Kind.SCREEN, t_ms, payload, track_id, flags=flags))
+
+    def keep_camera(self, codec: str, frame: EncodedFrame) -> None:
+        """Append a coded picture of the camera as it came, untouched or as a rung: there is a track for each codec.
+
+        What is lacking is not asked for later: the relay's recording has the whole camera.
+        """
+        chunker = self._cameras.get(codec)
+        if chunker is None:
+            track = self._file.add_track(Track("camera", codec, 90_000))
+            chunker = self._cameras[codec] = Chunker(Kind.CAMERA, track.track_id)
+        self._append_all(chunker.push(frame))
+
+    def _append_all(self, entries: list[Entry]) -> None:
+        for entry in entries:
+            self._file.append(entry)
 
     # Events and pages
 
@@ -221,6 +238,8 @@ class HallCopy:
         :raises LectureFileError: as :meth:`commit`.
         """
         try:
+            for chunker in self._cameras.values():
+                self._append_all(chunker.flush())
             if finished:
                 self._file.finish()
         finally:

@@ -173,6 +173,13 @@ class Reception:
             except LectureFileError as error:
                 log.warning("a still of the screen is not kept: %s", error)
 
+    def camera(self, codec: str, frame: EncodedFrame) -> None:
+        """A coded picture of the camera."""
+        try:
+            self.copy.keep_camera(codec, frame)
+        except LectureFileError as error:
+            log.warning("a picture of the camera is not kept: %s", error)
+
     def voice_frame(self, frame: VoiceFrame, now: float) -> None:
         """Voice from the relay's log, with a small header."""
         if self.facts.languages.get(frame.track_id, self.language) == self.language:

@@ -58,6 +58,8 @@ def decoded(recording: Recording) -> Iterator[tuple[int, VideoFrame]]:
             continue
         for picture in pictures:
             yield (frame.t_ms if picture.pts is None else picture.pts), picture
+    for picture in decoder.decode(None):  # what a decoder with several threads still holds
+        yield picture.pts or 0, picture
 
 
 def write_film(recording: Recording, path: Path) -> None:

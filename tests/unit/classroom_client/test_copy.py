@@ -11,13 +11,15 @@ import pytest
 from classroom_client.copy import HallCopy, Progress
 from classroom_client.reception import Reception
 from classroom_client.settings import HallSettings
-from lecture.entries import EncodedFrame, Entry, Kind, pack_frames
+from lecture.entries import EncodedFrame, Entry, Flag, Kind, pack_frames
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
 from lecture.log import Span
 from lecture.messages import Clock, Ended, EntryMessage, Filled, HallWelcome, LectureSummary, State
 from lecture.wire import BlobFrame, ChunkFrame
+from recordings.camera import decoded
 from recordings.recording import Recording
+from tests.unit.transport.coded_video import encoded
 
 SUMMARY = LectureSummary("waves", "Waves", "", ("en",), "live")
 
@@ -50,6 +52,20 @@ def test_voice_is_kept_without_pretending_holes(tmp_path: Path) -> None:
     assert again.frames("ko", Span(0, 1000)) == []
     again.close(finished=True)
     copy.close(finished=False)
+
+
+def test_the_camera_is_kept_as_it_came_and_can_be_replayed(tmp_path: Path) -> None:
+    copy = HallCopy.open(tmp_path, "waves")
+    copy.keep_voice("en", [frame(t) for t in range(0, 4800, 60)])
+    for number, (data, keyframe) in enumerate(encoded("av1")):
+        copy.keep_camera("av1", EncodedFrame(number * 200, 0, data, int(Flag.KEYFRAME if keyframe else Flag.NONE)))
+    copy.keep_camera("vp8", EncodedFrame(4900, 0, encoded("vp8")[0][0], int(Flag.KEYFRAME)))
+    assert copy.voice_spans("en") == [Span(0, 4800)]
+    copy.close(finished=True)
+    with Recording(LectureFile.open(tmp_path / "waves.lecture", readonly=True)) as recording:
+        assert [track.codec for track in recording.tracks("camera")] == ["av1", "vp8"]
+        shown = [t_ms for t_ms, _ in decoded(recording)]
+    assert shown == [number * 200 for number in range(len(encoded("av1")))]
 
 
 def test_events_are_kept_once_and_resume_from_the_highest(tmp_path: Path) -> None:
