@@ -1,10 +1,10 @@
-"""Which line of a page is its title."""
+"""Which line of a page is its title, and how large its first tier must be."""
 
 from __future__ import annotations
 
 import pytest
 
-from relay.media.deck_image import heading
+from relay.media.deck_image import enlarged, heading
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,10 @@ from relay.media.deck_image import heading
 )
 def test_heading(lines: list[tuple[float, str]], title: str) -> None:
     assert heading(lines) == title
+
+
+@pytest.mark.parametrize(
+    ("letters_px", "larger"), [(0.0, 1.0), (12.0, 1.0), (7.5, 1.0), (6.0, 1.25), (5.0, 1.5), (2.0, 1.5)]
+)
+def test_pages_of_small_letters_get_a_larger_first_tier(letters_px: float, larger: float) -> None:
+    assert enlarged(letters_px) == larger
