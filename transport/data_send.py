@@ -132,7 +132,8 @@ class DataSender:
             if lane_priority > priority:
                 return
             lane = self._lanes[lane_priority]
-            yield from list(lane.again.values())
+            # The oldest first, however often it was lost: else what a page lacks of its legible version comes last.
+            yield from sorted(lane.again.values(), key=lambda entry: entry.id)
             while lane.fresh:
                 entry = next(iter(lane.fresh.values()))
                 if entry.number is None and not self._may_begin(entry):

@@ -78,6 +78,19 @@ def test_lost_goes_before_what_is_new_of_its_own_priority_only() -> None:
     assert order == [[b"e", b"p"], [b"q"]]
 
 
+def test_the_oldest_goes_first_however_often_it_was_lost() -> None:
+    sender = DataSender()
+    for byte in (b"1", b"2", b"3"):
+        sender.put(byte * 1000, PAGE)
+    legible, *sharp = drain(sender)
+    sender.lost(legible[1])
+    again = sender.next_payload(PAGE, 1100)
+    assert again is not None
+    for _, token in (*sharp, again):
+        sender.lost(token)
+    assert [parse(payload)[0].data[:1] for payload, _ in drain(sender)] == [b"1", b"2", b"3"]
+
+
 def test_a_payload_holds_its_own_priority_and_more_urgent_ones() -> None:
     sender = DataSender()
     sender.put(b"bulk", BULK)
