@@ -136,7 +136,7 @@ class AckWindow:
                 self._min_bytes = MIN_BYTES
             delay_s = now - newest.sent_s
             self._note_base(delay_s, now)
-            self._measure_rate(newest, now)
+            self._measure_rate(newest, self._is_queue(delay_s), now)
         else:
             delay_s = now - oldest.sent_s - ACK_TIMER_S
         self._adjust(delay_s, newly_bytes, was_full, now)
@@ -155,10 +155,13 @@ class AckWindow:
             self._base = (self._base[1], delay_s)
         self._base = (self._base[0], min(self._base[1], delay_s))
 
+    def _is_queue(self, delay_s: float) -> bool:
+        # The shortest delay may be that of a smaller frame.
+        return delay_s - min(self._base) > QUEUE_TARGET_S + self._frame_bytes() / (self.rate_kbps * 125)
+
     def _adjust(self, delay_s: float, newly_bytes: int, was_full: bool, now: float) -> None:
         base_s = min(self._base)
-        # The shortest delay may be that of a smaller frame.
-        if delay_s - base_s <= QUEUE_TARGET_S + self._frame_bytes() / (self.rate_kbps * 125):
+        if not self._is_queue(delay_s):
             self._late = None
             if was_full:
                 share = GROWN if delay_s - base_s > QUEUE_KEPT_S else GROWN_EMPTY
@@ -174,13 +177,16 @@ class AckWindow:
             enough_bytes = max(self.rate_kbps * 125 * (base_s + QUEUE_KEPT_S), SHRUNK_MOST * self._window_bytes)
             self._window_bytes = max(self._min_bytes, min(SHRUNK_LEAST * self._window_bytes, enough_bytes))
 
-    def _measure_rate(self, newest: _Mark, now: float) -> None:
-        """The rate since the acknowledgement that was the last one when this frame was sent."""
+    def _measure_rate(self, newest: _Mark, queued: bool, now: float) -> None:
+        """The rate since the acknowledgement that was the last one when this frame was sent.
+
+        :param queued: it met a queue; where there is none it is our own pace that is measured.
+        """
         seconds = now - newest.acked_s
         if seconds < RATE_TIME_S:
             return
         kbps = (newest.total_bytes - newest.acked_bytes) / 125 / seconds
-        if not newest.full:
+        if not newest.full or not queued:
             self.rate_kbps = max(self.rate_kbps, kbps)
             return
         self._rates.append((now, kbps))

@@ -150,6 +150,27 @@ def test_the_rate_follows_a_link_that_becomes_slower() -> None:
     assert 0.8 * 48 < window.rate_kbps < 1.25 * 48
 
 
+def test_after_an_outage_that_slowed_tcp_down_the_rate_is_found_again() -> None:
+    link, window, voice_at = SimulatedLink(100, 0.2), AckWindow(), 0.0
+    for step in range(4500):
+        now = step / 100
+        link.run(window, now)
+        if step == 1500:
+            link._free_at = now + 5.0
+        link.bytes_per_s = (10 if 2000 <= step < 2500 else 100) * 125
+        if now >= voice_at:
+            voice_at += 0.24
+            window.sent(360, now)
+            link.send(360, now)
+        while now > 22 and (size := window.frame_bytes(now)):
+            window.sent(size, now)
+            link.send(size, now)
+        if step == 2900:
+            before = link.received
+    assert link.received - before > 0.4 * 100 * 125 * 16
+    assert window.rate_kbps > 80
+
+
 def test_a_hall_that_acknowledges_by_four_kilobytes_is_served_as_well() -> None:
     link = SimulatedLink(64, 0.3, style=CLIENT_STYLES[1])
     play(link, 60)
