@@ -24,7 +24,7 @@ from benchmarks.thin_links.links import LINKS
 from benchmarks.thin_links.report import print_table, write_document, write_json
 from benchmarks.thin_links.timeline import draw
 
-ALL = "A,B,C,D,E,F,G,H,I,J,K,L"
+ALL = "A,B,C,D,E,F,G,H,I,J,K,L,S"
 _BEGIN_APART_S = 7.0
 """Lectures at the same time do not start, turn pages and render decks in step."""
 
@@ -91,7 +91,9 @@ def _runs(args: argparse.Namespace) -> list[Run]:
     names = args.links.split(",")
     # The longest first, so that the others fill the time beside them.
     names.sort(key=lambda name: -LINKS[name].length_s)
-    return [Run(name, way, args.out / f"{name}{'-prefetched' if way else ''}") for name in names for way in ways]
+    runs = [Run(name, way, args.out / f"{name}{'-prefetched' if way else ''}") for name in names for way in ways]
+    # Where a screen is shared there are no pages to come late.
+    return [run for run in runs if not LINKS[run.link].screen or run.prefetched or ways == [False]]
 
 
 def _make_words(args: argparse.Namespace) -> list[str]:

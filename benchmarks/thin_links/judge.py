@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.thin_links import pages, voice, wire
+from benchmarks.thin_links import pages, screens, voice, wire
 from benchmarks.thin_links.legible import Reader
 from benchmarks.thin_links.links import LINKS, Link
 from benchmarks.thin_links.voice import Behind, Gap
@@ -79,10 +79,15 @@ def judge(folder: Path, cache: Path) -> Result:
     progress = _progress(folder / "hall.jsonl", first_word_s)
 
     spoken, voice_detail = _voice(folder, lecture_file, heard, link, zero_s, first_word_s)
-    shown, page_detail = _pages(folder, facts, lecture_file, heard, link, Reader(cache))
+    look = _screen if link.screen else _pages
+    shown, page_detail = look(folder, facts, lecture_file, heard, link, Reader(cache))
     cost, cost_detail = _cost(ticks, progress, link)
     figures = spoken + shown + cost
-    figures.append(_camera(ticks, link, figures) if facts["camera"] else Figure("camera shown", None, "share"))
+    if link.screen:
+        spent = wire.kbps(ticks, lambda kind: kind in wire.DATA_KINDS)
+        figures.append(_at_most("screen", spent, link.bars.screen_kbps, "kbit/s"))
+    if facts["camera"]:
+        figures.append(_camera(ticks, link, figures))
     detail = {
         **voice_detail,
         **page_detail,
@@ -216,6 +221,18 @@ def _pages(
     else:
         figures.append(_at_most("page sharp, worst", slowest, bars.sharp_s, "s"))
     return figures, {"pages": [asdict(page) for page in turned]}
+
+
+def _screen(
+    folder: Path, facts: dict[str, Any], lecture_file: Path, heard: voice.Heard, link: Link, reader: Reader
+) -> tuple[list[Figure], dict[str, Any]]:
+    """The lecturer's screen instead of pages; its film begins with the first word, when the first page is turned to."""
+    (start_ms, _), *_ = pages.turns(lecture_file)
+    looked = screens.samples(Path(facts["screen"]), folder / "pages", start_ms, link.length_s, reader)
+    share = screens.legible_share(looked)
+    bar = link.bars.screen_legible
+    figures = [Figure("legible screen", share, "share", f"≥ {bar:.0%}", share >= bar)]
+    return figures, {"pages": [], "screen": [asdict(sample) for sample in looked]}
 
 
 def _cost(ticks: list[wire.Tick], progress: list[dict[str, Any]], link: Link) -> tuple[list[Figure], dict[str, Any]]:

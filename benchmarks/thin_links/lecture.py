@@ -113,7 +113,8 @@ async def hold(plan: Plan) -> None:
             "prefetched": plan.prefetched,
             "short": plan.short,
             "seed": plan.seed,
-            "camera": plan.camera,
+            "camera": plan.camera and not link.screen,
+            "screen": str(material.screen) if link.screen else "",
             "lecture_file": str(lecture_file.relative_to(folder)),
             "deck": f"../material/{material.deck.name}",
             "voice": f"../material/{material.voice.name}",
@@ -173,7 +174,10 @@ def _stream_words(plan: Plan, port: int, handout: dict[str, Any], material: Mate
     words = [sys.executable, "-m", "hallcast", "stream", "--relay", f"http://127.0.0.1:{port}"]
     words += ["--lecture", str(handout["lecture"]), "--token", str(handout["lecturer_token"])]
     words += ["--slides", str(material.deck), "--voice", str(material.voice), "--turns", str(material.turns)]
-    words += ["--camera", str(material.camera) if plan.camera and material.camera else "none"]
+    if plan.link.screen:
+        words += ["--screen", str(material.screen)]
+    elif plan.camera and material.camera:
+        words += ["--camera", str(material.camera)]
     return [*words, "--keep", str(plan.folder / "lecturer"), "--end", "--json", *plan.stream_words]
 
 

@@ -40,7 +40,10 @@ def projected(image: Image.Image) -> Image.Image:
     return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
 
 
-def read_words(image: Image.Image) -> Counter[str]:
+_SLIDE = 3  # tesseract's page segmentation: whatever is on it, wherever
+
+
+def read_words(image: Image.Image, lines: int = _SLIDE) -> Counter[str]:
     """The words on an image: of two letters or digits and more, without regard to case and order."""
     grey = projected(image).convert("L")
     histogram = grey.histogram()
@@ -49,7 +52,7 @@ def read_words(image: Image.Image) -> Counter[str]:
     data = io.BytesIO()
     grey.save(data, "PNG", compress_level=1)
     done = subprocess.run(
-        ["tesseract", "stdin", "stdout", "-l", "eng", "--psm", "3", "--dpi", "150"],
+        ["tesseract", "stdin", "stdout", "-l", "eng", "--psm", str(lines), "--dpi", "150"],
         input=data.getvalue(),
         capture_output=True,
         check=True,
@@ -82,19 +85,25 @@ class Reader:
         """The words of a page (from 1) that are read on its lossless image."""
         with pypdfium2.PdfDocument(pdf) as document:
             image, own = _drawn(document[page - 1]), words_of(document[page - 1].get_textpage().get_text_bounded())
-        digest = hashlib.sha256(image.tobytes()).hexdigest()[:24]
-        return self._read(digest, lambda: image) & own
+        return self.words(image) & own
 
-    def image(self, data: bytes) -> Counter[str]:
+    def words(self, image: Image.Image, lines: int = _SLIDE) -> Counter[str]:
+        """The words of an image.
+
+        :param lines: how tesseract is to look for text (its page segmentation mode).
+        """
+        return self._read(hashlib.sha256(image.tobytes()).hexdigest()[:24], lambda: image, lines)
+
+    def image(self, data: bytes, lines: int = _SLIDE) -> Counter[str]:
         """The words of a coded image."""
         digest = hashlib.sha256(data).hexdigest()[:24]
-        return self._read(digest, lambda: Image.open(io.BytesIO(data)).convert("RGB"))
+        return self._read(digest, lambda: Image.open(io.BytesIO(data)).convert("RGB"), lines)
 
-    def _read(self, key: str, image: Callable[[], Image.Image]) -> Counter[str]:
-        path = self._cache / f"{key}.v{_VERSION}.json"
+    def _read(self, key: str, image: Callable[[], Image.Image], lines: int) -> Counter[str]:
+        path = self._cache / f"{key}.{lines}.v{_VERSION}.json"
         if path.exists():
             return Counter(json.loads(path.read_text(encoding="utf-8")))
-        words = read_words(image())
+        words = read_words(image(), lines)
         fresh = path.with_suffix(f".{os.getpid()}")
         fresh.write_text(json.dumps(words), encoding="utf-8")
         fresh.rename(path)

@@ -60,6 +60,8 @@ class Bars:
     behind_s: float = 6.0
     prefetched_late_s: float = 0.5
     queue_p95_ms: float = 300.0
+    screen_kbps: float = 15.0
+    screen_legible: float = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class Link:
 
     :param length_s: of the lecture.
     :param udp_blocked_from_s: from then on no UDP passes; 0 for from before the hall joins.
+    :param screen: the lecturer shares a screen instead of turning pages, and has no camera.
     """
 
     name: str
@@ -79,6 +82,7 @@ class Link:
     outages: tuple[Outage, ...] = ()
     steps: tuple[Step, ...] = ()
     udp_blocked_from_s: float | None = None
+    screen: bool = False
 
     def shortened(self) -> Link:
         """The same link for a first look: one minute, or what its events need."""
@@ -209,6 +213,12 @@ OPEN = LinkSpec()
 LINKS["open"] = Link(
     "open", "no limit: checks the benchmark itself", OPEN, OPEN, Bars(page_late_s=0.5, camera=True), 60
 )
+
+
+LINKS["S"] = replace(
+    LINKS["C"], name="S", text=f"{LINKS['C'].text}; a terminal is shared", length_s=95, bars=Bars(), screen=True
+)
+"""The shared screen, on C."""
 
 
 @dataclass(frozen=True, slots=True)

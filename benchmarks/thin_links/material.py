@@ -63,6 +63,7 @@ class Material:
     deck: Path
     turns: Path
     camera: Path | None
+    screen: Path | None
     page_count: int
 
 
@@ -77,11 +78,13 @@ def prepare(sources: Sources, link: Link, folder: Path) -> Material:
     deck = folder / f"deck-{wanted}.pdf"
     in_deck = _cut_deck(sources.deck, wanted + _SPARE_PAGES, deck, Reader(folder / "words"))
     count = min(wanted, in_deck)
-    turns = folder / f"turns-{link.length_s}.json"
+    turns = folder / f"turns-{link.length_s}{'-screen' if link.screen else ''}.json"
     # A deck that is too short begins anew.
     pages = [{"at_ms": n * PAGE_EVERY_S * 1000, "page": n % count + 1} for n in range(wanted)]
+    if link.screen:
+        pages = pages[:1]
     turns.write_text(json.dumps(pages), encoding="ascii")
-    return Material(voice, deck, turns, sources.camera, in_deck)
+    return Material(voice, deck, turns, sources.camera, sources.screen, in_deck)
 
 
 def _samples(path: Path) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
@@ -25,6 +24,8 @@ _COLUMNS = (
     ("lecture without camera", "lecture, kbit/s"),
     ("link's queue, p95", "queue p95, ms"),
     ("camera shown", "camera"),
+    ("screen", "screen, kbit/s"),
+    ("legible screen", "screen legible"),
 )
 """Figure's name (or its beginning) and column's title."""
 
@@ -47,22 +48,28 @@ def _in_column(result: Result, name: str) -> list[Figure]:
     return [figure for figure in result.figures if figure.name.startswith(name)]
 
 
+def _columns(results: list[Result]) -> list[tuple[str, str]]:
+    """Those that some result has a figure for."""
+    return [(name, title) for name, title in _COLUMNS if any(_in_column(result, name) for result in results)]
+
+
 def _bar(figure: Figure) -> str:
     """The bar without its unit, which the column says."""
     words = figure.bar.split()
     return "" if not words or words[0] not in "≤≥" else f"{words[0]} {words[1]}{' %' if words[-1] == '%' else ''}"
 
 
-def print_table(console: Console, results: Iterable[Result]) -> None:
+def print_table(console: Console, results: list[Result]) -> None:
     """Print the table, what was missed, and whether the machine kept up."""
     table = Table(title="Thin links: figure / bar", show_lines=False)
     table.add_column("link")
     table.add_column("pages")
-    for _, title in _COLUMNS:
+    columns = _columns(results)
+    for _, title in columns:
         table.add_column(title, justify="right")
     for result in results:
         cells = []
-        for name, _ in _COLUMNS:
+        for name, _ in columns:
             parts = []
             for figure in _in_column(result, name):
                 colour = "green" if figure.ok else "red" if figure.ok is False else "dim"
@@ -108,11 +115,12 @@ def write_document(results: list[Result], path: Path, command: str) -> None:
 def _section(results: list[Result], command: str) -> str:
     machine = results[0].detail["machine"]["description"] if results else ""
     lines = [f"`{command}` on {machine}. A figure that misses its bar is **bold**, with the bar beside it.", ""]
-    lines.append("| link | pages | " + " | ".join(title for _, title in _COLUMNS) + " |")
-    lines.append("|" + "---|" * (len(_COLUMNS) + 2))
+    columns = _columns(results)
+    lines.append("| link | pages | " + " | ".join(title for _, title in columns) + " |")
+    lines.append("|" + "---|" * (len(columns) + 2))
     for result in results:
         cells = []
-        for name, _ in _COLUMNS:
+        for name, _ in columns:
             shown = [
                 f"**{number(figure)}** ({_bar(figure) or figure.bar})" if figure.ok is False else number(figure)
                 for figure in _in_column(result, name)
