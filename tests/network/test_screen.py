@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import subprocess
+import time
 from contextlib import AsyncExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -19,7 +22,9 @@ from lecture.file import LectureFile
 from lecture.screen import parse_update
 from lecture.screen_canvas import ScreenCanvas
 from streamer.engine import Streamer, StreamOptions
+from streamer.errors import StreamError
 from streamer.events import StreamReceipt
+from streamer.screen_share import CodedScreen, ScreenShare
 from tests import sound
 from tests.network.hall_kit import SAMPLES, Class, Seat, lecture_hall, seat
 from tests.network.link import LinkSpec, Loss
@@ -148,6 +153,32 @@ async def test_a_screen_is_seen_with_its_voice_by_all_halls(tmp_path: Path, voic
         assert np.array_equal(picture_in(own)[0].pixels, canvas.pixels)
     with LectureFile.open(next((tmp_path / "thin").glob("*.lecture")), readonly=True) as copy:
         assert np.abs(picture_in(copy)[0].pixels.astype(int) - canvas.pixels).max() <= 43
+
+
+@pytest.mark.skipif(shutil.which("Xvfb") is None, reason="needs Xvfb")
+async def test_an_x11_display_is_captured() -> None:
+    words = ("Xvfb", "-displayfd", "1", "-screen", "0", "640x480x24", "-nolisten", "tcp")
+    server = await asyncio.create_subprocess_exec(*words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        assert server.stdout is not None
+        display = (await asyncio.wait_for(server.stdout.readline(), 20)).decode().strip()
+        updates: list[CodedScreen] = []
+        share = await ScreenShare.open(f":{display}.0", on_update=updates.append, say=print)
+        assert share is not None
+        running = asyncio.create_task(share.run(time.monotonic()))
+        await until(lambda: updates, "the first still")
+        share.toggle()
+        await until(lambda: len(updates) > 1, "the end of sharing")
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    finally:
+        server.terminate()
+        await server.wait()
+    first, last = parse_update(updates[0].data), parse_update(updates[1].data)
+    assert (first.width, first.height, first.is_whole) == (640, 480, True)
+    assert last.stop
+    with pytest.raises(StreamError, match="cannot be opened"):
+        await ScreenShare.open(f":{display}.0", on_update=updates.append, say=print)
 
 
 async def test_the_screen_goes_on_after_outages_and_gives_way_to_the_page(
