@@ -22,6 +22,7 @@ _SETTLED_S = 3.0  # near the live edge for so long: back there
 _CAMERA_SHOWN = 0.2
 """The camera counts as shown when its pictures came in this share of the time: pages and outages take their part."""
 _LATE_LIMIT_MS = 5.0
+_SCREEN_CLASS = "page"  # stills of the screen go as the page would whose place they take
 _RAISED = re.compile(r"^[A-Za-z_.]+(Error|Exception)\b")
 _SAID = ("carrier", "delay_ms", "behind_ms", "budget_kbps", "rung", "rtt_ms", "fraction_lost", "gaps", "link")
 
@@ -83,9 +84,9 @@ def judge(folder: Path, cache: Path) -> Result:
     shown, page_detail = look(folder, facts, lecture_file, heard, link, Reader(cache))
     cost, cost_detail = _cost(ticks, progress, link)
     figures = spoken + shown + cost
+    class_kbps = wire.class_kbps(facts["machine"]["sent"], first_word_s, first_word_s + link.length_s)
     if link.screen:
-        spent = wire.kbps(ticks, lambda kind: kind in wire.DATA_KINDS)
-        figures.append(_at_most("screen", spent, link.bars.screen_kbps, "kbit/s"))
+        figures.append(_at_most("screen", class_kbps.get(_SCREEN_CLASS), link.bars.screen_kbps, "kbit/s"))
     if facts["camera"]:
         figures.append(_camera(ticks, link, figures))
     detail = {
@@ -94,7 +95,7 @@ def judge(folder: Path, cache: Path) -> Result:
         **cost_detail,
         "progress": progress,
         "machine": _machine(facts, ticks),
-        "class_kbps": facts["machine"]["class_kbps"],
+        "class_kbps": class_kbps,
         "errors": _errors(folder / "log.txt"),
         "hall_done": facts["hall_done"],
         "length_s": link.length_s,

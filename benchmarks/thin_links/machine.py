@@ -88,14 +88,6 @@ class Watch:
         sent = re.findall(r'^hallcast_hall_sent_bytes(?:_total)?\{.*class="([^"]+)".*\} (\S+)$', text, re.MULTILINE)
         self._sent.append((time.monotonic(), {class_: float(value) for class_, value in sent}))
 
-    def _class_kbps(self) -> dict[str, float]:
-        """Mean of each class over the time looked at, as the relay counts."""
-        if len(self._sent) < 2:
-            return {}
-        (start_s, before), (end_s, after) = self._sent[0], self._sent[-1]
-        grown = {class_: after[class_] - before.get(class_, 0.0) for class_ in after}
-        return {class_: round(grown[class_] * 8 / 1000 / (end_s - start_s), 2) for class_ in grown}
-
     def facts(self) -> dict[str, Any]:
         """JSON-ready."""
         return {
@@ -111,7 +103,7 @@ class Watch:
                 }
                 for name, use in self._uses.items()
             },
-            "class_kbps": self._class_kbps(),
+            "sent": self._sent,
         }
 
 

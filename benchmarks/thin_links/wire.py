@@ -49,6 +49,17 @@ def kbps(some: list[Tick], wanted: Callable[[str], bool] = lambda kind: True, wa
     return float(total * 8 / 1000 / (len(some) * 0.1))
 
 
+def class_kbps(sent: list[tuple[float, dict[str, float]]], start_s: float, end_s: float) -> dict[str, float]:
+    """Mean of each class of sending over a time, as the relay counts (wire bytes since the hall joined, with the
+    monotonic second of each look)."""
+    looks = [(at_s, counts) for at_s, counts in sent if start_s <= at_s <= end_s]
+    if len(looks) < 2:
+        return {}
+    (first_s, before), (last_s, after) = looks[0], looks[-1]
+    grown = {name: count - before.get(name, 0.0) for name, count in after.items()}
+    return {name: round(count * 8 / 1000 / (last_s - first_s), 2) for name, count in grown.items()}
+
+
 def queue_p95_ms(some: list[Tick], way: str = "down") -> float:
     """95th percentile of a direction's queue, looked at every 100 ms."""
     return float(np.percentile([getattr(tick, way)["queue_ms"] for tick in some], 95)) if some else 0.0
