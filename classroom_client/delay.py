@@ -23,7 +23,7 @@ class DelaySettings:
     fixed_ms: int | None = None
     start_ms: int = 2500
     least_ms: int = 1500
-    most_ms: int = 5500
+    most_ms: int = 5200
     socket_ms: int = 3500
 
 

@@ -8,9 +8,12 @@ from collections.abc import Callable
 from classroom_client.rtp_stream import RtpStream
 from lecture.tracks import VOICE_FRAME_MS
 from transport import opus, voice_payload
-from transport.receive import ReceivedPacket
+from transport.receive import ReceivedPacket, ReceiveStream
 from transport.rtp import MalformedPacket
 from transport.sdp import HALLCAST_VOICE
+
+REPEAT_ROUND_TRIPS = 0.7
+"""The relay holds off for a round trip after each answer, so asking sooner only makes up for lost requests."""
 
 log = logging.getLogger("hallcast.hall")
 
@@ -22,6 +25,11 @@ class VoiceStream(RtpStream):
     """
 
     on_frames: Callable[[list[tuple[int, bytes]], float], None] | None = None
+
+    def _begin(self, ssrc: int, now: float) -> ReceiveStream:
+        stream = super()._begin(ssrc, now)
+        stream.repeat_round_trips = REPEAT_ROUND_TRIPS
+        return stream
 
     def _received(self, packet: ReceivedPacket, now: float) -> None:
         if not packet.payload or self.on_frames is None:

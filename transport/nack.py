@@ -60,10 +60,13 @@ class NackSchedule:
     :param deadline_s: how long after it was due a packet is still asked for.
     :param reorder_s: how long a new hole is left alone.
     :param max_holes: bound; beyond it the oldest are given up.
+    :ivar repeat_round_trips: between two requests for the same packet. Below 1 where the sender holds off for about a
+        round trip after each answer: then a lost request costs less time, and nothing is answered twice.
     """
 
     def __init__(self, *, deadline_s: float, reorder_s: float, max_holes: int = 4096) -> None:
         self.deadline_s = deadline_s
+        self.repeat_round_trips = REPEAT_ROUND_TRIPS
         self.round_trip = RoundTrip()
         self.given_up = 0
         self.asked = 0
@@ -112,7 +115,7 @@ class NackSchedule:
         for seq in [seq for seq, hole in self._holes.items() if now >= hole.due_s + self.deadline_s]:
             del self._holes[seq]
             self.given_up += 1
-        repeat_s = max(REPEAT_ROUND_TRIPS * self.round_trip.rtt_s, _SHORTEST_REPEAT_S)
+        repeat_s = max(self.repeat_round_trips * self.round_trip.rtt_s, _SHORTEST_REPEAT_S)
         # Repeats that come due within a twentieth of a round trip go along, so that one packet asks for all.
         slack_s = repeat_s / 20
         chosen = sorted(

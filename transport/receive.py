@@ -138,6 +138,15 @@ class ReceiveStream:
         self._holes.deadline_s = value
 
     @property
+    def repeat_round_trips(self) -> float:
+        """Round trips between two requests for the same packet (:class:`transport.nack.NackSchedule`)."""
+        return self._holes.repeat_round_trips
+
+    @repeat_round_trips.setter
+    def repeat_round_trips(self, value: float) -> None:
+        self._holes.repeat_round_trips = value
+
+    @property
     def rtt_s(self) -> float:
         """The round-trip time used for repeating NACKs: as set, else as seen in answered NACKs, else 0.5 s."""
         return self._holes.round_trip.rtt_s
