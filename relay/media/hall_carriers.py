@@ -118,7 +118,8 @@ class HallCarriers:
             for name in ("used_kbps", "acked_kbps", "queue_ms", "loss", "rtt_ms", "camera_kbps"):
                 facts.pop(name, None)
             facts["rung"] = 0 if self.outbox.text else LIGHT_KBPS if self.outbox.backfill.light else RECORDED_KBPS
-        facts["budget_kbps"] = round(self.outbox.budget_kbps, 1)
+        if subscriber is None or self._data is not None:
+            facts["budget_kbps"] = round(self.outbox.budget_kbps, 1)
         facts["carrier"] = self.in_use.value
         facts["text"] = self.outbox.text
         facts["socket_rate_kbps"] = round(self._window.rate_kbps, 1)

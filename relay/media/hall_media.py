@@ -11,7 +11,7 @@ from lecture.messages import Answer, Candidate, ErrorMessage, HallHello, Message
 from relay.media.hall_carriers import HallCarriers
 from relay.media.media_session import MediaSession
 from relay.media.stage import Stage
-from relay.media.subscriber import Subscriber
+from relay.media.subscriber import PLAYER_START_KBPS, Subscriber
 from relay.media.tasks import start_guarded
 from transport.sdp import HALLCAST_VOICE, parse_offer
 
@@ -81,8 +81,10 @@ class HallMedia:
         policy = fanout.policy(camera=self._hello.camera, hall=ours)
         session = await MediaSession.answer(parse_offer(offer.sdp), policy, self._stage.network)
         self._session, self.language = session, language
+        # A browser's link is probed by nothing but its camera: it begins as a player's does.
+        start_kbps = self._carriers.start_kbps if ours else PLAYER_START_KBPS
         subscriber = self.subscriber = fanout.add(
-            session, language, start_kbps=self._carriers.start_kbps, data=self._carriers.make_data if ours else None
+            session, language, start_kbps=start_kbps, data=self._carriers.make_data if ours else None
         )
         self._carriers.attach(subscriber)
         try:
