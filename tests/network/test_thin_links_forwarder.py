@@ -96,9 +96,8 @@ def test_the_link_has_its_rate_its_delay_and_its_queue(tmp_path: Path) -> None:
     assert trips[0] == pytest.approx(0.975, abs=0.06)
     # A queue of one second holds four of them; what comes back is as far apart as the uplink spread it.
     assert len(trips) == 4
-    assert [later - sooner for sooner, later in zip(trips, trips[1:], strict=False)] == pytest.approx(
-        [0.25] * 3, abs=0.06
-    )
+    apart = [later - sooner for sooner, later in itertools.pairwise(trips)]
+    assert apart == pytest.approx([0.25] * 3, abs=0.06)
     ticks = [json.loads(line) for line in log.read_text().splitlines()]
     assert sum(tick["up"]["dropped"] for tick in ticks) == 16
     assert sum(sum(tick["down"]["offered"].values()) for tick in ticks) == 9 * 1000
