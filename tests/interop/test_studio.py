@@ -62,10 +62,14 @@ async def plays_at_full_speed(hall: Page) -> bool:
     """Until its buffer has reached the two seconds that it was asked for, the browser plays slower than it hears."""
     names = ("jitterBufferDelay", "jitterBufferTargetDelay", "jitterBufferEmittedCount")
     before = (await hall.stats())["inbound audio"]
-    await asyncio.sleep(1)
-    after = (await hall.stats())["inbound audio"]
-    delay, target, emitted = (after[name] - before[name] for name in names)
-    return emitted > 0 and target / emitted > 1.5 and delay > 0.95 * target
+
+    async def grown() -> list[float]:
+        after = (await hall.stats())["inbound audio"]
+        more = [after[name] - before[name] for name in names]
+        return more if more[-1] >= 48_000 else []
+
+    delay, target, emitted = await until(grown, "a second of sound")
+    return target / emitted > 1.5 and delay > 0.95 * target
 
 
 async def test_studio_publishes_and_a_hall_page_hears_sees_and_turns(
@@ -149,10 +153,15 @@ async def same_title(hall: Page, title: str) -> bool:
 
 async def voice_is_thin(studio: Page) -> bool:
     before = (await studio.stats())["outbound audio"]
-    await asyncio.sleep(2)
-    after = (await studio.stats())["outbound audio"]
+
+    async def later() -> dict[str, Any] | None:
+        after: dict[str, Any] = (await studio.stats())["outbound audio"]
+        return after if after["timestamp"] - before["timestamp"] >= 2000 else None
+
+    after = await until(later, "two seconds of figures")
+    assert after is not None
     kbps = (after["bytesSent"] - before["bytesSent"]) * 8 / (after["timestamp"] - before["timestamp"])
-    return 5 < kbps < 45
+    return bool(5 < kbps < 45)
 
 
 async def has_ended(hall: Page) -> bool:

@@ -2,11 +2,9 @@
  * A hall in the browser: the hall socket, pages, clock, reports. Voice and camera: hall-media.js.
  */
 
-import { LectureModel } from "./deck.js";
 import { BlobStore, parseBlobFrame } from "./frames.js";
-import { LectureClock } from "./lecture-clock.js";
-import { PROTOCOL_VERSION, RequestError, parseErrorBody, socketUrl } from "./protocol.js";
-import { RelaySocket } from "./socket.js";
+import { PROTOCOL_VERSION, RequestError, parseErrorBody } from "./protocol.js";
+import { LectureSession } from "./session.js";
 
 const ACK_FROM_BYTES = 1024;
 const ACK_APART_MS = 200;
@@ -43,7 +41,8 @@ export async function join(code) {
   return JSON.parse(body);
 }
 
-export class HallSession {
+/** @extends {LectureSession<Change>} */
+export class HallSession extends LectureSession {
   /**
    * @param {{base: string, invitation: Invitation, hall: string, version: string, playout_delay_ms: number,
    *   onChange: (change: Change, detail?: any) => void,
@@ -51,23 +50,11 @@ export class HallSession {
    *   onChange: what to draw anew; onSignal: welcome, answer and candidate, for the media connection
    */
   constructor({ base, invitation, hall, version, playout_delay_ms, onChange, onSignal }) {
-    this._onChange = onChange;
-    this._onSignal = onSignal;
-    this.model = new LectureModel();
-    this.blobs = new BlobStore();
-    this.clock = new LectureClock({ playout_delay_ms });
-    this.lecture = { id: invitation.lecture, title: invitation.title, course: "", state: "planned", languages: /** @type {string[]} */ ([]) };
-    this.publisher = "none";
-    this.voice_sent_ms = 0;
-    /** Bytes the socket brought, of all connections. */
-    this.bytes_received = 0;
-    this._unacked_bytes = 0;
-    this._acked_at_ms = -Infinity;
-    this._connection_bytes = 0;
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    this._ackTimer = undefined;
-    this._socket = new RelaySocket({
-      url: socketUrl(invitation.ws, base),
+    super({
+      base,
+      ws: invitation.ws,
+      lecture: { id: invitation.lecture, title: invitation.title },
+      playout_delay_ms,
       hello: () => ({
         v: PROTOCOL_VERSION,
         token: invitation.token,
@@ -77,23 +64,19 @@ export class HallSession {
         camera: true,
         have: { after_seq: this.model.last_seq, blobs: this.blobs.have() },
       }),
-      onMessage: (message) => this._take(message),
-      onBinary: (data) => this._takeBinary(data),
-      onState: (state, reason) => this._socketState(state, reason),
       silence_ms: () => (this.lecture.state === "live" ? SILENCE_ALLOWED_MS : Infinity),
+      onChange,
     });
-  }
-
-  connect() {
-    this._socket.connect();
-  }
-
-  retryNow() {
-    this._socket.retryNow();
-  }
-
-  close() {
-    this._socket.close();
+    this._onSignal = onSignal;
+    this.blobs = new BlobStore();
+    this.voice_sent_ms = 0;
+    /** Bytes the socket brought, of all connections. */
+    this.bytes_received = 0;
+    this._unacked_bytes = 0;
+    this._acked_at_ms = -Infinity;
+    this._connection_bytes = 0;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this._ackTimer = undefined;
   }
 
   /**
@@ -102,10 +85,6 @@ export class HallSession {
    */
   send(kind, fields) {
     return this._socket.send(kind, fields);
-  }
-
-  get socketState() {
-    return this._socket.state;
   }
 
   /**
@@ -120,43 +99,21 @@ export class HallSession {
 
   /** @param {import("./protocol.js").Message} message */
   _take(message) {
-    const now_ms = performance.now();
     switch (message.kind) {
-      case "welcome":
-        this.lecture = { ...this.lecture, ...message.lecture };
-        this.clock.run(this.lecture.state === "live", now_ms);
-        this.clock.told(message.t_ms, now_ms);
-        this._onSignal(message);
-        this._onChange("lecture");
-        break;
       case "answer":
       case "candidate":
         this._onSignal(message);
-        break;
+        return;
       case "entry":
         if (this.model.apply(/** @type {any} */ (message))) this._onChange("page");
-        break;
-      case "clock":
-        this.clock.told(message.t_ms, now_ms);
-        break;
-      case "state":
-        this.publisher = message.publisher;
-        this.lecture.state = message.lecture;
-        this.clock.run(message.lecture === "live", now_ms);
-        this._onChange("lecture");
-        break;
+        return;
       case "ended":
-        this.lecture.state = "ended";
-        this.clock.run(false, now_ms);
-        this.clock.told(message.t_ms, now_ms);
         this.voice_sent_ms = message.voice_sent_ms ?? 0;
-        this._onChange("lecture");
         break;
-      case "error":
-        this._onChange("error", { id: message.id, text: message.text });
-        break;
-      default: // A newer relay's message.
+      default:
     }
+    super._take(message);
+    if (message.kind === "welcome") this._onSignal(message);
   }
 
   /** @param {ArrayBuffer} data */
@@ -191,6 +148,6 @@ export class HallSession {
       this._unacked_bytes = 0;
       this._connection_bytes = 0;
     }
-    this._onChange("socket", reason);
+    super._socketState(state, reason);
   }
 }

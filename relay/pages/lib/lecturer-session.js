@@ -2,10 +2,8 @@
  * The lecturer's socket: page turns, halls, the deck's progress, the end of the lecture.
  */
 
-import { LectureModel } from "./deck.js";
-import { LectureClock } from "./lecture-clock.js";
-import { PROTOCOL_VERSION, socketUrl } from "./protocol.js";
-import { RelaySocket } from "./socket.js";
+import { PROTOCOL_VERSION } from "./protocol.js";
+import { LectureSession } from "./session.js";
 
 const PING_EVERY_MS = 5000;
 const SILENCE_ALLOWED_MS = 16_000;
@@ -18,18 +16,22 @@ const SILENCE_ALLOWED_MS = 16_000;
  *   fraction_lost: number, rtt_ms: number, received_kbps: number}} HallStatus
  */
 
-export class LecturerSession {
+/** @extends {LectureSession<Change>} */
+export class LecturerSession extends LectureSession {
   /**
    * @param {{base: string, lecture: string, token: string, role: string, version: string,
    *   onChange: (change: Change, detail?: any) => void}} options
    *   base: the page's address; onChange: what to draw anew
    */
   constructor({ base, lecture, token, role, version, onChange }) {
-    this._onChange = onChange;
-    this.model = new LectureModel();
-    this.clock = new LectureClock();
-    this.lecture = { id: lecture, title: "", course: "", state: "planned" };
-    this.publisher = "none";
+    super({
+      base,
+      ws: `/ws/lecturer/${encodeURIComponent(lecture)}`,
+      lecture: { id: lecture, title: "" },
+      hello: () => ({ v: PROTOCOL_VERSION, token, role, client: { name: "studio", version } }),
+      silence_ms: () => SILENCE_ALLOWED_MS,
+      onChange,
+    });
     /** @type {HallStatus[]} */
     this.halls = [];
     /** @type {{deck: string, done: number, pages: number} | null} */
@@ -41,32 +43,16 @@ export class LecturerSession {
     this._pings = 0;
     /** @type {ReturnType<typeof setInterval> | undefined} */
     this._timer = undefined;
-    this._socket = new RelaySocket({
-      url: socketUrl(`/ws/lecturer/${encodeURIComponent(lecture)}`, base),
-      hello: () => ({ v: PROTOCOL_VERSION, token, role, client: { name: "studio", version } }),
-      onMessage: (message) => this._take(message),
-      onState: (state, reason) => this._socketState(state, reason),
-      silence_ms: () => SILENCE_ALLOWED_MS,
-    });
   }
 
   connect() {
-    this._socket.connect();
+    super.connect();
     this._timer = setInterval(() => this._ping(), PING_EVERY_MS);
-  }
-
-  /** Try at once: the browser has noticed that the network is back. */
-  retryNow() {
-    this._socket.retryNow();
   }
 
   close() {
     clearInterval(this._timer);
-    this._socket.close();
-  }
-
-  get connected() {
-    return this._socket.state === "open";
+    super.close();
   }
 
   /**
@@ -92,50 +78,32 @@ export class LecturerSession {
 
   /** @param {import("./protocol.js").Message} message */
   _take(message) {
-    const now_ms = performance.now();
     switch (message.kind) {
       case "welcome":
-        this.lecture = { ...this.lecture, ...message.lecture };
-        this.clock.run(this.lecture.state === "live", now_ms);
-        this.clock.told(message.t_ms, now_ms);
         // The history that follows begins with the deck. Where a page is shown already, it is known before that:
         // a page opened in mid-lecture must not turn the halls back to the deck's beginning.
+        if (!this._unsent && message.deck && message.page > 0) this.shown = { deck: message.deck, page: message.page };
+        super._take(message);
         if (this._unsent) this.turn(this._unsent.deck, this._unsent.page);
-        else if (message.deck && message.page > 0) this.shown = { deck: message.deck, page: message.page };
-        this._onChange("lecture");
-        break;
+        return;
       case "entry":
         this._takeEntry(/** @type {any} */ (message));
-        break;
-      case "clock":
-        this.clock.told(message.t_ms, now_ms);
-        break;
-      case "pong":
+        return;
+      case "pong": {
+        const now_ms = performance.now();
         this.clock.told(message.t_ms + (now_ms - message.sent_ms) / 2, now_ms);
-        break;
-      case "state":
-        this.publisher = message.publisher;
-        this.lecture.state = message.lecture;
-        this.clock.run(message.lecture === "live", now_ms);
-        this._onChange("lecture");
-        break;
+        return;
+      }
       case "halls":
         this.halls = message.halls;
         this._onChange("halls");
-        break;
+        return;
       case "deck_progress":
         this.progress = { deck: message.deck, done: message.done, pages: message.pages };
         this._onChange("progress");
-        break;
-      case "ended":
-        this.lecture.state = "ended";
-        this.clock.run(false, now_ms);
-        this._onChange("lecture");
-        break;
-      case "error":
-        this._onChange("error", { id: message.id, text: message.text });
-        break;
-      default: // A newer relay's message.
+        return;
+      default:
+        super._take(message);
     }
   }
 
@@ -161,11 +129,6 @@ export class LecturerSession {
   _socketState(state, reason) {
     if (state === "open") this._ping();
     if (state === "closed") clearInterval(this._timer);
-    this._onChange("socket", reason);
-  }
-
-  /** @returns {SocketState} */
-  get socketState() {
-    return this._socket.state;
+    super._socketState(state, reason);
   }
 }
