@@ -35,6 +35,7 @@ _NOTICED_MS = 240  # a hole is noticed by the packet after it …
 _BURST_MS, _BURST_LOSS = 2000, 0.1  # … and bursts of losses swallow several in a row: so much more at this loss
 _MARGIN_MS = 200
 _GUESSED_LOSS = 0.05
+_LOSS_S = 20.0  # over this time loss is averaged: what the last report said is chance
 _USUAL_LATE_MS = 600
 _USUAL_SAMPLES = 60
 _OUTAGE_S = 3.0  # a silence that no burst of losses makes
@@ -59,6 +60,7 @@ class PlayoutDelay:
         # Latest frame of each second: (second, ms late). Bounded by the window.
         self._latest: deque[tuple[int, float]] = deque()
         self._usual: deque[float] = deque(maxlen=_USUAL_SAMPLES)
+        self._loss = _GUESSED_LOSS
         self._seen_s: float | None = None
         self._began_s = math.inf
         self._outage_ms = -math.inf  # what was spoken before this was held up by an outage
@@ -91,29 +93,30 @@ class PlayoutDelay:
     def update(self, now: float, *, rtt_s: float | None, fraction_lost: float, over_socket: bool) -> int:
         """The delay wanted now, in ms."""
         settings = self._settings
+        passed_s = 0.0 if self._updated_s is None else now - self._updated_s
+        self._updated_s = now
+        if self._seen_s is not None and now - self._seen_s < _OUTAGE_S:
+            self._loss += (fraction_lost - self._loss) * min(1.0, passed_s / _LOSS_S)
         if over_socket:
             self._socket_until_s = now + _SOCKET_CALM_S
         by_socket = now < self._socket_until_s
         if settings.fixed_ms is not None:
             return max(settings.fixed_ms, settings.socket_ms) if by_socket else settings.fixed_ms
-        wanted = max(self._seen_ms(), self._may_come_ms(now, rtt_s, fraction_lost))
+        wanted = max(self._seen_ms(), self._may_come_ms(now, rtt_s))
         wanted = max(wanted, settings.socket_ms if by_socket else settings.least_ms)
         wanted = min(wanted, settings.most_ms)
-        passed_s = 0.0 if self._updated_s is None else now - self._updated_s
-        self._updated_s = now
         self._delay_ms = max(wanted, self._delay_ms - passed_s * _FALL_MS_PER_S)
         return round(self._delay_ms)
 
     def _seen_ms(self) -> float:
         return max((late_ms for _, late_ms in self._latest), default=0.0) + _MARGIN_MS
 
-    def _may_come_ms(self, now: float, rtt_s: float | None, fraction_lost: float) -> float:
-        known = now - self._began_s > _WINDOW_S
-        loss = min(0.5, fraction_lost if known else max(fraction_lost, _GUESSED_LOSS))
-        tries_ms = tries(loss) * _TRY_ROUND_TRIPS * (rtt_s or 0.0) * 1000 if loss > 0 else 0.0
+    def _may_come_ms(self, now: float, rtt_s: float | None) -> float:
+        loss = min(0.5, self._loss)
+        tries_ms = tries(loss) * _TRY_ROUND_TRIPS * (rtt_s or 0.0) * 1000
         burst_ms = _BURST_MS * min(1.0, loss / _BURST_LOSS)
         wanted = self.usual_ms + _NOTICED_MS + burst_ms + tries_ms + _MARGIN_MS
-        return wanted if known else max(wanted, self._settings.start_ms)
+        return wanted if now - self._began_s > _WINDOW_S else max(wanted, self._settings.start_ms)
 
 
 def tries(fraction_lost: float) -> int:

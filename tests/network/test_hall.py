@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,12 @@ from classroom_client.settings import HallSettings
 from classroom_client.view import Link, Sound
 from lecture.errors import HallcastError
 from lecture.file import LectureFile
+from relay.media.fanout import Fanout
 from tests import sound
 from tests.network.hall_kit import Seat, lecture_hall, seat
 from tests.network.link import LinkSpec, Loss
 from tests.network.media_kit import LOOPBACK, VoicePublisher, until
+from transport.sdp import AnswerPolicy
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -158,3 +161,42 @@ async def test_relay_that_is_not_there_yet_is_tried_until_it_is(tmp_path: Path) 
         hall.leave()
         receipt = await running
     assert not receipt.complete
+
+
+async def test_relay_that_answers_without_data_is_heard_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Voice over RTP, everything else over the socket: as it was before there was data over RTP."""
+    policy = Fanout.policy
+
+    def without_data(self: Fanout, *, camera: bool, hall: bool) -> AnswerPolicy:
+        return replace(policy(self, camera=camera, hall=hall), data=False, transport_cc=False)
+
+    monkeypatch.setattr(Fanout, "policy", without_data)
+    async with lecture_hall(tmp_path) as room, seat(room, tmp_path / "hall") as one:
+        await until(lambda: one.hall.view.link is Link.UP, "the hall is connected")
+        async with VoicePublisher.publishing(room.lecture):
+            room.lecture.turn(room.deck, 2)
+            await until(lambda: (one.hall.view.heard_ms or 0) > 3000, "the hall hears")
+            assert one.hall.view.carrier == "rtp"
+            await until(lambda: one.hall.view.page == 2, "and sees")
+        await room.lecture.end()
+        receipt = await one.receipt()
+    assert receipt.complete
+    assert receipt.voice_heard_ms == receipt.voice_sent_ms
+
+
+async def test_first_frame_is_heard_although_its_packets_are_lost(tmp_path: Path) -> None:
+    """What was sent before the first packet that arrives is not asked for again by its number: the log brings it."""
+    async with lecture_hall(tmp_path) as room, seat(room, tmp_path / "hall", down=LinkSpec(delay_ms=150)) as one:
+        await until(lambda: one.hall.view.carrier == "rtp", "the media connection stands")
+        async with VoicePublisher.publishing(room.lecture):
+            await until(lambda: room.lecture.state == "live", "somebody speaks")
+            one.link.udp_blocked = True
+            one.link.at(0.8, lambda: setattr(one.link, "udp_blocked", False))
+            await until(lambda: (one.hall.view.heard_ms or 0) > 3000, "the hall hears")
+        await room.lecture.end()
+        receipt = await one.receipt()
+    assert receipt.voice_heard_ms == receipt.voice_sent_ms
+    assert one.segments[0]["t_ms"] == 0
+    assert one.sounded_ms("concealed") == 0
