@@ -225,6 +225,23 @@ class SendStream:
         (where they would, all of this source's are moved up by as much as it takes)."""
         self._offset = None
 
+    def padding(self, size_bytes: int) -> bytearray | None:
+        """A packet of nothing but padding, to see what the link carries: RTX without a payload, which receivers drop.
+
+        :param size_bytes: of the packet, as near as 255 bytes of padding come to it.
+        :returns: ``None`` where no RTX was agreed on.
+        """
+        rtx_type = self._rtx_types.get(self.payload_type)
+        if self._rtx_header is None or rtx_type is None:
+            return None
+        header = self._rtx_header
+        _PATCH.pack_into(header, 1, rtx_type, self._rtx_sequence, self._timestamp or 0)
+        self._rtx_sequence = (self._rtx_sequence + 1) & 0xFFFF
+        count = min(255, max(1, size_bytes - len(header)))
+        out = header + bytes(count - 1) + bytes((count,))
+        out[0] |= 0x20
+        return out
+
     def forget(self) -> None:
         """Answer no more requests for what has been made so far: it was dropped, or is of no use any more."""
         self._ring.clear()

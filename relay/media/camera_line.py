@@ -120,6 +120,7 @@ class CameraLine:
         self.source = None
         self._maker.stop()
         for sender in self.senders:
+            sender.source_is(self.codec, 0)
             sender.restart()
 
     def join(self) -> None:
@@ -133,7 +134,7 @@ class CameraLine:
             self._source_rate.measured(measured)
         feeds: set[Feed] = set()
         for sender in self.senders:
-            sender.source_is(self.codec, self._source_rate.kbps or self._camera_kbps)
+            sender.source_is(self.codec, 0 if self.source is None else self._source_rate.kbps or self._camera_kbps)
             wanted = sender.wanted
             if wanted is None or not wanted.made or self.source is None:
                 continue

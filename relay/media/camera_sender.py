@@ -120,6 +120,13 @@ class CameraSender:
         return tuple(sorted(rungs))
 
     @property
+    def better_kbps(self) -> int | None:
+        """The next better camera than this subscriber is turned to, ``None`` where there is none."""
+        if self._source[1] <= 0:
+            return None
+        return next((kbps for kbps in self.rungs_kbps if kbps > self._kbps), None)
+
+    @property
     def waits_for_keyframe(self) -> bool:
         """Whether it cannot go on (or change over) without a keyframe of :attr:`wanted`."""
         return self.wanted is not None and (self.lost_picture or self.feed != self.wanted)
@@ -145,7 +152,7 @@ class CameraSender:
             self._choose()
 
     def source_is(self, codec: str, kbps: float) -> None:
-        """What the publisher sends now; 0 kbit/s for not known yet."""
+        """What the publisher sends now; 0 kbit/s for nothing."""
         self._source = codec, kbps
         self._choose()
 

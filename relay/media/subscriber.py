@@ -11,6 +11,7 @@ from typing import Any
 from lecture.tracks import RECORDED_KBPS
 from relay.adaptation.pacer import Class
 from relay.adaptation.rungs import Choice, RungChooser
+from relay.media.camera_scout import CameraScout
 from relay.media.camera_sender import CameraSender
 from relay.media.rtp_outlet import DataLane, RtpOutlet
 from relay.media.voice_sender import VoiceSender
@@ -82,6 +83,8 @@ class Subscriber:
         for lane in (self.voice, self.data, _CameraLane(self.camera) if self.camera is not None else None):
             if lane is not None:
                 self.outlet.add_lane(lane)
+        if self.camera is not None and transport_cc:
+            self.outlet.add_lane(CameraScout(self.camera, self.outlet.estimator.sustained_kbps))
         self._peer = peer
         self._report_at: float | None = None
         self._sender_report_at = float("-inf")

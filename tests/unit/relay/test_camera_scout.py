@@ -1,0 +1,94 @@
+"""Asking a link whether it carries a camera."""
+
+from __future__ import annotations
+
+import itertools
+
+from relay.adaptation.estimator import TRAIN_PACKETS
+from relay.adaptation.pacer import Class
+from relay.media.camera_scout import FIRST_S, LONGEST_S, CameraScout
+from relay.media.camera_sender import CameraSender
+from transport import rtp
+from transport.receive import ReceiveStream
+from transport.sdp import Codec, NegotiatedMedia
+
+PACKET_BYTES = 250
+
+
+class Link:
+    """A subscriber whose budget the test sets, and the trains that go out while time passes."""
+
+    def __init__(self, rtx: int | None = 101) -> None:
+        media = NegotiatedMedia("1", "video", "sendonly", Codec(100, "AV1", 90_000), rtx, ssrc=7, rtx_ssrc=8)
+        self.camera = CameraSender(media, lambda packet, now: None)
+        self.kbps = 40.0
+        self.trains: list[tuple[float, list[bytearray]]] = []
+        self.scout = CameraScout(self.camera, lambda now: self.kbps)
+        self._now = 0.0
+
+    def pass_s(self, seconds: float) -> None:
+        for _ in range(round(seconds * 4)):
+            train = []
+            while self.scout.waiting(Class.BULK, PACKET_BYTES, self._now):
+                item = self.scout.next(Class.BULK, PACKET_BYTES, self._now)
+                if item is None:
+                    break
+                train.append(item[0])
+            if train:
+                self.trains.append((self._now, train))
+            self._now += 0.25
+
+
+def test_a_link_is_asked_ever_more_rarely_while_there_is_a_camera_that_it_does_not_carry() -> None:
+    link = Link()
+    link.pass_s(60)
+    assert link.trains == [], "no camera, nothing to ask for"
+    link.camera.source_is("vp8", 200)
+    link.pass_s(400)
+    times = [at for at, _ in link.trains]
+    waits = [after - before for before, after in itertools.pairwise(times)]
+    assert waits == sorted(waits)
+    assert waits[0] <= 2 * FIRST_S
+    assert waits[-1] >= LONGEST_S - 1
+    assert all(sum(map(len, train)) >= TRAIN_PACKETS * PACKET_BYTES * 0.9 for _, train in link.trains)
+    assert sum(len(packet) for _, train in link.trains for packet in train) * 8 / 400 < 250
+
+
+def test_what_was_found_is_followed_up_soon_and_enough_is_enough() -> None:
+    link = Link()
+    link.camera.source_is("vp8", 200)
+    link.pass_s(100)
+    asked = len(link.trains)
+    link.kbps = 70
+    link.pass_s(LONGEST_S + 3 * FIRST_S)
+    assert len(link.trains) >= asked + 2
+    link.kbps = 100
+    asked = len(link.trains)
+    link.pass_s(300)
+    assert len(link.trains) == asked, "that carries the first rung for certain"
+    link.camera.turn(40)
+    link.pass_s(300)
+    assert len(link.trains) > asked, "perhaps it carries more"
+    link.camera.source_is("vp8", 0)
+    asked = len(link.trains)
+    link.pass_s(300)
+    assert len(link.trains) == asked
+
+
+def test_trains_are_padding_that_receivers_drop() -> None:
+    link = Link()
+    link.camera.source_is("vp8", 200)
+    link.pass_s(5)
+    receiver = ReceiveStream(7, 90_000, 100, 101, 8)
+    for packet in link.trains[0][1]:
+        parsed = rtp.parse(bytes(packet))
+        assert (parsed.ssrc, parsed.payload_type, bytes(parsed.payload)) == (8, 101, b"")
+        assert receiver.push(bytes(packet), 0.0) == []
+    assert receiver.stats.packets == 0
+
+
+def test_without_a_format_for_padding_nothing_is_asked() -> None:
+    link = Link(rtx=None)
+    link.camera.source_is("vp8", 200)
+    link.pass_s(30)
+    assert link.trains == []
