@@ -4,9 +4,10 @@ PY := .venv/bin/python
 PACKAGES := lecture transport streamer relay classroom_client recordings hallcast
 CODE := $(PACKAGES) tests benchmarks scripts
 
-# make run SLIDES=deck.pdf VOICE=talk.wav [CAMERA=clip.mp4] [TURNS=turns.json] [PORT=8400]
+# make run SLIDES=deck.pdf VOICE=talk.wav [SPOKEN=ko] [CAMERA=clip.mp4] [TURNS=turns.json] [PORT=8400]
 SLIDES ?=
 VOICE ?=
+SPOKEN ?=
 CAMERA ?=
 TURNS ?=
 PORT ?=
@@ -21,6 +22,7 @@ help:  ## show the targets
 run:  ## start a relay, stream a lecture to it, join a hall; own files: SLIDES=deck.pdf VOICE=talk.wav; Ctrl-C ends it
 	@scripts/setup.sh run
 	@$(PY) -m hallcast demo $(if $(SLIDES),--slides "$(SLIDES)") $(if $(VOICE),--voice "$(VOICE)") \
+		$(if $(SPOKEN),--language "$(SPOKEN)") \
 		$(if $(CAMERA),--camera "$(CAMERA)") $(if $(TURNS),--turns "$(TURNS)") \
 		$(if $(PORT),--port "$(PORT)")
 

@@ -37,9 +37,13 @@ class DemoError(HallcastError):
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What is streamed, under which title; None for ``camera`` where there is none."""
+    """What is streamed, under which title; None for ``camera`` where there is none.
+
+    :param language: of the voice; of one's own voice ``und`` (RFC 5646: undetermined) unless it was said.
+    """
 
     title: str
+    language: str
     slides: Path
     voice: Path
     turns: Path
@@ -51,6 +55,7 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     parser = subparsers.add_parser("demo", help="a relay, a lecturer and a hall on this machine, for a first look")
     parser.add_argument("--slides", type=Path, help="a PDF of your own (default: the sample lecture)")
     parser.add_argument("--voice", type=Path, help="a sound file of your own (default: the sample lecture)")
+    parser.add_argument("--language", default="", help="of your own voice, as en or ko (default: not told)")
     parser.add_argument("--camera", type=Path, help="a film of your own (default: the sample's camera)")
     parser.add_argument("--turns", type=Path, help="when pages turn, as JSON (default: evenly over your own voice)")
     parser.add_argument("--data", type=Path, default=Path("run"), help="where everything is kept (default: run)")
@@ -94,7 +99,8 @@ def _material(args: argparse.Namespace, teller: _Teller) -> Material:
         _even_turns(slides, voice, args.data / "turns.json", teller) if own else SAMPLES / "turns.json"
     )
     title = args.slides.stem if args.slides else "Sample lecture"
-    return Material(title, slides, voice, turns, args.camera or (None if own else SAMPLES / "camera.webm"))
+    language = args.language or ("und" if args.voice else "en")
+    return Material(title, language, slides, voice, turns, args.camera or (None if own else SAMPLES / "camera.webm"))
 
 
 def _has_display() -> bool:
@@ -176,7 +182,7 @@ async def _relay_and_lecture(
         url = str(ready["url"])
         async with asyncio.TaskGroup() as group:
             told = group.create_task(_tell_rest(relay, teller))
-            handout = await _create_lecture(url, _read_token(ready), material.title)
+            handout = await _create_lecture(url, _read_token(ready), material)
             _tell_addresses(teller, url, handout)
             await _lecture(args, teller, material, url, handout, diagnostics)
             _tell_replay(teller, handout, data)
@@ -205,8 +211,8 @@ def _read_token(ready: dict[str, Any]) -> str:
     return Path(str(ready["staff_token_file"])).read_text().strip()
 
 
-async def _create_lecture(url: str, token: str, title: str) -> dict[str, Any]:
-    lecture = {"title": title, "course": "Hallcast", "languages": ["en"]}
+async def _create_lecture(url: str, token: str, material: Material) -> dict[str, Any]:
+    lecture = {"title": material.title, "course": "Hallcast", "languages": [material.language]}
     async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}, trust_env=False) as http:
         answer = await http.post("/api/lectures", json=lecture)
         if answer.status_code != 201:

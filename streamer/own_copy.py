@@ -147,9 +147,13 @@ class OwnCopy:
         except LectureFileError as error:
             self.trouble = error.text
         try:
+            empty = not self._file.read(limit=1)
             self._file.close()
-        except LectureFileError as error:
-            self.trouble = error.text
+            if empty:
+                # Nothing was given, as where the relay refused the lecture: no file that looks like one.
+                self._file.path.unlink(missing_ok=True)
+        except (LectureFileError, OSError) as error:
+            self.trouble = error.text if isinstance(error, LectureFileError) else str(error)
 
 
 class _Recorded:

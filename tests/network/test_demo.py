@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from recordings.catalogue import Catalogue
 from tests.network import parts
 
 pytestmark = [pytest.mark.realtime, pytest.mark.timeout(120)]
@@ -54,13 +55,16 @@ async def until_gone(address: tuple[str, int]) -> None:
 
 async def test_own_files_are_a_lecture_with_a_receipt(tmp_path: Path) -> None:
     material = parts.short_lecture(tmp_path / "material", seconds=5, pages=4)
-    async with demo(tmp_path / "run", "--slides", material.slides, "--voice", material.voice, "--exit") as process:
+    own = ("--slides", material.slides, "--voice", material.voice, "--language", "ko")
+    async with demo(tmp_path / "run", *own, "--exit") as process:
         said = (await process.communicate())[0].decode()
     assert process.returncode == 0, said
     assert "“deck”" in said, "named after the slides"
     assert "the first 2 of 4 pages are shown" in said, "no page goes by faster than it can be read"
     assert "2 shown of 2 turned to" in said
     assert re.search(r"[45]\.\d s heard of 5\.0 s sent", said), said
+    with Catalogue(tmp_path / "run" / "relay" / "catalogue.db") as catalogue:
+        assert [lecture.languages for lecture in catalogue.list()] == [("ko",)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

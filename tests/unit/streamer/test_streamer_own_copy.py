@@ -74,7 +74,20 @@ def test_a_second_run_goes_on_in_the_same_file(tmp_path: Path) -> None:
 
 
 def test_a_finished_file_is_left_alone(tmp_path: Path) -> None:
-    make(tmp_path).close(finished=True)
+    first = make(tmp_path)
+    first.voice(packet(0))
+    first.close(finished=True)
     copy = make(tmp_path)
     copy.close(finished=False)
     assert copy.path.name == "waves-2.lecture"
+
+
+def test_a_lecture_that_never_began_leaves_no_file(tmp_path: Path) -> None:
+    for finished in (False, True):
+        make(tmp_path).close(finished=finished)
+        assert list(tmp_path.iterdir()) == []
+    begun = make(tmp_path)
+    begun.turn("d", 1, 0)
+    begun.close(finished=False)
+    make(tmp_path).close(finished=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["waves.lecture"]
