@@ -7,6 +7,7 @@ import logging
 import math
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Callable
 
 from lecture.errors import CloseCode, HallcastError, ProtocolError, RefusedError
 from lecture.messages import Bye, Message
@@ -37,6 +38,7 @@ class Connection(ABC):
     What is next is *pulled*: nothing is queued for a slow client but answers to its own messages (bounded: a client
     with more than :data:`MAX_CONTROLS` unread ones is dropped) and the newest clock.
 
+    :ivar on_written: gets the size of each message as it is handed over, and ``now``.
     :param send_timeout_s: a client that takes nothing for so long is dropped (``too_slow``).
     :param silence_timeout_s: a client that says nothing for so long is dropped (``silent``), None for never.
     """
@@ -55,6 +57,7 @@ class Connection(ABC):
         self.session = session
         self.connected_at = asyncio.get_running_loop().time()
         self.last_heard_s = self.connected_at
+        self.on_written: Callable[[int, float], None] | None = None
         self._send_timeout_s = send_timeout_s
         self._silence_timeout_s = silence_timeout_s
         self._controls: deque[Message] = deque()
@@ -164,11 +167,13 @@ class Connection(ABC):
                 continue
             try:
                 async with asyncio.timeout(self._send_timeout_s):
-                    if isinstance(item, bytes):
-                        await self.channel.send_binary(item)
+                    data = item if isinstance(item, bytes | str) else self.session.send(item)
+                    if self.on_written is not None:
+                        self.on_written(len(data), now)
+                    if isinstance(data, bytes):
+                        await self.channel.send_binary(data)
                     else:
-                        text = item if isinstance(item, str) else self.session.send(item)
-                        await self.channel.send_text(text)
+                        await self.channel.send_text(data)
             except TimeoutError:
                 raise RefusedError("too_slow", "This client takes nothing any more.", 503) from None
 

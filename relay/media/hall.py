@@ -61,6 +61,7 @@ class HallConnection(Connection):
         self.outbox = HallOutbox(stage, hello)
         self.carriers = HallCarriers(stage, self.outbox, self.window, super().wake, hello.instance)
         self.media = HallMedia(stage, hello, self.control, self.carriers)
+        self.on_written = self.carriers.socket_sent
         self._stage = stage
         self._receipt: Receipt | None = None
         self._receipt_at = float("-inf")

@@ -208,8 +208,9 @@ class HallCarriers:
         voice = subscriber.voice
         assert voice is not None
         voice.on = False
-        spans = voice.take_unheard()
-        if voice.began_ms is None:
-            return  # the log is being followed still
-        self.outbox.owe(spans)
-        self.outbox.backfill.follow(subscriber.language, voice.end_ms)
+        line = self._stage.voices[subscriber.language]
+        self.outbox.owe(voice.take_unheard())
+        # Where no live voice went over RTP yet, the log may be followed already.
+        self.outbox.backfill.follow(
+            subscriber.language, line.recorded_end_ms if voice.began_ms is None else voice.end_ms
+        )
