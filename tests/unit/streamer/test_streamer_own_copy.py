@@ -74,7 +74,7 @@ def test_a_second_run_goes_on_in_the_same_file(tmp_path: Path) -> None:
 
 
 def test_a_finished_file_is_left_alone(tmp_path: Path) -> None:
-    first = make(tmp_path)
+    first = make(tmp_path, at_ms=0)
     first.voice(packet(0))
     first.close(finished=True)
     copy = make(tmp_path)
