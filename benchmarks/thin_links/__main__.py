@@ -20,7 +20,10 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.thin_links.judge import Result, judge
+from benchmarks.thin_links.lecture import until_told
 from benchmarks.thin_links.links import LINKS
+from benchmarks.thin_links.material import Sources, prepare
+from benchmarks.thin_links.planned import planned_lecture
 from benchmarks.thin_links.report import print_table, write_document, write_json
 from benchmarks.thin_links.timeline import draw
 
@@ -47,7 +50,11 @@ def main() -> int:
         args.in_process = True
     runs = _runs(args)
     if not args.judge_only:
-        asyncio.run(_hold_all(runs, args, console))
+        try:
+            asyncio.run(until_told(_hold_all(runs, args, console)))
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            console.print("Stopped.")
+            return 2
     held = [run for run in runs if (run.folder / "facts.json").exists()]
     results = _judge_all(held, args, console)
     print_table(console, results)
@@ -92,8 +99,9 @@ def _runs(args: argparse.Namespace) -> list[Run]:
     # The longest first, so that the others fill the time beside them.
     names.sort(key=lambda name: -LINKS[name].length_s)
     runs = [Run(name, way, args.out / f"{name}{'-prefetched' if way else ''}") for name in names for way in ways]
-    # Where a screen is shared there are no pages to come late.
-    return [run for run in runs if not LINKS[run.link].screen or run.prefetched or ways == [False]]
+    has_film = Sources.find(args.material).screen is not None
+    # Where a screen is shared there are no pages to come late: once is enough.
+    return [run for run in runs if not LINKS[run.link].screen or (has_film and (run.prefetched or ways == [False]))]
 
 
 def _make_words(args: argparse.Namespace) -> list[str]:
@@ -108,6 +116,12 @@ def _make_words(args: argparse.Namespace) -> list[str]:
 
 
 async def _hold_all(runs: list[Run], args: argparse.Namespace, console: Console) -> None:
+    console.print("Planning the lectures, rendering their decks …")
+    for name in dict.fromkeys(run.link for run in runs):
+        link = LINKS[name].shortened() if args.quick else LINKS[name]
+        folder = args.out / "material"
+        material = await asyncio.to_thread(prepare, Sources.find(args.material), link, folder)
+        await planned_lecture(material, folder)
     free = asyncio.Semaphore(args.jobs)
 
     async def one(number: int, run: Run) -> None:

@@ -157,13 +157,13 @@ def _voice(
     got = voice.truly_heard(sent, heard, laid)
     share = len(got) / len(sent) if sent else 0.0
     gaps = voice.gaps(heard, set(sent), zero_s, first_word_s, link)
-    outside = [gap.length_s for gap in gaps if not gap.outage]
+    outside = [gap for gap in gaps if not gap.outage]
     behind = voice.behind(heard, zero_s, first_word_s)
     steady = [item.behind_s for item in behind if _is_steady(item, link)]
     stoi = float(np.mean(scores)) if scores else 0.0
-    longest_ms = max(outside, default=0.0) * 1000
+    longest_ms = max((gap.length_s for gap in outside), default=0.0) * 1000
     figures = [
-        Figure("voice heard", share, "share", f"≥ {bars.voice_heard:.1%}", share >= bars.voice_heard),
+        Figure("voice heard", share, "share", _at_least(bars.voice_heard), share >= bars.voice_heard),
         Figure("STOI", stoi, "", f"≥ {bars.stoi}", stoi >= bars.stoi),
         Figure("longest gap", longest_ms, "ms", f"≤ {bars.gap_ms} ms", longest_ms <= bars.gap_ms),
         _at_most("behind, worst", max(steady, default=None), bars.behind_s, "s"),
@@ -179,6 +179,7 @@ def _voice(
         "stoi_windows": [round(score, 3) for score in scores],
         "rungs_stoi": round(float(np.mean(rung_scores)), 3) if rung_scores else None,
         "gaps": [asdict(gap) for gap in gaps],
+        "starved_gaps": [asdict(gap) for gap in outside if gap.starved_s > gap.length_s / 2],
         "behind": [[item.at_s, item.behind_s] for item in behind],
         "behind_median_s": round(float(np.median(steady)), 2) if steady else None,
         "outages": [[outage.start_s, outage.end_s] for outage in link.outages],
@@ -232,7 +233,7 @@ def _screen(
     looked = screens.samples(Path(facts["screen"]), folder / "pages", start_ms, link.length_s, reader)
     share = screens.legible_share(looked)
     bar = link.bars.screen_legible
-    figures = [Figure("legible screen", share, "share", f"≥ {bar:.0%}", share >= bar)]
+    figures = [Figure("legible screen", share, "share", _at_least(bar), share >= bar)]
     return figures, {"pages": [], "screen": [asdict(sample) for sample in looked]}
 
 
@@ -272,13 +273,17 @@ def _camera(ticks: list[wire.Tick], link: Link, figures: list[Figure]) -> Figure
     if link.steps:
         wide = [wire.between(ticks, 0, link.steps[0].at_s), wire.between(ticks, link.steps[-1].at_s, math.inf)]
     share = min(wire.camera_share(part) for part in wide)
-    return Figure("camera shown", share, "share", f"≥ {_CAMERA_SHOWN:.0%}", share >= _CAMERA_SHOWN)
+    return Figure("camera shown", share, "share", _at_least(_CAMERA_SHOWN), share >= _CAMERA_SHOWN)
 
 
 def _at_most(name: str, value: float | None, bar: float | None, unit: str) -> Figure:
     if bar is None:
         return Figure(name, value, unit)
     return Figure(name, value, unit, f"≤ {bar:g} {unit}", value is not None and value <= bar)
+
+
+def _at_least(share: float) -> str:
+    return f"≥ {share * 100:g} %"
 
 
 def _machine(facts: dict[str, Any], ticks: list[wire.Tick]) -> dict[str, Any]:

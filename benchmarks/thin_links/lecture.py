@@ -11,10 +11,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import shutil
+import signal
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -25,16 +27,12 @@ from benchmarks.thin_links.forwarder import RELAY_ADDRESS, new_network_namespace
 from benchmarks.thin_links.links import LINKS, Link
 from benchmarks.thin_links.machine import Watch
 from benchmarks.thin_links.material import Material, Sources, prepare
-from benchmarks.thin_links.process import BenchError, Part, part
+from benchmarks.thin_links.planned import planned_lecture, staff
+from benchmarks.thin_links.process import START_S, BenchError, Part, part
 from benchmarks.thin_links.voice import boot_minus_monotonic_s
-from lecture.decks import PageImage, read_deck_event
-from lecture.entries import Kind, unpack_event
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
 
-_CONFIG = Path(__file__).resolve().parents[2] / "configs" / "relay.toml"
-_START_S = 60.0
-_RENDER_S = 300.0
 _FETCH_S = 300.0
 _SETTLE_S = 4.0
 """Between the moment the link becomes thin and the first word."""
@@ -71,18 +69,17 @@ async def hold(plan: Plan) -> None:
     folder, link = plan.folder, plan.link
     folder.mkdir(parents=True, exist_ok=True)
     material = await asyncio.to_thread(prepare, plan.sources, link, folder.parent / "material")
+    planned = await planned_lecture(material, folder.parent / "material")
+    handout = planned.handout
+    lecture_file = folder / "relay" / "lectures" / f"{handout['lecture']}.lecture"
+    await asyncio.to_thread(shutil.copytree, planned.data, folder / "relay")
     async with AsyncExitStack() as stack:
         log = stack.enter_context((folder / "log.txt").open("wb"))
         network = await _network(plan, stack, log)
         relay = await stack.enter_async_context(part("relay", _relay_words(plan), folder, log))
-        up = await relay.named("ready", _START_S)
+        up = await relay.named("ready", START_S)
         port = int(up["port"])
-        token = await asyncio.to_thread(_read, Path(str(up["staff_token_file"])))
-        http = await stack.enter_async_context(_http(port, token))
-        handout = await _create_lecture(http)
-        lecture_file = folder / "relay" / "lectures" / f"{handout['lecture']}.lecture"
-        await _upload(http, handout, material)
-        pages = await _rendered(lecture_file, material)
+        http = await stack.enter_async_context(staff(up))
         if network is not None and not plan.prefetched:
             network.order(do="apply")
         hall_words = _hall_words(plan, network, port, str(handout["hall_code"]))
@@ -90,24 +87,24 @@ async def hold(plan: Plan) -> None:
         network = network or hall
         if network is hall and not plan.prefetched:
             network.order(do="apply")
-        await hall.heard(lambda event: event.get("link") == "up", _START_S)
+        await hall.heard(lambda event: event.get("link") == "up", START_S)
         if plan.prefetched:
-            await _fetched(folder / "hall", pages)
+            await _fetched(folder / "hall", planned.digests)
             network.order(do="apply")
         await asyncio.sleep(_SETTLE_S)
         stream_words = _stream_words(plan, port, handout, material)
         lecturer = await stack.enter_async_context(part("lecturer", stream_words, folder, log))
-        first_word = await lecturer.named("page", _START_S)
+        first_word = await lecturer.named("page", START_S)
         network.order(do="begin", at=first_word["at_s"])
         watch = Watch({"relay": relay.process.pid, "hall": hall.process.pid, "lecturer": lecturer.process.pid})
         watching = asyncio.create_task(watch.run(http))
         try:
-            await lecturer.named("receipt", link.length_s + _START_S)
+            await lecturer.named("receipt", link.length_s + START_S)
             rest_s = _END_S + sum(outage.length_s * 4 for outage in link.outages)
             complete = await _until_done(hall, rest_s)
         finally:
             watching.cancel()
-        ready = await network.named("ready", _START_S)
+        ready = await network.named("ready", START_S)
         facts = {
             "link": link.name,
             "prefetched": plan.prefetched,
@@ -133,12 +130,8 @@ async def _network(plan: Plan, stack: AsyncExitStack, log: IO[bytes]) -> Part | 
     if plan.in_process:
         return None
     forwarder = await stack.enter_async_context(part("forwarder", _link_words(plan, "forwarder"), plan.folder, log))
-    await forwarder.named("ready", _START_S)
+    await forwarder.named("ready", START_S)
     return forwarder
-
-
-def _read(path: Path) -> str:
-    return path.read_text(encoding="ascii").strip()
 
 
 def _link_words(plan: Plan, module: str) -> list[str]:
@@ -181,51 +174,6 @@ def _stream_words(plan: Plan, port: int, handout: dict[str, Any], material: Mate
     return [*words, "--keep", str(plan.folder / "lecturer"), "--end", "--json", *plan.stream_words]
 
 
-@asynccontextmanager
-async def _http(port: int, token: str) -> AsyncIterator[httpx.AsyncClient]:
-    headers = {"Authorization": f"Bearer {token}"}
-    async with httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False, timeout=60.0
-    ) as client:
-        yield client
-
-
-async def _create_lecture(http: httpx.AsyncClient) -> dict[str, Any]:
-    answer = await http.post("/api/lectures", json={"title": "Benchmark", "languages": ["en"]})
-    answer.raise_for_status()
-    return dict(answer.json())
-
-
-async def _upload(http: httpx.AsyncClient, handout: dict[str, Any], material: Material) -> None:
-    headers = {"Authorization": f"Bearer {handout['lecturer_token']}", "content-type": "application/pdf"}
-    url = f"/lectures/{handout['lecture']}/deck"
-    answer = await http.put(url, content=material.deck.read_bytes(), headers=headers)
-    answer.raise_for_status()
-
-
-async def _rendered(lecture_file: Path, material: Material) -> set[str]:
-    """Wait until every page is rendered in both tiers; returns their digests."""
-    deadline = time.monotonic() + _RENDER_S
-    while time.monotonic() < deadline:
-        images = await asyncio.to_thread(page_images, lecture_file)
-        done = {image.page for image in images if image.tier == 2}
-        if len(done) >= material.page_count:
-            return {image.digest for image in images}
-        await asyncio.sleep(_LOOK_EVERY_S)
-    raise BenchError("the deck was not rendered in time")
-
-
-def page_images(lecture_file: Path) -> list[PageImage]:
-    """All ``PAGE`` entries of a lecture file that may be being written."""
-    try:
-        with LectureFile.open(lecture_file, readonly=True) as file:
-            events = file.read(kinds={Kind.PAGE}, limit=100_000)
-            found = (read_deck_event(entry.kind, unpack_event(entry)) for entry in events)
-            return [image for image in found if isinstance(image, PageImage)]
-    except LectureFileError:
-        return []
-
-
 async def _fetched(keep: Path, digests: set[str]) -> None:
     """Wait until the hall's copy holds all these pictures."""
 
@@ -254,6 +202,13 @@ async def _until_done(hall: Part, timeout_s: float) -> bool:
         await hall.named("receipt", 30)
         return False
     return True
+
+
+async def until_told(work: Coroutine[Any, Any, None]) -> None:
+    """Do some work; SIGTERM ends it as Ctrl-C does, with all its processes."""
+    task = asyncio.ensure_future(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await task
 
 
 def main() -> int:
@@ -286,9 +241,11 @@ def main() -> int:
     if not plan.in_process:
         new_network_namespace()
     try:
-        asyncio.run(hold(plan))
+        asyncio.run(until_told(hold(plan)))
     except (BenchError, httpx.HTTPError) as error:
         print(f"{args.link}: {error}", file=sys.stderr)
+        return 1
+    except asyncio.CancelledError:
         return 1
     return 0
 

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+START_S = 60.0
+"""A process is ready, or says what is awaited, within this time."""
+
 
 class BenchError(Exception):
     """The lecture could not be held."""

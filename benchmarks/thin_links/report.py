@@ -36,7 +36,8 @@ def number(figure: Figure) -> str:
     if value is None:
         return "never" if figure.unit == "s" else "–"
     if figure.unit == "share":
-        return "100 %" if value == 1 else f"{value:.2%}" if value > 0.99 else f"{value:.0%}"
+        digits = 2 if 0.99 < value < 1 else 0
+        return f"{value * 100:.{digits}f} %"
     if figure.unit == "ms":
         return f"{value:.0f}"
     return f"{value:.3f}" if figure.unit == "" else f"{value:.2f}" if figure.unit == "s" else f"{value:.1f}"
@@ -56,7 +57,9 @@ def _columns(results: list[Result]) -> list[tuple[str, str]]:
 def _bar(figure: Figure) -> str:
     """The bar without its unit, which the column says."""
     words = figure.bar.split()
-    return "" if not words or words[0] not in "≤≥" else f"{words[0]} {words[1]}{' %' if words[-1] == '%' else ''}"
+    if not words or words[0] not in "≤≥":
+        return ""
+    return " ".join(words if words[-1] == "%" else words[:2])
 
 
 def print_table(console: Console, results: list[Result]) -> None:
@@ -93,6 +96,11 @@ def _misses(result: Result) -> list[str]:
     lines = [f"{_title(result)}: {figure.name} {number(figure)}, bar {figure.bar}" for figure in result.missed]
     if not result.detail["hall_done"]:
         lines.append(f"{_title(result)}: the hall had not heard and kept everything in the end")
+    lines += [
+        f"{_title(result)}: the hall's process was {gap['starved_s'] * 1000:.0f} ms late at {gap['start_s']:.0f} s,"
+        f" in a gap of {gap['length_s'] * 1000:.0f} ms"
+        for gap in result.detail["starved_gaps"]
+    ]
     lines += [f"{_title(result)}: {line}" for line in result.detail["errors"]]
     return lines
 

@@ -10,7 +10,7 @@ import json
 import time
 import wave
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +45,14 @@ class Gap:
 
     :param start_s: since the first word; ``t_ms`` is the lecture time that was waited for.
     :param outage: an announced outage explains it.
+    :param starved_s: how much of it the hall's process was too late to play what it had, if it had it.
     """
 
     start_s: float
     length_s: float
     t_ms: int
     outage: bool
+    starved_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,18 +217,21 @@ def gaps(heard: Heard, sent: set[int], zero_s: float, first_word_s: float, link:
     found: list[Gap] = []
     last_ms = max(sent, default=-1) * VOICE_FRAME_MS
     start_s: float | None = None
-    t_ms = 0
+    t_ms, starved_s = 0, 0.0
     end_s = heard.segments[0]["at_s"] if heard.segments else 0.0
     for segment in heard.segments:
         if segment["t_ms"] > last_ms:
             break  # nothing was said any more
         begins_s = segment["at_s"]
         is_voice = segment["what"] == "voice" or _was_quiet(segment, sent)
-        if begins_s - end_s > _SHORT_S and start_s is None:
-            start_s, t_ms = end_s, segment["t_ms"]
+        if begins_s - end_s > _SHORT_S:
+            starved_s += begins_s - end_s
+            if start_s is None:
+                start_s, t_ms = end_s, segment["t_ms"]
         if is_voice and start_s is not None:
-            found.append(_gap(start_s, begins_s, t_ms, zero_s, first_word_s, link))
-            start_s = None
+            gap = _gap(start_s, begins_s, t_ms, zero_s, first_word_s, link)
+            found.append(replace(gap, starved_s=round(starved_s, 3)))
+            start_s, starved_s = None, 0.0
         elif not is_voice and start_s is None:
             start_s, t_ms = begins_s, segment["t_ms"]
         end_s = begins_s + segment["samples"] / RATE

@@ -117,7 +117,7 @@ def test_an_outage_costs_no_frame_and_stretching_is_undone(sent: dict[int, bytes
     assert stoi > 0.98
     link = replace(LINKS["F"], length_s=SECONDS, outages=(Outage(6.0, 4.0),))
     gaps = voice.gaps(heard, set(sent), ZERO_S, ZERO_S, link)
-    assert [gap.outage for gap in gaps] == [True]
+    assert [(gap.outage, gap.starved_s) for gap in gaps] == [(True, 0)]
     assert gaps[0].start_s == pytest.approx(8.0, abs=0.3)
     # The same on a link without an outage is a gap like any other.
     assert [gap.outage for gap in voice.gaps(heard, set(sent), ZERO_S, ZERO_S, LINKS["A"])] == [False]
@@ -174,3 +174,4 @@ def test_a_starved_hall_shows_as_a_gap(sent: dict[int, bytes], whole: Path) -> N
     heard.segments[:1] = [first, later]
     gaps = voice.gaps(heard, set(sent), ZERO_S, ZERO_S, LINKS["A"])
     assert [gap.length_s for gap in gaps] == [pytest.approx(0.25, abs=0.01)]
+    assert gaps[0].starved_s == gaps[0].length_s
