@@ -55,11 +55,6 @@ def test_the_document_has_every_figure_and_every_miss(tmp_path: Path) -> None:
         "starved_gaps": [starved],
         "machine": machine(["the relay waited"]),
     }
-        "starved_gaps": [starved],
-        "hall_done": False,
-        "errors": ["RelayError: it fell"],
-        "machine": machine(["the relay waited"]),
-    }
     path = tmp_path / "benchmarks.md"
     path.write_text("nothing here")
     with pytest.raises(ValueError, match="no place"):
