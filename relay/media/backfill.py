@@ -97,6 +97,12 @@ class Backfill:
         """Give a span that was sent and may not have arrived, before what was asked for."""
         self._requests.insert(0, _Request(language, span.start_ms, span.end_ms, span.start_ms))
 
+    def drop_owed(self) -> None:
+        """What was not asked for has arrived after all."""
+        self._requests = [request for request in self._requests if request.filled is not None]
+        if self._follow not in self._requests:
+            self._follow = None
+
     def follow(self, language: str, start_ms: int, *, announced: bool = False) -> None:
         """Give all voice from there on, until :meth:`unfollow` (or the lecture's end).
 

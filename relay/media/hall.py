@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from lecture.entries import Kind
@@ -167,10 +168,11 @@ class HallConnection(Connection):
         return self.outbox.clock()
 
     def next_item(self, now: float) -> Message | str | bytes | None:
+        classes: Iterable[Class] = Class
         if self.carriers.in_use is Carrier.RTP:
-            return None
+            classes = (Class.VOICE,) if self.carriers.hedging else ()
         size_bytes = self.window.frame_bytes(now)
-        for class_ in Class:
+        for class_ in classes:
             if class_ is Class.VOICE and not self._has_room_for_voice():
                 return None
             if class_ > Class.VOICE and size_bytes == 0:

@@ -22,6 +22,10 @@ SOCKET_CLOCK_S = 1.0
 RTP_CLOCK_S = 2.0
 LIGHT_BELOW_KBPS = 150.0
 """Below this budget recorded voice is given in the light rung."""
+HEDGE_S = (1.3, 2.5)
+HEDGE_ROUND_TRIPS = 2.0
+"""Voice of which nothing was heard for so long (at least, at most) goes over the socket as well: before RTP is given up
+for dead, a hall with a short playout delay would have run out of words."""
 SOCKET_OVERHEAD_BYTES = 80
 """What TCP, TLS and the WebSocket add to a message."""
 
@@ -35,6 +39,7 @@ class HallCarriers:
     :param wake_socket: have the socket's writer look for items.
     :param instance: of the hall; what its link carried is remembered under it.
     :ivar in_use: what carries the outbox's items now.
+    :ivar hedging: RTP is silent, though not for long yet: voice alone goes over both.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class HallCarriers:
     ) -> None:
         self.outbox = outbox
         self.in_use = Carrier.SOCKET
+        self.hedging = False
         self._stage = stage
         self._window = window
         self._wake_socket = wake_socket
@@ -56,6 +62,7 @@ class HallCarriers:
         self._subscriber: Subscriber | None = None
         self._data: HallData | None = None
         self._connected = False
+        self._heard_at = 0.0
         self._page: tuple[str, int] = ("", 0)
 
     @property
@@ -74,7 +81,7 @@ class HallCarriers:
         self.outbox.language = subscriber.language
         subscriber.on_tick = self._tick
         if self._data is not None:
-            subscriber.on_heard = self._switch.heard
+            subscriber.on_heard = self._heard
             subscriber.outlet.open = False
             if subscriber.voice is not None:
                 subscriber.voice.on = False
@@ -92,7 +99,7 @@ class HallCarriers:
     def wake(self, now: float) -> None:
         """There may be something new."""
         subscriber = self._subscriber
-        if self.in_use is not Carrier.RTP or subscriber is None:
+        if self.in_use is not Carrier.RTP or subscriber is None or self.hedging:
             self._wake_socket()
             return
         book = self._stage.book
@@ -145,15 +152,18 @@ class HallCarriers:
         self._switch.rtt_s = subscriber.rtt_s or 0.0
         if subscriber.connected and not self._connected:
             self._connected = True
+            self._heard_at = now
             self._switch.connected(now)
         self._follow(now)
         if self.in_use is Carrier.SOCKET:
             if self._switch.probe_due(now):
                 self._probe(subscriber, data, now)
             return
-        self._adapt(subscriber.outlet.estimator.sustained_kbps(now), subscriber.choice.text, Class.PROTECTION)
+        self._hedge(subscriber, now)
+        urgent = Class.VOICE if self.hedging else Class.PROTECTION
+        self._adapt(subscriber.outlet.estimator.sustained_kbps(now), subscriber.choice.text, urgent)
         # Once live voice goes over RTP, the log is followed no further than to its beginning there.
-        if subscriber.voice is not None and subscriber.voice.began_ms is not None:
+        if subscriber.voice is not None and subscriber.voice.began_ms is not None and not self.hedging:
             outbox.backfill.unfollow(subscriber.voice.began_ms)
 
     def _adapt(self, budget_kbps: float, text: bool, urgent_voice: Class) -> None:
@@ -162,6 +172,27 @@ class HallCarriers:
         outbox.text = text
         outbox.backfill.light = budget_kbps < LIGHT_BELOW_KBPS
         outbox.urgent_voice = None if text else urgent_voice
+
+    def _heard(self, now: float) -> None:
+        self._heard_at = now
+        self._switch.heard(now)
+        if self.hedging and self._subscriber is not None:
+            self.hedging = False
+            self.outbox.backfill.drop_owed()
+            self._subscriber.outlet.open = True
+
+    def _hedge(self, subscriber: Subscriber, now: float) -> None:
+        voice = subscriber.voice
+        if self.hedging or voice is None or not voice.unheard():
+            return
+        least_s, most_s = HEDGE_S
+        if now - self._heard_at > min(most_s, max(least_s, HEDGE_ROUND_TRIPS * (subscriber.rtt_s or 0.0))):
+            self.hedging = True
+            subscriber.outlet.open = False
+            self.outbox.owe(voice.unheard())
+            self.outbox.backfill.follow(subscriber.language, voice.end_ms)
+            self.outbox.urgent_voice = Class.VOICE
+            self._wake_socket()
 
     def _probe(self, subscriber: Subscriber, data: HallData, now: float) -> None:
         clock = self.outbox.clock()
@@ -183,6 +214,7 @@ class HallCarriers:
     def _to_rtp(self, now: float) -> None:
         subscriber = self._subscriber
         assert subscriber is not None
+        self.hedging = False
         self.outbox.clock_every_s = RTP_CLOCK_S
         self.outbox.repeat_events(now)
         subscriber.outlet.open = True
@@ -193,6 +225,7 @@ class HallCarriers:
 
     def _to_socket(self, now: float) -> None:
         outbox, subscriber = self.outbox, self._subscriber
+        self.hedging = False
         outbox.clock_every_s = SOCKET_CLOCK_S
         outbox.urgent_voice = Class.VOICE
         if subscriber is not None:
@@ -209,7 +242,8 @@ class HallCarriers:
         assert voice is not None
         voice.on = False
         line = self._stage.voices[subscriber.language]
-        self.outbox.owe(voice.take_unheard())
+        self.outbox.owe(voice.unheard())
+        voice.forget()
         # Where no live voice went over RTP yet, the log may be followed already.
         self.outbox.backfill.follow(
             subscriber.language, line.recorded_end_ms if voice.began_ms is None else voice.end_ms

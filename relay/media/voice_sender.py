@@ -120,15 +120,17 @@ class VoiceSender:
         for number in old:
             del self._unheard[number]
 
-    def take_unheard(self) -> list[Span]:
-        """What was sent and is not known to have arrived, for another carrier."""
-        spans = sorted(self._unheard.values())
-        self._unheard.clear()
-        self._resends.clear()
+    def unheard(self) -> list[Span]:
+        """What was sent and is not known to have arrived, in order."""
         merged: list[Span] = []
-        for start_ms, end_ms in spans:
+        for start_ms, end_ms in sorted(self._unheard.values()):
             if merged and start_ms <= merged[-1].end_ms:
                 merged[-1] = Span(merged[-1].start_ms, max(end_ms, merged[-1].end_ms))
             else:
                 merged.append(Span(start_ms, end_ms))
         return merged
+
+    def forget(self) -> None:
+        """Another carrier has taken over: nothing is sent again here."""
+        self._unheard.clear()
+        self._resends.clear()

@@ -91,6 +91,8 @@ async def test_when_udp_is_blocked_in_mid_lecture_nothing_is_lost_and_when_it_is
         await until(lambda: "BlobPartFrame" in hall.from_rtp, "the page has begun")
         link.udp_blocked = True
         blocked_ms = lecture.now_ms()
+        await until(lambda: not hall.missing_frames(start_ms, blocked_ms), "what was under way, soon enough", 2.6)
+        assert carrier(lecture) == "rtp", "not given up for dead yet"
         await until(lambda: carrier(lecture) == "socket", "socket", 6)
         await until(lambda: not hall.missing_frames(start_ms, blocked_ms + 3000), "voice over the socket", 6)
         assert lecture.now_ms() - blocked_ms < 10_000

@@ -176,6 +176,19 @@ def test_following_ends_where_voice_comes_another_way(log: LectureFile) -> None:
     assert not recording.backfill
 
 
+def test_what_is_owed_can_be_dropped_what_was_asked_for_stays(log: LectureFile) -> None:
+    recording = Recording(log)
+    recording.record(0, 9600)
+    recording.backfill.owe("en", Span(4800, 9600))
+    recording.backfill.follow("en", 9600)
+    recording.backfill.add(Want("en", 0, 960))
+    recording.backfill.drop_owed()
+    assert recording.drain() == ([0, 480], [Filled("en", 0, 960)])
+    recording.backfill.follow("en", 9600)
+    recording.record(9600, 10_080)
+    assert recording.drain() == ([9600], [])
+
+
 def test_following_ends_with_the_lecture(log: LectureFile) -> None:
     recording = Recording(log)
     recording.record(0, 960)
