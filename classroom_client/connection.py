@@ -45,6 +45,8 @@ log = logging.getLogger("hallcast.hall")
 _OPEN_TIMEOUT_S = 15.0
 _LOOK_EVERY_S = 0.25
 _DOUBT_S = 4.0
+_SHORT_LIFE_S = 15.0
+_MOST_PATIENCE = 4.0
 _FRAMES = (3, 4, 6)
 """Kinds of frames beside chunks and blobs that we take (docs/protocol.md, section 7)."""
 
@@ -77,6 +79,8 @@ class Connection:
         self._media: MediaLink | None = None
         self._backoff = Backoff(first_s=0.3, longest_s=2.0)  # an outage that is over should not last longer for us
         self._up_since = 0.0
+        self._welcomed_s = 0.0
+        self._patience = 1.0  # a link too thin for what comes at first is silent as one that is down
         self._welcomed = asyncio.Event()
         self._left = False
 
@@ -189,7 +193,7 @@ class Connection:
             self._link.meter,
             open_timeout_s=_OPEN_TIMEOUT_S,
             ping_interval_s=self._settings.ping_interval_s,
-            ping_timeout_s=self._settings.ping_timeout_s,
+            ping_timeout_s=self._settings.ping_timeout_s * self._patience,
             rtp_heard_s=lambda: reception.carrier.rtp_heard_s,
         )
 
@@ -201,12 +205,12 @@ class Connection:
         """
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
-            if socket.silent_s < _DOUBT_S:
+            if socket.silent_s < _DOUBT_S * self._patience:
                 continue
             spare = self._link_to(grant, reception)
             opening = asyncio.ensure_future(spare.open())
             try:
-                while not opening.done() and socket.silent_s >= _DOUBT_S:
+                while not opening.done() and socket.silent_s >= _DOUBT_S * self._patience:
                     await asyncio.wait((opening,), timeout=_LOOK_EVERY_S)
                 if opening.done() and opening.exception() is None:
                     self._spare = spare
@@ -296,7 +300,7 @@ class Connection:
             link.reconnects += 1
         link.state = Link.UP
         link.down_since = None
-        self._up_since = now
+        self._up_since = self._welcomed_s = now
         self._backoff.reset()
         self._welcomed.set()
 
@@ -305,6 +309,8 @@ class Connection:
         if link.state is not Link.DOWN and self._reception is not None:
             link.state = Link.DOWN
             link.down_since = _now()
+            lived_s = _now() - self._welcomed_s
+            self._patience = min(_MOST_PATIENCE, 2 * self._patience) if lived_s < _SHORT_LIFE_S else 1.0
         elif self._reception is None:
             link.join_error = reason
         log.info("the link is down: %s", reason)
