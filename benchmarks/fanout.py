@@ -14,22 +14,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import cProfile
 import json
 import os
 import platform
-import pstats
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
+from benchmarks.sampler import Sampler, Share
 from relay.app import Relay
 from relay.config import RelayConfig
 from relay.media.live import LiveLecture
@@ -141,18 +140,15 @@ async def bench() -> AsyncIterator[Bench]:
                 await child.wait()
 
 
-async def measure(kind: str, numbers: list[int], seconds: float, profiler: cProfile.Profile | None) -> list[Row]:
+async def measure(kind: str, numbers: list[int], seconds: float, sampler: Sampler | None) -> list[Row]:
     """Measure with each number of clients of one kind."""
     rows = []
     async with bench() as here:
         alone = await here.measure(seconds)
         for number in sorted(numbers):
             await here.bring(kind, number)
-            if profiler is not None:
-                profiler.enable()
-            usage = await here.measure(seconds)
-            if profiler is not None:
-                profiler.disable()
+            with sampler or nullcontext():
+                usage = await here.measure(seconds)
             extra = max(1e-9, usage.cpu - alone.cpu)
             rows.append(
                 Row(
@@ -170,23 +166,6 @@ async def measure(kind: str, numbers: list[int], seconds: float, profiler: cProf
     return rows
 
 
-def top_entries(profiler: cProfile.Profile) -> list[tuple[str, int, float]]:
-    """Where the profile's time went: function, calls, share of all time spent in it (callees not counted)."""
-    stats = pstats.Stats(profiler).stats  # type: ignore[attr-defined]
-    busy = {key: value for key, value in stats.items() if "select" not in key[2] and "run_forever" not in key[2]}
-    whole = sum(entry[2] for entry in busy.values())
-    top = sorted(busy.items(), key=lambda item: -item[1][2])[:TOP_ENTRIES]
-    return [(_function(key), entry[1], entry[2] / whole) for key, entry in top]
-
-
-def _function(key: tuple[str, int, str]) -> str:
-    file, _, name = key
-    if file == "~":
-        return name.strip("<>").replace("built-in method ", "").replace("method ", "")
-    path = Path(file)
-    return f"{path.parent.name}/{path.name} {name}"
-
-
 def _sentence(row: Row) -> str:
     return (
         f"{row.clients:4} {row.kind}: {row.packets_per_s:6} packets/s, {row.us_per_packet:5} us each, "
@@ -194,7 +173,7 @@ def _sentence(row: Row) -> str:
     )
 
 
-def report(rows: list[Row], profiles: dict[str, list[tuple[str, int, float]]], command: str) -> str:
+def report(rows: list[Row], profiles: dict[str, list[Share]], command: str) -> str:
     """The page of docs."""
     lines = [
         "# Fan-out: what a hall costs the relay",
@@ -213,9 +192,9 @@ def report(rows: list[Row], profiles: dict[str, list[tuple[str, int, float]]], c
         for row in rows
     ]
     for kind, entries in profiles.items():
-        lines += ["", f"Where the time goes with {kind} (cProfile, which makes small functions look dearer):", ""]
-        lines += ["| function | calls | own time |", "|---|---:|---:|"]
-        lines += [f"| `{name}` | {calls:,} | {share:.1%} |" for name, calls, share in entries]
+        lines += ["", f"Where the relay's CPU time goes with {kind}:", ""]
+        lines += ["| function | own | with what it calls |", "|---|---:|---:|"]
+        lines += [f"| `{share.function}` | {share.own:.1%} | {share.whole:.1%} |" for share in entries]
     return "\n".join(lines) + "\n"
 
 
@@ -242,19 +221,22 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="write the results into this page")
     arguments = parser.parse_args()
     rows: list[Row] = []
-    profiles: dict[str, list[tuple[str, int, float]]] = {}
+    profiles: dict[str, list[Share]] = {}
     for kind, numbers in (("halls", arguments.halls), ("players", arguments.players)):
         if not numbers:
             continue
         rows += uvloop.run(measure(kind, numbers, arguments.seconds, None))
         if arguments.profile:
-            profiler = cProfile.Profile(time.process_time)  # others share the machine: what they take is not ours
-            uvloop.run(measure(kind, [arguments.profile], arguments.seconds, profiler))
-            profiles[f"{arguments.profile} {kind}"] = top_entries(profiler)
+            sampler = Sampler()
+            uvloop.run(measure(kind, [arguments.profile], 2 * arguments.seconds, sampler))
+            profiles[f"{arguments.profile} {kind}"] = sampler.top(TOP_ENTRIES)
     page = report(rows, profiles, "python -m benchmarks.fanout " + " ".join(sys.argv[1:]))
     if arguments.write is not None:
         arguments.write.write_text(page)
-    facts = {"rows": [asdict(row) for row in rows], "profiles": profiles}
+    facts = {
+        "rows": [asdict(row) for row in rows],
+        "profiles": {name: [asdict(share) for share in top] for name, top in profiles.items()},
+    }
     print(json.dumps(facts, indent=2) if arguments.json else page)
 
 
