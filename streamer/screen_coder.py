@@ -12,8 +12,9 @@ from lecture.screen_mosaic import mosaic_of, padded, quantised
 from streamer.screen_motion import changed_tiles, find_scroll
 from transport import webp
 
-_WIRE_OVERHEAD = 1.07
-"""Headers on a thin link for each byte of an update."""
+_PACKET_BYTES = 1_000
+_PACKET_HEAD_BYTES = 84
+"""What a thin link carries around each piece of an update: IP, UDP, SRTP, data payload, part."""
 _KEPT = 2 / 3
 """What is sent in full leaves this share of a burst to the next change."""
 _SCROLLS = 2
@@ -30,6 +31,7 @@ class ScreenSettings:
     :param quiet_ms: what moves is sent when it has rested for so long, or after ``patience_ms``.
     :param rest_ms: a tile that has rested for so long may be sent in full.
     :param levels: colour levels of a channel at first; 4 are legible and cost half of 16.
+    :param stark_levels: the same where black stands on white, or white on black; 2 cost two thirds of 4.
     :param rest_levels: the same for what rests; 256 is lossless.
     :param tolerance: colours that differ by no more (of 255) have not changed: 0 for a screen, more for a film of one,
         whose coding has made noise of its own.
@@ -40,9 +42,10 @@ class ScreenSettings:
     burst_bytes: int = 24_000
     debt_bytes: int = 40_000
     quiet_ms: int = 220
-    patience_ms: int = 1000
+    patience_ms: int = 800
     rest_ms: int = 2000
     levels: int = 4
+    stark_levels: int = 2
     rest_levels: int = 256
     tolerance: int = 0
     update_bytes: int = 32_000
@@ -156,7 +159,9 @@ class ScreenCoder:
                 self._settled &= ~stale
         mosaics: tuple[Mosaic, ...] = ()
         if stale.any():
-            mosaics, stale = self._mosaics(stale, self.settings.levels, self.settings.photo_quality)
+            settings = self.settings
+            drawn = _in_levels(self._source, stale, settings.levels, stark=settings.stark_levels)
+            mosaics, stale = self._mosaics(stale, drawn, settings.photo_quality)
         update = self._update(tuple(copies), mosaics, whole=whole)
         self._sent(stale)
         return update
@@ -171,15 +176,18 @@ class ScreenCoder:
         settled[into, cells] = settled[out_of, cells].copy()
         self._settled = np.logical_and.reduce(settled.reshape(-1, TILE, settled.shape[1]), axis=1)
 
-    def _mosaics(self, mask: Mask, levels: int, quality: int) -> tuple[tuple[Mosaic, ...], Mask]:
-        """Code tiles, or as many of them as fit an update; returns which."""
+    def _mosaics(self, mask: Mask, drawn: Pixels, quality: int) -> tuple[tuple[Mosaic, ...], Mask]:
+        """Code tiles, or as many of them as fit an update; returns which.
+
+        :param drawn: the picture as it is to look where it is no photograph.
+        """
         photos = photo_tiles(self._source, mask)
         while True:
             parts = (
-                (mask & ~photos, lambda pixels: webp.encode(quantised(pixels, levels))),
-                (mask & photos, lambda pixels: webp.encode(pixels, quality)),
+                (drawn, mask & ~photos, webp.encode),
+                (self._source, mask & photos, lambda pixels: webp.encode(pixels, quality)),
             )
-            mosaics = tuple(mosaic_of(self._source, part, code) for part, code in parts if part.any())
+            mosaics = tuple(mosaic_of(picture, part, code) for picture, part, code in parts if part.any())
             size_bytes = sum(len(mosaic.image) for mosaic in mosaics)
             if size_bytes <= self.settings.update_bytes:
                 return mosaics, mask
@@ -199,7 +207,8 @@ class ScreenCoder:
             return None
         size_bytes = min(spare_bytes, settings.rest_update_bytes)
         mask = _first_tiles(resting, max(1, int(size_bytes / self._rest_tile_bytes)))
-        mosaics, mask = self._mosaics(mask, settings.rest_levels, settings.photo_rest_quality)
+        drawn = _in_levels(self._source, mask, settings.rest_levels, stark=settings.rest_levels)
+        mosaics, mask = self._mosaics(mask, drawn, settings.photo_rest_quality)
         self._rest_tile_bytes = max(4.0, sum(len(mosaic.image) for mosaic in mosaics) / np.count_nonzero(mask))
         update = self._update((), mosaics, whole=False)
         self._sent(mask)
@@ -220,7 +229,8 @@ class ScreenCoder:
         height, width = self._size
         update = ScreenUpdate(self._share, self._number, since, width, height, copies, mosaics, stop)
         self._canvas.apply(update)
-        self._budget_bytes -= _WIRE_OVERHEAD * len(pack_update(update))
+        size_bytes = len(pack_update(update))
+        self._budget_bytes -= size_bytes + _PACKET_HEAD_BYTES * -(-size_bytes // _PACKET_BYTES)
         return update
 
     def _refill(self, now_ms: float) -> None:
@@ -251,6 +261,29 @@ def photo_tiles(picture: Pixels, mask: Mask) -> Mask:
 
 
 _PREVAILING = 0.65
+_DARK, _LIGHT = 64, 192
+_FAINTEST = 48
+_FAINT_LEVELS = 16
+
+
+def _in_levels(picture: Pixels, mask: Mask, levels: int, *, stark: int) -> Pixels:
+    """The picture with the tiles of ``mask`` in so many levels a channel.
+
+    :param stark: levels of tiles that have both very dark and very light pixels: their letters lose nothing but their
+        soft edges. Grey letters on grey would vanish between two levels; such tiles get more.
+    """
+    drawn = picture.copy()
+    tiles = tiles_view(picture)[mask]
+    few = quantised(tiles, levels)
+    if stark != levels:
+        grey = tiles.mean(axis=3)
+        darkest, lightest = grey.min(axis=(1, 2)), grey.max(axis=(1, 2))
+        is_stark = (darkest < _DARK) & (lightest > _LIGHT)
+        few[is_stark] = quantised(tiles[is_stark], stark)
+        is_faint = (lightest - darkest > _FAINTEST) & (few == few[:, :1, :1]).all(axis=(1, 2, 3))
+        few[is_faint] = quantised(tiles[is_faint], _FAINT_LEVELS)
+    tiles_view(drawn)[mask] = few
+    return drawn
 
 
 def _first_tiles(mask: Mask, count: int) -> Mask:
