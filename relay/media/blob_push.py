@@ -13,10 +13,15 @@ from relay.media.deck_book import DeckBook
 
 COMPLETE_BYTES = 6
 """How much of each digest ``have.complete`` says."""
+WORTH_SHARPENING_MS = 5_000
+"""A page that a hall behind the lecture is going to show for a shorter time gets its sharp image last."""
 
 
 class BlobPush:
     """One hall's pages: what it lacks, most urgent first, piece by piece; a page turn takes effect at the next piece.
+
+    Most urgent are the page that the hall shows now and those already turned to that it is yet to show: one for the
+    playout delay, many after an outage, in the order in which their voice is going to be heard.
 
     :param have: what the hall holds already.
     :param parts: whether the hall takes pieces with a small header.
@@ -39,15 +44,25 @@ class BlobPush:
         self._prefetch = prefetch
         self._sent = dict(have.blobs)
         self._complete = _complete(have.complete)
+        self._heard_ms: int | None = None
         self._version = -1
         self._at = 0
+        self._order: list[PageImage] = []
+        self._urgent: frozenset[str] = frozenset()
         self._blob: Blob | None = None
+
+    def heard(self, t_ms: int) -> None:
+        """The hall hears the voice of ``t_ms`` now."""
+        before = None if self._heard_ms is None else self._book.due(self._heard_ms)[:1]
+        self._heard_ms = t_ms
+        if self._book.due(t_ms)[:1] != before:
+            self._version = -1
 
     def next(self, size_bytes: int, *, urgent: bool) -> bytes | None:
         """The next frame, or None if nothing is left to send.
 
         :param size_bytes: largest piece.
-        :param urgent: only of the page that is shown now.
+        :param urgent: only of the pages that are shown now or in a moment.
         """
         while (image := self._first(urgent=urgent)) is not None:
             frame = self._piece(image, size_bytes)
@@ -57,30 +72,52 @@ class BlobPush:
         return None
 
     def waiting(self, *, urgent: bool) -> bool:
-        """Whether there is anything to send (of the page that is shown now)."""
+        """Whether there is anything to send (of the pages that are shown now or in a moment)."""
         return self._first(urgent=urgent) is not None
 
     @property
-    def shown_digests(self) -> set[str]:
-        """The images of the page that is shown now."""
-        return {image.digest for image in self._book.order() if self._is_shown(image)}
+    def shown_digests(self) -> frozenset[str]:
+        """The images of the pages that are shown now or in a moment."""
+        self._sort()
+        return self._urgent
 
     def _first(self, *, urgent: bool) -> PageImage | None:
         """The first image in the order of need that the hall lacks."""
-        if self._version != self._book.version:
-            self._version, self._at = self._book.version, 0
-        order = self._book.order()
-        while self._at < len(order):
-            image = order[self._at]
-            if urgent and not self._is_shown(image):
+        self._sort()
+        while self._at < len(self._order):
+            image = self._order[self._at]
+            if urgent and image.digest not in self._urgent:
                 return None
             if self._is_wanted(image):
                 return image
             self._at += 1
         return None
 
-    def _is_shown(self, image: PageImage) -> bool:
-        return image.deck == self._book.deck and image.page == self._book.page
+    def _sort(self) -> None:
+        """Bring the order up to date."""
+        if self._version == self._book.version:
+            return
+        self._version, self._at = self._book.version, 0
+        order = self._book.order()
+        urgent = self._urgent_images(order)
+        self._urgent = frozenset(image.digest for image in urgent)
+        self._order = urgent + [image for image in order if image.digest not in self._urgent]
+
+    def _urgent_images(self, order: list[PageImage]) -> list[PageImage]:
+        due = [] if self._heard_ms is None else self._book.due(self._heard_ms)
+        if len(due) < 2 or self._heard_ms is None:
+            return [image for image in order if (image.deck, image.page) == (self._book.deck, self._book.page)]
+        images = {(image.deck, image.page, image.tier): image for image in order}
+        ends_ms = [t_ms for t_ms, _, _ in due[1:]]
+        from_ms = [self._heard_ms, *ends_ms]
+        sharp = [
+            (deck, page)
+            for (_, deck, page), since_ms, until_ms in zip(due, from_ms, ends_ms, strict=False)
+            if until_ms - since_ms >= WORTH_SHARPENING_MS
+        ]
+        newest = due[-1][1:]
+        wanted = [(deck, page, 1) for _, deck, page in due] + [(deck, page, 2) for deck, page in (*sharp, newest)]
+        return [images[key] for key in dict.fromkeys(wanted) if key in images]
 
     def _is_wanted(self, image: PageImage) -> bool:
         if self._sent.get(image.digest, 0) >= image.size_bytes or image.digest[: 2 * COMPLETE_BYTES] in self._complete:

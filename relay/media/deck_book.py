@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from dataclasses import dataclass, field
 
 from lecture.decks import Deck, PageImage, PageTurn, read_deck_event
@@ -36,6 +37,7 @@ class DeckBook:
         self.turns = 0
         self.turned: set[tuple[str, int]] = set()
         self.version = 0
+        self._turns: list[tuple[int, int, str, int]] = []  # (lecture time, count, deck, page), in order of time
         self._turned_ms = -1
         self._order: tuple[int, list[PageImage]] = (-1, [])
 
@@ -62,9 +64,16 @@ class DeckBook:
     def _turn(self, turn: PageTurn, t_ms: int) -> None:
         self.turns += 1
         self.turned.add((turn.deck, turn.page))
+        insort(self._turns, (t_ms, self.turns, turn.deck, turn.page))
         if t_ms >= self._turned_ms:
             self._turned_ms = t_ms
             self.deck, self.page = turn.deck, turn.page
+
+    def due(self, heard_ms: int) -> list[tuple[int, str, int]]:
+        """Turns from the one in force at ``heard_ms`` to the newest, as (lecture time, deck, page): what a hall that
+        hears that moment is going to show, in this order."""
+        first = max(0, bisect_right(self._turns, heard_ms, key=lambda turn: turn[0]) - 1)
+        return [(t_ms, deck, page) for t_ms, _, deck, page in self._turns[first:]]
 
     def order(self) -> list[PageImage]:
         """All page images, most urgent first.

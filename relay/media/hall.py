@@ -144,6 +144,7 @@ class HallConnection(Connection):
                 self._acknowledged(message, now)
             case Report():
                 self.report = message
+                self.outbox.pages.heard(max(0, self._stage.now_ms() - message.behind_ms))
                 self.media.report(message, now)
             case Want():
                 self.outbox.want(message)

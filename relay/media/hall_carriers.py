@@ -63,7 +63,7 @@ class HallCarriers:
         self._data: HallData | None = None
         self._connected = False
         self._heard_at = 0.0
-        self._page: tuple[str, int] = ("", 0)
+        self._shown: frozenset[str] = frozenset()
 
     @property
     def start_kbps(self) -> float:
@@ -102,9 +102,9 @@ class HallCarriers:
         if self.in_use is not Carrier.RTP or subscriber is None or self.hedging:
             self._wake_socket()
             return
-        book = self._stage.book
-        if (book.deck, book.page) != self._page:
-            self._page = (book.deck, book.page)
+        shown = self.outbox.pages.shown_digests
+        if shown != self._shown:
+            self._shown = shown
             if self._data is not None:
                 self._data.page_turned()
         subscriber.outlet.pump(now)

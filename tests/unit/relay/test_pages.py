@@ -129,6 +129,41 @@ def test_urgent_is_only_the_page_shown() -> None:
     assert len(pages_of(received(push))) == 4
 
 
+def test_a_hall_behind_the_lecture_gets_the_pages_in_the_order_in_which_it_shows_them() -> None:
+    book = small_deck(5)
+    for t_ms, page in ((0, 1), (20_000, 2), (40_000, 3), (43_000, 4), (60_000, 5)):
+        book.apply(event(Kind.TURN, {"deck": "d", "page": page}, t_ms=t_ms))
+    push = BlobPush(book, BLOBS.get)
+    push.heard(25_000)
+    assert pages_of(received(push, urgent=True)) == [
+        *("d 2 1", "d 3 1", "d 4 1", "d 5 1"),
+        *("d 2 2", "d 4 2", "d 5 2"),  # page 3 is shown for three seconds only
+    ]
+    assert pages_of(received(push)) == ["d 1 1", "d 3 2", "d 1 2"]
+
+
+def test_the_newest_page_is_sharpened_before_one_that_is_about_to_go() -> None:
+    book = small_deck(2)
+    for t_ms, page in ((0, 1), (20_000, 2)):
+        book.apply(event(Kind.TURN, {"deck": "d", "page": page}, t_ms=t_ms))
+    push = BlobPush(
+        book, BLOBS.get, Have(blobs=tuple((i.digest, 3000) for i in book.order() if (i.page, i.tier) == (1, 1)))
+    )
+    push.heard(16_500)
+    assert pages_of(received(push)) == ["d 2 1", "d 2 2", "d 1 2"]
+
+
+def test_what_is_due_changes_as_the_hall_goes_on() -> None:
+    book = small_deck(3)
+    for t_ms, page in ((0, 1), (20_000, 2), (40_000, 3)):
+        book.apply(event(Kind.TURN, {"deck": "d", "page": page}, t_ms=t_ms))
+    push = BlobPush(book, BLOBS.get)
+    push.heard(1_000)
+    assert pages_of(received(push, limit=1)) == ["d 1 1"]
+    push.heard(41_000)
+    assert pages_of(received(push, urgent=True)) == ["d 3 1", "d 3 2"]
+
+
 def test_what_a_hall_has_is_not_sent() -> None:
     book = small_deck(1)
     one, two = (image.digest for image in book.order())
