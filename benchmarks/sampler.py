@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from types import FrameType
-from typing import Any
+from types import CodeType, FrameType
 
 EVERY_S = 0.001
 
@@ -24,9 +25,14 @@ class Share:
 
 
 class Sampler:
-    """Use as a context manager, in the main thread, any number of times; the samples add up."""
+    """Use as a context manager, in the main thread, any number of times; the samples add up.
 
-    def __init__(self) -> None:
+    :param watched: qualified names of functions; :attr:`watched_samples` counts what runs in or below one of them.
+    """
+
+    def __init__(self, watched: Collection[str] = ()) -> None:
+        self.watched_samples = 0
+        self._watched = frozenset(watched)
         self._own: Counter[str] = Counter()
         self._whole: Counter[str] = Counter()
         self.samples = 0
@@ -42,9 +48,12 @@ class Sampler:
     def _look(self, _signal: int, frame: FrameType | None) -> None:
         self.samples += 1
         names = []
+        watched = False
         while frame is not None:
             names.append(_name(frame.f_code))
+            watched = watched or frame.f_code.co_qualname in self._watched
             frame = frame.f_back
+        self.watched_samples += watched
         self._own[names[0]] += 1
         self._whole.update(set(names))
 
@@ -53,11 +62,8 @@ class Sampler:
         whole = max(1, self.samples)
         return [Share(name, own / whole, self._whole[name] / whole) for name, own in self._own.most_common(count)]
 
-    def share(self, part: str) -> float:
-        """Share of what runs in or below functions whose name contains ``part``."""
-        return max((hits / max(1, self.samples) for name, hits in self._whole.items() if part in name), default=0.0)
 
-
-def _name(code: Any) -> str:
+@cache
+def _name(code: CodeType) -> str:
     path = Path(code.co_filename)
     return f"{path.parent.name}/{path.name} {code.co_qualname}"
