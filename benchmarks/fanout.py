@@ -217,8 +217,8 @@ def report(rows: list[Row], profiles: list[Profile], command: str) -> str:
         lines += [
             "",
             f"Where the relay's CPU goes with {profile.clients} {profile.kind}. Of a packet {profile.sending_us} µs",
-            "are its sending itself (header, number, account, SRTP, send); the rest is what its receiver says, and what",
-            "follows from that.",
+            "are its sending itself (header, number, account, SRTP, send); the rest is what its receiver says and what",
+            "comes of it.",
             "",
             "| function | own | with what it calls |",
             "|---|---:|---:|",
