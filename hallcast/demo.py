@@ -183,7 +183,7 @@ async def _relay_and_lecture(
         async with asyncio.TaskGroup() as group:
             told = group.create_task(_tell_rest(relay, teller))
             handout = await _create_lecture(url, _read_token(ready), material)
-            _tell_addresses(teller, url, handout)
+            _tell_addresses(teller, url, handout, str(ready["staff_token_file"]))
             await _lecture(args, teller, material, url, handout, diagnostics)
             _tell_replay(teller, handout, data)
             if not args.exit:
@@ -220,10 +220,11 @@ async def _create_lecture(url: str, token: str, material: Material) -> dict[str,
         return dict(answer.json())
 
 
-def _tell_addresses(teller: _Teller, url: str, handout: dict[str, Any]) -> None:
+def _tell_addresses(teller: _Teller, url: str, handout: dict[str, Any], staff_token_file: str) -> None:
     teller.say("relay", f"is up at {url} and keeps one lecture, “{handout['title']}”. Open in a browser:")
     for name in ("studio", "hall", "library"):
         teller.say("relay", f"  {name:8} {handout['urls'][name]}")
+    teller.say("relay", f"  console  {url}/console  (the staff token is in {staff_token_file})")
     teller.say("relay", f"  the hall's code, to read out over the phone: {handout['hall_code']}")
 
 
