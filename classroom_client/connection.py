@@ -35,7 +35,7 @@ from lecture.messages import (
     Receipt,
     State,
 )
-from lecture.wire import BlobFrame, BlobPartFrame, ChunkFrame, Frame, ScreenPartFrame, VoiceFrame
+from lecture.wire import BlobFrame, BlobPartFrame, ChunkFrame, EntryFrame, Frame, ScreenPartFrame, VoiceFrame
 from transport.backoff import Backoff
 from transport.tasks import until_first
 from transport.version import version
@@ -47,7 +47,7 @@ _LOOK_EVERY_S = 0.25
 _DOUBT_S = 4.0
 _SHORT_LIFE_S = 15.0
 _MOST_PATIENCE = 4.0
-_FRAMES = (3, 4, 6)
+_FRAMES = (3, 4, 6, 7)
 """Kinds of frames beside chunks and blobs that we take (docs/protocol.md, section 7)."""
 
 _LATE_S = 1.0  # what comes too late to be heard still completes the hall's file, for less than a request would
@@ -275,6 +275,8 @@ class Connection:
                 reception.ended(item)
             case EntryMessage():
                 reception.entry(item)
+            case EntryFrame():
+                reception.entry_frame(item)
             case Filled():
                 reception.filled(item)
             case VoiceFrame():

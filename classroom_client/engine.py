@@ -118,6 +118,7 @@ class Hall:
         if self._dump_pages is not None:
             self._dump = PageDump(self._dump_pages, self.picture, lambda: self._sounded_ms(player))
             reception.screen.on_shown = self._dump.shown
+            reception.screen.on_ink = self._dump.drawn
         self._ready.set()
         return reception
 
@@ -158,7 +159,8 @@ class Hall:
         shown_ms = reception.shown_ms(self.heard_ms, now)
         if shown_ms is not None:
             reception.screen.update(shown_ms)
-        if reception.screen.picture is not self.view.picture:
+        screen, view = reception.screen, self.view
+        if screen.picture is not view.picture or screen.drawing is not view.drawing:
             self._look(now)
 
     async def _stills(self) -> None:

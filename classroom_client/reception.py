@@ -13,6 +13,7 @@ from classroom_client.carrier import CarrierChoice
 from classroom_client.copy import HallCopy
 from classroom_client.delay import PlayoutDelay
 from classroom_client.gaps import Backfill
+from classroom_client.ink import InkBook
 from classroom_client.live_edge import LiveEdge
 from classroom_client.pages import PageBook
 from classroom_client.screen import Screen
@@ -25,7 +26,7 @@ from lecture.errors import LectureFileError
 from lecture.log import Span
 from lecture.messages import Clock, Ended, EntryMessage, Filled, HallWelcome, Have, LectureSummary, State, Want
 from lecture.tracks import VOICE_FRAME_MS, VOICE_RUNGS_KBPS
-from lecture.wire import BlobFrame, BlobPartFrame, ChunkFrame, ScreenPartFrame, VoiceFrame
+from lecture.wire import BlobFrame, BlobPartFrame, ChunkFrame, EntryFrame, ScreenPartFrame, VoiceFrame
 
 log = logging.getLogger("hallcast.hall")
 
@@ -69,7 +70,8 @@ class Reception:
         self.backfill = Backfill(self.voice)
         self.carrier = CarrierChoice()
         self.timeline = Timeline(self.voice, self.edge, settings.playout, progress.position_ms)
-        self.screen = Screen(self.book, progress.shown)
+        self.ink = InkBook()
+        self.screen = Screen(self.book, progress.shown, self.ink)
         self.stills = ScreenStills()
         self.facts = _Facts(summary)
         self._text_since_s: float | None = None
@@ -136,6 +138,7 @@ class Reception:
 
     def entry(self, message: EntryMessage) -> None:
         """A page turn, a page, a deck, …"""
+        self.ink.take(message.entry_kind, message.t_ms, message.seq, message.fields)
         kept = self.copy.keep_event(message)
         if kept is None:
             return
@@ -145,6 +148,13 @@ class Reception:
             for part in early:
                 self._early_parts.remove(part)
                 self.blob_part(part)
+
+    def entry_frame(self, frame: EntryFrame) -> None:
+        """Ink that had no haste."""
+        try:
+            self.entry(EntryMessage.of(frame.entry))
+        except ValueError:
+            log.warning("an unreadable entry is left out")
 
     def blob(self, frame: BlobFrame) -> None:
         """A piece of a page's picture."""
@@ -226,7 +236,8 @@ class Reception:
         if from_ms is not None:
             self.backfill.announced(from_ms, now)
         share, number = self.stills.have
-        return replace(self.copy.have(from_ms, self.language), screen_share=share, screen_number=number)
+        have = self.copy.have(from_ms, self.language)
+        return replace(have, screen_share=share, screen_number=number, ink=self.ink.spans)
 
     def _wanted_from_ms(self, now: float) -> int | None:
         """All voice from there on is wanted; None where that cannot be told yet, or would be too much."""
@@ -355,3 +366,4 @@ class Reception:
             self.book.blob_complete(digest)
         for message in self.copy.events():
             self.book.take(message.entry_kind, message.t_ms, message.seq, message.fields)
+            self.ink.take(message.entry_kind, message.t_ms, message.seq, message.fields)

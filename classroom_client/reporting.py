@@ -81,6 +81,7 @@ def make_view(
         page_title=reception.book.title(turn.deck, turn.page) if turn else "",
         page_waiting=screen.waiting,
         picture=screen.picture,
+        drawing=screen.drawing,
         **common,  # type: ignore[arg-type]
     )
 

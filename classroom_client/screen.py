@@ -10,9 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from classroom_client.ink import NOTHING, Drawing, InkBook, InkMark
 from classroom_client.pages import PageBook, PageTurn
 from classroom_client.screen_stills import SCREEN_DECK, Still
 from lecture.decks import PageImage
+from lecture.fields import to_json
 
 log = logging.getLogger("hallcast.hall")
 
@@ -41,17 +43,22 @@ class Screen:
     :ivar turn: the turn in force; its picture may not be here yet.
     :ivar picture: what is on the screen; stays while a newer page's picture is still on its way.
     :ivar still: the lecturer's screen, which is shown instead of the page.
+    :ivar drawing: what the lecturer has drawn on it.
     :ivar shown_seqs: seqs of the turns whose page was seen while in force.
     :ivar on_shown: told of each picture that comes on the screen.
+    :ivar on_ink: told of the ink and pointer in force, with the lecture time that is heard, when they change.
     """
 
-    def __init__(self, book: PageBook, shown_seqs: Iterable[int] = ()) -> None:
+    def __init__(self, book: PageBook, shown_seqs: Iterable[int] = (), ink: InkBook | None = None) -> None:
         self.turn: PageTurn | None = None
         self.picture: PageImage | None = None
         self.still: Still | None = None
         self.shown_seqs = set(shown_seqs)
         self.on_shown: Callable[[Shown], None] | None = None
+        self.drawing = NOTHING
+        self.on_ink: Callable[[list[InkMark], int], None] | None = None
         self._book = book
+        self._ink = ink or InkBook()
 
     @property
     def waiting(self) -> bool:
@@ -76,6 +83,17 @@ class Screen:
                 self._show(showing.picture, showing.turn.t_ms, heard_ms)
         elif self.picture is not None and self.picture.deck == SCREEN_DECK:
             self.picture = None  # the screen is shared no longer, and there is no page to go back to
+        self._draw(heard_ms)
+
+    def _draw(self, heard_ms: int) -> None:
+        """The ink of the page that is seen; while a newer one is still on its way that is the one before."""
+        seen = self.picture
+        drawing: Drawing = NOTHING if seen is None else self._ink.at(heard_ms, seen.deck, seen.page)
+        if drawing is self.drawing:
+            return
+        self.drawing = drawing
+        if self.on_ink is not None and seen is not None:
+            self.on_ink(self._ink.marks(heard_ms, seen.deck, seen.page), heard_ms)
 
     def _show(self, picture: PageImage, t_ms: int, heard_ms: int) -> None:
         self.picture = picture
@@ -89,7 +107,9 @@ class PageDump:
     Files are named by the turn's lecture time, page and tier. Stills of the lecturer's screen have the deck ``screen``
     and their number for a page. ``pages.json`` is a list of ``t_ms`` (of the turn or still),
     ``heard_ms`` (of the voice heard when it came on), ``deck``, ``page``, ``tier``, ``digest``, ``shown_at_ms`` and
-    ``file``; ``shown_at_ms`` counts from the first sound, as the dumped voice does.
+    ``file``; ``shown_at_ms`` counts from the first sound, as the dumped voice does. ``ink.json`` lists in the same way
+    what was drawn and pointed at while its page was seen: ``kind`` (``ink``, ``erase``, ``pointer``), ``t_ms``,
+    ``heard_ms``, ``shown_at_ms`` and the fields of that message.
 
     :param picture: bytes and media type of a digest.
     :param shown_at_ms: the place in the dumped voice that is heard now.
@@ -103,15 +123,33 @@ class PageDump:
         self._picture = picture
         self._shown_at_ms = shown_at_ms
         self._list: list[dict[str, object]] = []
+        self._ink: list[dict[str, object]] = []
+        self._noted: set[tuple[str, int, int]] = set()
         self._writer = ThreadPoolExecutor(1, "hallcast-pages")
 
     def shown(self, shown: Shown) -> None:
         """Keep one, in a thread: disks are slow, and the sound goes on."""
         self._writer.submit(self._keep, shown, self._shown_at_ms())
 
+    def drawn(self, marks: list[InkMark], heard_ms: int) -> None:
+        """Note what of the ink and pointer in force was not noted before; written in a thread, like pages."""
+        for mark in marks:
+            key = mark.what.KIND, mark.t_ms, mark.order
+            if key not in self._noted:
+                self._noted.add(key)
+                times = {"t_ms": mark.t_ms, "heard_ms": heard_ms, "shown_at_ms": self._shown_at_ms()}
+                self._ink.append({"kind": mark.what.KIND, **times, **to_json(mark.what)})
+        self._writer.submit(self._write_ink, list(self._ink))
+
     def close(self) -> None:
         """Wait until all is written."""
         self._writer.shutdown()
+
+    def _write_ink(self, events: list[dict[str, object]]) -> None:
+        try:
+            (self._folder / "ink.json").write_text(json.dumps(events, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            log.error("what was drawn cannot be kept: %s", error)
 
     def _keep(self, shown: Shown, shown_at_ms: int) -> None:
         try:

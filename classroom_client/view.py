@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from classroom_client.ink import NOTHING, Drawing
 from lecture.decks import PageImage
 
 
@@ -44,6 +45,7 @@ class View:
     :param text_rung: the link is too thin for live voice: pages come now, the voice later.
     :param gaps: holes in the voice still to be filled; ``gap_ms`` is their length.
     :param page_waiting: the page that belongs on the screen is on its way.
+    :param drawing: what the lecturer has drawn on the page of ``picture``, and where it is pointed at.
     :param heard_ms: lecture time that is heard now, None before the first.
     :param disk_error: id of what keeps the hall from writing its copy, empty for nothing.
     """
@@ -76,13 +78,14 @@ class View:
     page_title: str = ""
     page_waiting: bool = False
     picture: PageImage | None = None
+    drawing: Drawing = NOTHING
     reconnects: int = 0
     disk_error: str = ""
     join_error: str = ""
 
     def facts(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return asdict(self)
+        """JSON-ready; of the drawing only how many strokes it has."""
+        return {**asdict(replace(self, drawing=NOTHING)), "drawing": len(self.drawing.strokes)}
 
 
 @dataclass(frozen=True, slots=True)

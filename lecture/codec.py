@@ -59,7 +59,7 @@ RELAY_TO_HALL = Vocabulary(
 )
 LECTURER_TO_RELAY = Vocabulary(
     "lecturer to relay",
-    [m.LecturerHello, m.Turn, m.Pointer, m.Mark, m.Ping, m.End, m.Bye],
+    [m.LecturerHello, m.Turn, m.Pointer, m.Ink, m.Erase, m.Mark, m.Ping, m.End, m.Bye],
     CLIENT_MESSAGE_BYTES,
 )
 RELAY_TO_LECTURER = Vocabulary(

@@ -36,6 +36,8 @@ MEDIA_KINDS = frozenset({Kind.VOICE, Kind.CAMERA, Kind.SCREEN})
 
 EVENT_KINDS = frozenset(Kind) - MEDIA_KINDS
 """Kinds whose payload is JSON."""
+UNORDERED_KINDS = MEDIA_KINDS | {Kind.POINTER, Kind.INK}
+"""What a hall may get in any order; events of other kinds come in the order of the log."""
 
 MAX_DURATION_MS = 2 * 0xFFFF
 """No entry lasts longer (a frame begins at most 65,535 ms into its entry and lasts at most that long), so that a

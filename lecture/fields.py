@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import json
 import math
+import re
 import types
 import typing
 from collections.abc import Callable
@@ -34,6 +35,13 @@ class Limit:
     high: float = MAX_INT
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a text has to look like: a regular expression that matches all of it."""
+
+    pattern: str
+
+
 Ms = Annotated[int, Limit(0, MAX_INT)]
 """Lecture time or a duration, in ms."""
 Fraction = Annotated[float, Limit(0, 1)]
@@ -42,6 +50,8 @@ Language = Annotated[str, Limit(0, 35)]
 """A BCP 47 language tag (RFC 5646 section 4.4.1: 35 characters are enough)."""
 Digest = Annotated[str, Limit(64, 64)]
 """A SHA-256 in lower-case hex."""
+Colour = Annotated[str, Form("#[0-9a-f]{6}")]
+"""Red, green and blue as in CSS, in lower-case hex."""
 LongText = Annotated[str, Limit(0, 4000)]
 """A few paragraphs written by a person."""
 
@@ -94,9 +104,11 @@ def _dataclass_check(cls: type[Any]) -> Check:
 def _check_for(hint: Any) -> Check:
     """The check that a type stands for."""
     limit: Limit | None = None
+    form: Form | None = None
     if typing.get_origin(hint) is Annotated:
         hint, *extras = typing.get_args(hint)
         limit = next((extra for extra in extras if isinstance(extra, Limit)), None)
+        form = next((extra for extra in extras if isinstance(extra, Form)), None)
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return _optional(_check_for(next(arg for arg in args if arg is not types.NoneType)))
@@ -110,6 +122,8 @@ def _check_for(hint: Any) -> Check:
         return lambda value, where: from_json(typing.cast("type[Any]", hint), value, where)
     if origin is dict:
         return _object
+    if form is not None:
+        return functools.partial(_formed, form)
     make, default = _SCALARS[hint]
     return functools.partial(make, limit or default)
 
@@ -139,6 +153,12 @@ def _str(limit: Limit, value: object, where: str) -> str:
     # JSON can spell half of a surrogate pair, which no UTF-8 file or socket would take later.
     if not _is_utf8(value):
         raise ValueError(f"{where} is not Unicode text")
+    return value
+
+
+def _formed(form: Form, value: object, where: str) -> str:
+    if not isinstance(value, str) or re.fullmatch(form.pattern, value) is None:
+        raise ValueError(f"{where} does not look right")
     return value
 
 

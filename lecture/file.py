@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import overload
 
 from lecture.coverage import Coverage
-from lecture.entries import MAX_SEQ, MAX_TRACKS, MEDIA_KINDS, Entry, check_numbers
+from lecture.entries import MAX_SEQ, MAX_TRACKS, UNORDERED_KINDS, Entry, check_numbers
 from lecture.errors import LectureFileError
 from lecture.followers import Followers
 from lecture.log import Blob, Span
@@ -174,7 +174,7 @@ class LectureFile:
             if origin_seq is not None:
                 if origin_seq in self._pending.origin_seqs or self._store.has_origin(origin_seq):
                     return None
-                if entry.kind not in MEDIA_KINDS:
+                if entry.kind not in UNORDERED_KINDS:
                     self._last_origin_seq = max(self._last_origin_seq, origin_seq)
             kept = replace(entry, seq=self._next_seq)
             self._next_seq += 1
@@ -184,7 +184,7 @@ class LectureFile:
             return kept
 
     def last_origin_seq(self) -> int:
-        """The highest ``origin_seq`` of an event (non-media entry), 0 for none: a hall's ``have.after_seq``."""
+        """The highest ``origin_seq`` of an event that comes in order, 0 for none: a hall's ``have.after_seq``."""
         return self._store.last_origin_seq() if self.readonly else self._last_origin_seq
 
     def read(self, after_seq: int = 0, *, kinds: Collection[int] | None = None, limit: int = 1000) -> list[Entry]:

@@ -15,6 +15,9 @@ Secret = Annotated[str, Limit(0, 512)]
 ManyDigests = Annotated[str, Limit(0, 40_000)]
 """Base64url without padding, 8 characters for each digest."""
 Sdp = Annotated[str, Limit(0, 48_000)]
+MAX_INK_POINTS = 64
+InkPoints = Annotated[tuple[tuple[Fraction, Fraction], ...], Limit(1, MAX_INK_POINTS)]
+StrokeId = Annotated[str, Limit(1, 64)]
 SignedMs = Annotated[int, Limit(-(1 << 53), 1 << 53)]
 
 
@@ -36,6 +39,7 @@ class Have:
     :param voice_end_ms: it has the voice it will play up to here and wants what follows at once, without a ``want``.
     :param language: of that voice, empty for the lecture's first.
     :param screen_share: the sharing of the screen of which it has everything up to update ``screen_number``.
+    :param ink: numbers of the INK entries it has, as pairs of the first and the last of a run.
     """
 
     after_seq: int = 0
@@ -45,6 +49,7 @@ class Have:
     language: Language = ""
     screen_share: int = 0
     screen_number: int = 0
+    ink: Annotated[tuple[tuple[int, int], ...], Limit(0, 64)] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from typing import Annotated, ClassVar, Literal
 
 from lecture import message_parts as parts
 from lecture.entries import Entry, pack_event, unpack_event
-from lecture.fields import Fraction, JsonObject, Language, Limit, LongText, Ms
-from lecture.message_parts import PageNumber, Sdp, Secret, SignedMs
+from lecture.fields import Colour, Fraction, JsonObject, Language, Limit, LongText, Ms
+from lecture.message_parts import InkPoints, PageNumber, Sdp, Secret, SignedMs, StrokeId
 from lecture.tracks import Track
 
 PROTOCOL_VERSION = "1.0"
@@ -289,6 +289,35 @@ class Pointer(Message):
     x: Fraction = 0.0
     y: Fraction = 0.0
     shown: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Ink(Message):
+    """A part of a stroke on a page; parts of one stroke have the same id and follow each other.
+
+    :param points: where it goes, as shares of the page's width and height; it goes on from the part before.
+    :param width: of the line, as a share of the page's width.
+    :param more: the stroke is not finished.
+    """
+
+    KIND: ClassVar[str] = "ink"
+    deck: str
+    page: Annotated[int, Limit(1, 100_000)]
+    stroke: StrokeId
+    points: InkPoints
+    width: Annotated[float, Limit(0, 0.1)] = 0.004
+    colour: Colour = "#d81b60"
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Erase(Message):
+    """Take back a stroke, or with an empty ``stroke`` all that was drawn on the page."""
+
+    KIND: ClassVar[str] = "erase"
+    deck: str
+    page: Annotated[int, Limit(1, 100_000)]
+    stroke: Annotated[str, Limit(0, 64)] = ""
 
 
 @dataclass(frozen=True, slots=True)

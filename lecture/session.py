@@ -73,7 +73,7 @@ LECTURER_TRANSITIONS: Transitions = {
     (SessionState.HELLO, Side.RELAY, m.LecturerWelcome): SessionState.OPEN,
     (SessionState.HELLO, Side.RELAY, m.ErrorMessage): SessionState.CLOSED,
     (SessionState.HELLO, Side.CLIENT, m.Bye): SessionState.CLOSED,
-    **_open(Side.CLIENT, m.Turn, m.Pointer, m.Mark, m.Ping, m.End),
+    **_open(Side.CLIENT, m.Turn, m.Pointer, m.Ink, m.Erase, m.Mark, m.Ping, m.End),
     **_open(Side.RELAY, m.EntryMessage, m.Clock, m.State, m.DeckProgress, m.Halls, m.Pong, m.Ended),
     (SessionState.OPEN, Side.CLIENT, m.Bye): SessionState.CLOSED,
     (SessionState.OPEN, Side.RELAY, m.ErrorMessage): SessionState.CLOSED,

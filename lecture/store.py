@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lecture.checksum import crc32c, entry_crc32c
-from lecture.entries import MAX_DURATION_MS, MEDIA_KINDS, Entry
+from lecture.entries import MAX_DURATION_MS, UNORDERED_KINDS, Entry
 from lecture.log import Blob, Span
 from lecture.partial import PartialBlob
 from lecture.pending import Batch
@@ -21,7 +21,7 @@ from lecture.tracks import Track
 _log = logging.getLogger("hallcast.lecture")
 
 _ENTRY = "seq, kind, flags, track_id, t_ms, duration_ms, crc32c, payload"
-_MEDIA = ", ".join(str(int(kind)) for kind in sorted(MEDIA_KINDS))
+_UNORDERED = ", ".join(str(int(kind)) for kind in sorted(UNORDERED_KINDS))
 
 
 class Store:
@@ -87,8 +87,8 @@ class Store:
         return max((int(end) for end in ends if end is not None), default=0)
 
     def last_origin_seq(self) -> int:
-        """The highest ``origin_seq`` of an event, 0 for none."""
-        sql = f"""SELECT origin_seq FROM entries WHERE origin_seq IS NOT NULL AND kind NOT IN ({_MEDIA})
+        """The highest ``origin_seq`` of an event that comes in order, 0 for none."""
+        sql = f"""SELECT origin_seq FROM entries WHERE origin_seq IS NOT NULL AND kind NOT IN ({_UNORDERED})
             ORDER BY origin_seq DESC LIMIT 1"""
         rows = self._rows(sql)
         return int(rows[0][0]) if rows else 0

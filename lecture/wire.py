@@ -39,12 +39,14 @@ _BLOB_PART = 3
 _VOICE = 4
 _SCREEN = 5
 _SCREEN_PART = 6
+_ENTRY = 7
 _CHUNK_HEAD = struct.Struct("!BBBBHQQII")  # version, frame kind, entry kind, flags, track, seq, t_ms, duration_ms, crc
 _BLOB_HEAD = struct.Struct("!BB32sBII")  # version, frame kind, digest, media type, offset, total
 _PART_HEAD = struct.Struct("!BB8sI")  # version, frame kind, first bytes of the digest, offset
 _VOICE_HEAD = struct.Struct("!BBHQB")  # version, frame kind, track, t_ms of slot 0, which slots are there
 _SCREEN_HEAD = struct.Struct("!BBQ")  # version, frame kind, t_ms
 _SCREEN_PART_HEAD = struct.Struct("!BBHII")  # version, frame kind, number, offset, total
+_ENTRY_HEAD = struct.Struct("!BBBQQ")  # version, frame kind, entry kind, seq, t_ms
 _NO_TIME = (1 << 64) - 1
 
 MEDIA_TYPES = {1: "image/avif", 2: "image/png", 3: "image/webp", 4: "image/jpeg"}
@@ -126,13 +128,20 @@ class ScreenPartFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class EntryFrame:
+    """An event of the relay's log that has no haste and needs no order; ``entry.seq`` is the relay's."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownFrame:
     """A frame of a kind that this version does not know."""
 
     frame_kind: int
 
 
-Frame = ChunkFrame | BlobFrame | BlobPartFrame | VoiceFrame | ScreenFrame | ScreenPartFrame | UnknownFrame
+Frame = ChunkFrame | BlobFrame | BlobPartFrame | VoiceFrame | ScreenFrame | ScreenPartFrame | EntryFrame | UnknownFrame
 
 
 def pack_chunk(entry: Entry) -> bytes:
@@ -220,6 +229,18 @@ def pack_screen_part(number: int, offset: int, total: int, data: bytes) -> bytes
     if offset < 0 or offset + len(data) > total or total > MAX_TIMED_BYTES:
         raise ValueError(f"{len(data)} bytes at {offset} do not fit a screen update of {total}")
     return _SCREEN_PART_HEAD.pack(FRAME_VERSION, _SCREEN_PART, number & 0xFFFF, offset, total) + data
+
+
+def pack_entry(entry: Entry) -> bytes:
+    """Encode an event.
+
+    :raises ValueError: if a number does not fit its field or the frame would be too large.
+    """
+    try:
+        head = _ENTRY_HEAD.pack(FRAME_VERSION, _ENTRY, entry.kind, entry.seq, entry.t_ms)
+    except struct.error as error:
+        raise ValueError(f"entry does not fit a frame: {error}") from error
+    return _limited(head + entry.payload)
 
 
 def parse_frame(data: bytes) -> Frame:
@@ -330,6 +351,15 @@ def _parse_screen_part(data: bytes) -> ScreenPartFrame:
     return ScreenPartFrame(number, offset, total, piece)
 
 
+def _parse_entry(data: bytes) -> EntryFrame:
+    if len(data) < _ENTRY_HEAD.size:
+        raise _malformed("shorter than its header")
+    _, _, kind, seq, t_ms = _ENTRY_HEAD.unpack_from(data)
+    if t_ms >= 1 << 53 or seq >= 1 << 53:
+        raise _malformed("a number is out of range")
+    return EntryFrame(Entry(kind, t_ms, data[_ENTRY_HEAD.size :], seq=seq))
+
+
 _PARSERS = {
     _CHUNK: _parse_chunk,
     _BLOB: _parse_blob,
@@ -337,6 +367,7 @@ _PARSERS = {
     _VOICE: _parse_voice,
     _SCREEN: _parse_screen,
     _SCREEN_PART: _parse_screen_part,
+    _ENTRY: _parse_entry,
 }
 
 

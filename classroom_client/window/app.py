@@ -266,6 +266,7 @@ class Window:
         drawn = (view, overlay, page[0] if page else None, camera[0] if camera else None)
         before = self._drawn
         same = before is not None and before[1:] == drawn[1:] and before[0].picture == view.picture
+        same = same and before is not None and before[0].drawing is view.drawing
         if same and now - self._drawn_at < _REDRAW_EVERY_S:
             return
         self._drawn, self._drawn_at = drawn, now

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pygame
 
 from classroom_client.view import Link, Sign, Sound, View, sign_of
+from classroom_client.window.drawing import paint_drawing
 from classroom_client.window.layout import Box, Layout
 from classroom_client.window.link_history import LinkSample
 from classroom_client.window.link_panel import LinkPanel, clock, seconds, used_text
@@ -59,6 +60,7 @@ class Painter:
             if page.get_size() != (box.width, box.height):  # decoded for the size before; the right one comes soon
                 page = pygame.transform.smoothscale(page, (box.width, box.height))
             surface.blit(page, (box.x, box.y))
+            paint_drawing(surface, box, view.drawing)
         else:
             self._cover(surface, layout, view)
         if camera is not None and not overlay.camera_off:

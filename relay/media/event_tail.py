@@ -13,8 +13,9 @@ from lecture.messages import EntryMessage
 TAIL_ENTRIES = 512
 READ_ENTRIES = 200
 
-NOT_FOR_HALLS = frozenset({Kind.RECEIPT, Kind.QUESTION})
-"""What halls say is for lecturer and staff; sixty halls' receipts would cost every thin link more than a page."""
+NOT_FOR_HALLS = frozenset({Kind.RECEIPT, Kind.QUESTION, Kind.INK, Kind.POINTER})
+"""What halls say is for lecturer and staff; sixty halls' receipts would cost every thin link more than a page.
+Ink and pointer go to halls another way, not in the order of the log (:mod:`relay.media.ink_push`)."""
 
 
 def read_events(log: LectureLog, after_seq: int = 0) -> Iterator[Entry]:

@@ -187,8 +187,10 @@ class HallConnection(Connection):
         return None
 
     def ready_at(self, now: float) -> float:
-        paced_until = self.window.ready_at
-        return paced_until if paced_until > now else math.inf
+        pointer_at = math.inf
+        if self.outbox.ink.pointer_waiting and self.carriers.in_use is Carrier.SOCKET:
+            pointer_at = self.outbox.ink.pointer_at(self.outbox.budget_kbps)
+        return min((at for at in (self.window.ready_at, pointer_at) if at > now), default=math.inf)
 
     def _has_room_for_voice(self) -> bool:
         """Live voice goes beyond the window, within reason: TCP has to carry it anyway."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from lecture.codec import encode
 from lecture.messages import Filled, Message
 from relay.adaptation.pacer import Class
-from relay.media.hall_outbox import SCREEN_PART, HallOutbox
+from relay.media.hall_outbox import ENTRY, SCREEN_PART, HallOutbox
 from relay.media.rtp_outlet import HEADER_BYTES
 from transport.data_send import DataSender, Token
 from transport.sdp import NegotiatedMedia
@@ -108,7 +108,7 @@ class HallData:
                 self._voice.append(number)
                 if len(self._voice) > VOICE_OBJECTS:
                     self._let_go()
-            elif item[1] != SCREEN_PART:  # a part of the screen is as urgent after a page turn as before
+            elif item[1] not in (SCREEN_PART, ENTRY):  # those are as urgent after a page turn as before
                 self._pages.append((number, item[_DIGEST]))
         elif isinstance(item, Filled):
             # It says that nothing more will come: not before all that was to come has arrived.

@@ -14,10 +14,11 @@ from relay.adaptation.pacer import Class
 from relay.media.backfill import RECENT_MS, Backfill
 from relay.media.blob_push import BlobPush
 from relay.media.event_tail import EventCursor
+from relay.media.ink_push import InkPush
 from relay.media.screen_push import ScreenPush
 from relay.media.stage import Stage
 
-BLOB_PART, VOICE, SCREEN_PART = 3, 4, 6
+BLOB_PART, VOICE, SCREEN_PART, ENTRY = 3, 4, 6, 7
 """Kinds of binary frames that a hall has to say it takes."""
 MAX_MESSAGES = 256
 REPEATED_S = 10.0
@@ -56,6 +57,7 @@ class HallOutbox:
             prefetch=stage.halls.prefetch,
         )
         self.screen = ScreenPush(stage.screen, hello.have, taken=SCREEN_PART in hello.frames)
+        self.ink = InkPush(stage.ink, stage.log, hello.have.ink, taken=ENTRY in hello.frames)
         self._stage = stage
         self._voice_frames = VOICE in hello.frames
         self._events = EventCursor(stage.tail, hello.have.after_seq, for_hall=True)
@@ -122,11 +124,11 @@ class HallOutbox:
                 part = self.screen.next(piece_bytes)
                 if part is not None or self.screen.covers_page:
                     return part
-                return self.pages.next(piece_bytes, urgent=True)
+                return self.pages.next(piece_bytes, urgent=True) or self.ink.frame(self._shown, urgent=True)
             case Class.CATCH_UP:
                 return self._voice(now, from_ms=0)
             case Class.BULK:
-                return self.pages.next(piece_bytes, urgent=False)
+                return self.ink.frame(self._shown, urgent=False) or self.pages.next(piece_bytes, urgent=False)
         return None
 
     def clock(self) -> Clock | None:
@@ -151,7 +153,13 @@ class HallOutbox:
         event = self._events.next()
         if event is not None:
             self._said.append((now, before))
-        return event
+            return event
+        ink = self.ink.live(self._shown, self._stage.now_ms())
+        return ink or self.ink.pointer(self.budget_kbps, now)
+
+    @property
+    def _shown(self) -> tuple[str, int]:
+        return self._stage.book.deck, self._stage.book.page
 
     def _voice(self, now: float, *, from_ms: int) -> Item | None:
         item = self.backfill.next(now, from_ms=from_ms)

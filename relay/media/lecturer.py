@@ -1,19 +1,22 @@
-"""The lecturer's (or interpreter's) own connection: page turns and pointer in, the halls' state out."""
+"""The lecturer's (or interpreter's) own connection: page turns, pen and pointer in, the halls' state out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from lecture.entries import Kind
-from lecture.errors import HallcastError, ProtocolError, RefusedError
+from lecture.errors import HallcastError, LectureFileError, ProtocolError, RefusedError
+from lecture.ink import write_ink, write_pointer
 from lecture.messages import (
     Clock,
     DeckProgress,
     End,
     Ended,
+    Erase,
     ErrorMessage,
     Halls,
+    Ink,
     LecturerWelcome,
     Mark,
     Message,
@@ -28,11 +31,10 @@ from lecture.wire import Frame, ScreenFrame
 from relay.media.channel import Channel
 from relay.media.connection import Connection
 from relay.media.event_tail import EventCursor
+from relay.media.pointing import Pointing
 from relay.media.stage import Role, Stage
 
 HALLS_EVERY_S = 2.0
-POINTER_EVERY_S = 0.3
-"""A pointer moves thirty times a second; each place costs every thin link a hundred bytes. Most are left out."""
 
 
 class Conductor(Protocol):
@@ -63,8 +65,7 @@ class LecturerConnection(Connection):
         self._conductor = conductor
         self._events = EventCursor(stage.tail, 0, for_hall=False)
         self._halls_at = 0.0
-        self._pointer: Pointer | None = None
-        self._pointer_at = 0.0
+        self._pointing = Pointing()
         self._shares_screen = False
         self.control(
             LecturerWelcome(
@@ -107,7 +108,7 @@ class LecturerConnection(Connection):
                 self._conductor.turn(message.deck, message.page, at_ms=message.at_ms)
             case End():
                 self._conductor.request_end()
-            case Pointer() | Mark():
+            case Pointer() | Ink() | Erase() | Mark():
                 self._note(message, now)
 
     def handle_frame(self, frame: Frame, now: float) -> None:
@@ -131,28 +132,33 @@ class LecturerConnection(Connection):
         try:
             await super().serve()
         finally:
+            self._draw_rest()
             if self._shares_screen:
                 self._stage.screen.gone(self._refused, self._stage.now)
 
-    def _note(self, message: Pointer | Mark, now: float) -> None:
+    def _draw_rest(self) -> None:
+        try:
+            self._draw(self._pointing.gone(self._stage.now))
+        except LectureFileError:
+            return  # the file is closed already
+
+    def _note(self, message: Pointer | Ink | Erase | Mark, now: float) -> None:
         if self._stage.state == "ended":
             raise RefusedError("lecture_ended", "The lecture has ended.", 410)
         if isinstance(message, Mark):
             self._stage.append_event(Kind.MARK, {"text": message.text})
             return
-        self._pointer = message
-        if now - self._pointer_at >= POINTER_EVERY_S or not message.shown:
-            self._write_pointer(now)
+        self._draw(self._pointing.take(message, now))
 
-    def _write_pointer(self, now: float) -> None:
-        at, self._pointer = self._pointer, None
-        if at is not None and self._stage.state != "ended":
-            self._pointer_at = now
-            place = {"deck": at.deck, "page": at.page, "x": at.x, "y": at.y, "shown": at.shown}
-            self._stage.append_event(Kind.POINTER, place)
+    def _draw(self, items: Iterable[Pointer | Ink | Erase]) -> None:
+        stage = self._stage
+        for item in items:
+            if stage.state == "ended":
+                return
+            event = write_pointer(item) if isinstance(item, Pointer) else write_ink(stage.ink.next_number, item)
+            stage.append_event(*event)
 
     def every_second(self, now: float) -> Message | None:
-        self._write_pointer(now)
         if now - self._halls_at >= HALLS_EVERY_S:
             self._halls_at = now
             self.control(Halls(self._stage.roster.statuses()))
@@ -160,5 +166,9 @@ class LecturerConnection(Connection):
             return None
         return Clock(self._stage.now_ms(), self._stage.voices[self._stage.info.languages[0]].recorded_end_ms)
 
+    def ready_at(self, now: float) -> float:
+        return self._pointing.due_at()
+
     def next_item(self, now: float) -> Message | None:
+        self._draw(self._pointing.due(now))
         return self._events.next()

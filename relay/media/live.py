@@ -171,7 +171,7 @@ class LiveLecture:
     ) -> None:
         """Serve the lecturer's (or interpreter's) own socket until it goes; closes the channel.
 
-        ``turn``, ``pointer``, ``mark`` and ``end`` of an interpreter are refused (``role_forbidden``).
+        All but ``ping`` and ``bye`` of an interpreter is refused (``role_forbidden``).
 
         :param role: what its token allows, whatever ``hello`` says.
         """
@@ -274,6 +274,7 @@ class LiveLecture:
             self._stage.tail.push(entry)
             self._stage.book.apply(entry)
             self._stage.overview.apply(entry)
+            self._stage.ink.apply(entry)
         self._people.appended(entry)
 
     def _check_open(self) -> None:

@@ -16,6 +16,7 @@ from relay.media.camera_line import CameraLine
 from relay.media.deck_book import DeckBook
 from relay.media.event_tail import EventTail, read_events
 from relay.media.fanout import Fanout
+from relay.media.ink_push import InkIndex
 from relay.media.lecture_clock import CLOCK_META_KEYS, LectureClock, read_boot_time
 from relay.media.overview import Overview
 from relay.media.recorder import Recorder
@@ -61,11 +62,13 @@ class Stage:
         self.publisher_state: PublisherState = "down" if self.state == "live" else "none"
         self.book = DeckBook()
         self.overview = Overview()
+        self.ink = InkIndex()
         self.tail = EventTail(file)
         for entry in read_events(file):
             self.tail.push(entry)
             self.book.apply(entry)
             self.overview.apply(entry)
+            self.ink.apply(entry)
         self.recorder = Recorder(file, settings.commit_interval_s)
         self.roster = HallRoster()
         exact_ms = self.clock.exact_ms

@@ -55,6 +55,8 @@ SAMPLES: dict[type[Message], Message] = {
     m.ErrorMessage: m.ErrorMessage("oops"),
     m.Turn: m.Turn("d", 1),
     m.Pointer: m.Pointer(),
+    m.Ink: m.Ink("d", 1, "s", ((0.25, 0.5),)),
+    m.Erase: m.Erase("d", 1),
     m.Mark: m.Mark("break"),
     m.Ping: m.Ping(1),
     m.Pong: m.Pong(1),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import types
 import typing
 from typing import Annotated, Any, Literal
@@ -17,7 +18,7 @@ from lecture import messages as m
 from lecture.codec import HALL_TO_RELAY, LECTURER_TO_RELAY, RELAY_TO_HALL, RELAY_TO_LECTURER, Vocabulary
 from lecture.entries import Entry, Kind, pack_event
 from lecture.errors import ProtocolError
-from lecture.fields import MAX_INT, Limit
+from lecture.fields import MAX_INT, Form, Limit
 from lecture.messages import Message, Unknown
 
 VOCABULARIES = [HALL_TO_RELAY, RELAY_TO_HALL, LECTURER_TO_RELAY, RELAY_TO_LECTURER]
@@ -30,14 +31,18 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
     limit = None
     if typing.get_origin(hint) is Annotated:
         hint, *extras = typing.get_args(hint)
-        limit = next(extra for extra in extras if isinstance(extra, Limit))
+        limit = next((extra for extra in extras if isinstance(extra, Limit)), None)
+        form = next((extra for extra in extras if isinstance(extra, Form)), None)
+        if form is not None:
+            return st.from_regex(re.compile(form.pattern, re.ASCII), fullmatch=True)
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return st.none() | values(args[0])
     if origin is Literal:
         return st.sampled_from(args)
     if origin is tuple and args[-1] is Ellipsis:
-        return st.lists(values(args[0]), max_size=3).map(tuple)
+        low, high = (int(limit.low), int(limit.high)) if limit else (0, 3)
+        return st.lists(values(args[0]), min_size=low, max_size=min(high, 3)).map(tuple)
     if origin is tuple:
         return st.tuples(*map(values, args))
     if origin is dict:
@@ -159,6 +164,9 @@ MALFORMED = {
 }
 
 
+INK = {"kind": "ink", "deck": "d", "page": 1, "stroke": "s", "points": [[0.25, 0.5]]}
+
+
 @pytest.mark.parametrize("text", MALFORMED.values(), ids=MALFORMED.keys())
 def test_malformed_messages_are_refused(text: str) -> None:
     with pytest.raises(ProtocolError) as caught:
@@ -174,6 +182,17 @@ def test_malformed_messages_are_refused(text: str) -> None:
         ({"kind": "turn", "deck": "d", "page": 1, "at_ms": "now"}, LECTURER_TO_RELAY),
         ({"kind": "hello", "v": "1.0", "role": "hacker"}, LECTURER_TO_RELAY),
         ({"kind": "pointer", "x": 2}, LECTURER_TO_RELAY),
+        ({**INK, "points": []}, LECTURER_TO_RELAY),
+        ({**INK, "points": [[0.5, 0.5]] * 65}, LECTURER_TO_RELAY),
+        ({**INK, "points": [[0.5, 1.5]]}, LECTURER_TO_RELAY),
+        ({**INK, "points": [[0.5]]}, LECTURER_TO_RELAY),
+        ({**INK, "colour": "red"}, LECTURER_TO_RELAY),
+        ({**INK, "colour": "#d81b60\n"}, LECTURER_TO_RELAY),
+        ({**INK, "colour": 7}, LECTURER_TO_RELAY),
+        ({**INK, "width": 0.5}, LECTURER_TO_RELAY),
+        ({**INK, "stroke": ""}, LECTURER_TO_RELAY),
+        ({**INK, "page": 0}, LECTURER_TO_RELAY),
+        ({"kind": "erase", "deck": "d"}, LECTURER_TO_RELAY),
         ({"kind": "entry", "seq": 1, "t_ms": 0, "entry_kind": 256, "fields": {}}, RELAY_TO_HALL),
         ({"kind": "entry", "seq": 1, "t_ms": 0, "entry_kind": 5, "fields": []}, RELAY_TO_HALL),
         ({"kind": "entry", "seq": 1, "t_ms": 0, "entry_kind": 5, "fields": {"x": "\ud800"}}, RELAY_TO_HALL),

@@ -16,11 +16,13 @@ from lecture.wire import (
     BlobFrame,
     BlobPartFrame,
     ChunkFrame,
+    EntryFrame,
     UnknownFrame,
     VoiceFrame,
     pack_blob,
     pack_blob_part,
     pack_chunk,
+    pack_entry,
     pack_voice,
     parse_frame,
 )
@@ -111,7 +113,7 @@ def test_garbage_is_a_protocol_error_or_unknown(data: bytes) -> None:
     assert outcome in {None, "frame_malformed", "version_unsupported"}
 
 
-@given(st.integers(1, 4), st.binary(max_size=200))
+@given(st.integers(1, 7), st.binary(max_size=200))
 def test_garbage_behind_a_good_beginning_is_a_protocol_error_or_a_frame(kind: int, data: bytes) -> None:
     outcome = None
     try:
@@ -121,7 +123,17 @@ def test_garbage_behind_a_good_beginning_is_a_protocol_error_or_a_frame(kind: in
     assert outcome in {None, "frame_malformed"}
 
 
+@given(st.integers(0, 255), st.integers(0, (1 << 53) - 1), st.integers(0, (1 << 53) - 1), st.binary(max_size=300))
+def test_an_event_survives_the_wire(kind: int, seq: int, t_ms: int, payload: bytes) -> None:
+    entry = Entry(kind, t_ms, payload, seq=seq)
+    frame = pack_entry(entry)
+    assert parse_frame(frame) == EntryFrame(entry)
+    assert (frame[:2], len(frame)) == (b"\x01\x07", 19 + len(payload))
+
+
 MALFORMED = {
+    "cut entry head": pack_entry(Entry(Kind.INK, 0, b""))[:-1],
+    "entry beyond all time": pack_entry(Entry(Kind.INK, 1 << 53, b"")),
     "empty": b"",
     "only a version": b"\x01",
     "cut chunk head": pack_chunk(Entry(Kind.VOICE, 0, b""))[:-1],

@@ -45,6 +45,7 @@ class Hall:
         if entry.kind is not Kind.VOICE:
             self.stage.tail.push(entry)
             self.stage.book.apply(entry)
+            self.stage.ink.apply(entry)
 
     def outbox(self, *, frames: tuple[int, ...] = (3, 4), **have: int) -> HallOutbox:
         hello = m.HallHello(m.PROTOCOL_VERSION, token="t", frames=frames, have=m.Have(**have))  # type: ignore[arg-type]

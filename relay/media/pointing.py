@@ -1,0 +1,90 @@
+"""A lecturer's pen and pointer on their way into the log: joined and thinned for thin links. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+from lecture.message_parts import MAX_INK_POINTS
+from lecture.messages import Erase, Ink, Pointer
+
+POINTER_EVERY_S = 0.1
+"""A pointer moves sixty times a second; of the places in between only the newest is kept."""
+INK_EVERY_S = 0.3
+"""A stroke's points are joined for so long: what goes around them costs a thin link more than they do."""
+
+
+class Pointing:
+    """Takes what comes and gives what is to be written, in order."""
+
+    def __init__(self) -> None:
+        self._ink: Ink | None = None
+        self._ink_at = -math.inf
+        self._pointer: Pointer | None = None
+        self._pointer_at = -math.inf
+        self._shown: Pointer | None = None
+
+    def take(self, message: Pointer | Ink | Erase, now: float) -> Iterator[Pointer | Ink | Erase]:
+        """Take a message; gives what is to be written now."""
+        match message:
+            case Pointer():
+                self._pointer = message
+                if not message.shown:
+                    yield from self._give_pointer(now)
+            case Erase():
+                yield from self._give_ink(now)
+                yield message
+            case Ink():
+                yield from self._take_ink(message, now)
+        yield from self.due(now)
+
+    def due(self, now: float) -> Iterator[Pointer | Ink | Erase]:
+        """What has waited long enough."""
+        if now >= self._ink_at + INK_EVERY_S:
+            yield from self._give_ink(now)
+        if now >= self._pointer_at + POINTER_EVERY_S:
+            yield from self._give_pointer(now)
+
+    def due_at(self) -> float:
+        """When :meth:`due` has something; infinity for never."""
+        ink = self._ink_at + INK_EVERY_S if self._ink is not None else math.inf
+        return min(ink, self._pointer_at + POINTER_EVERY_S if self._pointer is not None else math.inf)
+
+    def gone(self, now: float) -> Iterator[Pointer | Ink | Erase]:
+        """The lecturer's line is gone: what waits, and no pointer stays behind."""
+        yield from self._give_ink(now)
+        self._pointer = None
+        if self._shown is not None:
+            yield replace(self._shown, shown=False)
+            self._shown = None
+
+    def _take_ink(self, ink: Ink, now: float) -> Iterator[Ink]:
+        before = self._ink
+        if before is not None:
+            joined = (*before.points, *ink.points)
+            if len(joined) <= MAX_INK_POINTS and _same_stroke(before, ink):
+                ink = replace(ink, points=joined)
+            else:
+                yield from self._give_ink(now)
+        self._ink = ink
+        if not ink.more:
+            yield from self._give_ink(now)
+
+    def _give_ink(self, now: float) -> Iterator[Ink]:
+        ink, self._ink = self._ink, None
+        if ink is not None:
+            self._ink_at = now
+            yield ink
+
+    def _give_pointer(self, now: float) -> Iterator[Pointer]:
+        pointer, self._pointer = self._pointer, None
+        if pointer is not None:
+            self._pointer_at = now
+            self._shown = pointer if pointer.shown else None
+            yield pointer
+
+
+def _same_stroke(one: Ink, other: Ink) -> bool:
+    blank = {"points": (), "more": False}
+    return replace(one, **blank) == replace(other, **blank)  # type: ignore[arg-type]
