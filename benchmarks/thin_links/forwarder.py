@@ -6,9 +6,9 @@ The process is started in the relay's namespace; the hall's is one of its own, e
 ``nsenter --net=/proc/<pid>/ns/net``. Packets are read as the kernel sends them, given to the arithmetic of
 :mod:`tests.network.link_model` and written to the other side when their time has come; the kernel shapes nothing.
 
-Orders come as JSON lines on standard input: ``{"do": "apply"}`` makes the open link the emulated one, ``{"do":
-"begin"}`` starts what happens on it (outages and so on; with ``at``, the monotonic second of the first word);
-end of input ends the process. The log has one line for every 100 ms.
+Orders come as JSON lines on standard input: ``{"do": "apply"}`` gives the link its rate and its losses (its delay it has
+from the beginning), ``{"do": "begin"}`` starts what happens on it (outages and so on; with ``at``, the monotonic second
+of the first word); end of input ends the process. The log has one line for every 100 ms.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
-from benchmarks.thin_links.links import LINKS, OPEN, Change, Schedule
+from benchmarks.thin_links.links import LINKS, Change, Schedule
 from tests.network.link_model import LinkDirection
 
 RELAY_ADDRESS = "10.77.0.1"
@@ -163,8 +163,9 @@ class Forwarder:
     def __init__(self, link_name: str, seed: int, relay_fd: int, hall_fd: int, log: IO[str], *, short: bool) -> None:
         link = LINKS[link_name]
         self._link = link.shortened() if short else link
-        self._down = Way(relay_fd, hall_fd, LinkDirection(OPEN, f"{seed} down"))
-        self._up = Way(hall_fd, relay_fd, LinkDirection(OPEN, f"{seed} up"))
+        down, up = link.before_class()
+        self._down = Way(relay_fd, hall_fd, LinkDirection(down, f"{seed} down"))
+        self._up = Way(hall_fd, relay_fd, LinkDirection(up, f"{seed} up"))
         self._log = log
         self._udp_blocked = link.udp_blocked_from_s == 0
         self._changes: deque[Change] = deque()

@@ -117,6 +117,7 @@ def _line(link: _Watched, direction: LinkDirection, now: float) -> dict[str, obj
 async def _run(args: argparse.Namespace) -> int:
     link = LINKS[args.link].shortened() if args.short else LINKS[args.link]
     async with _Watched(seed=args.seed) as between:
+        between.down.spec, between.up.spec = link.before_class()
         between.udp_blocked = link.udp_blocked_from_s == 0
         relay = urlsplit(args.relay)
         port = await between.tcp(str(relay.hostname), int(relay.port or 80))

@@ -84,6 +84,10 @@ class Link:
     udp_blocked_from_s: float | None = None
     screen: bool = False
 
+    def before_class(self) -> tuple[LinkSpec, LinkSpec]:
+        """Down and up while a deck is fetched: no limit and no loss, but as long a way."""
+        return LinkSpec(delay_ms=self.down.delay_ms), LinkSpec(delay_ms=self.up.delay_ms)
+
     def shortened(self) -> Link:
         """The same link for a first look: one minute, or what its events need."""
         if self.name in _SHORT:
@@ -208,7 +212,7 @@ LINKS: dict[str, Link] = {
 """By name. Where no uplink is named it is as wide as the downlink; delay and loss are those of both directions."""
 
 OPEN = LinkSpec()
-"""No limit at all: for checking the benchmark itself, and for fetching a deck before class."""
+"""No limit at all: for checking the benchmark itself."""
 
 LINKS["open"] = Link(
     "open", "no limit: checks the benchmark itself", OPEN, OPEN, Bars(page_late_s=0.5, camera=True), 60
