@@ -6,7 +6,7 @@ The process is started in the relay's namespace; the hall's is one of its own, e
 ``nsenter --net=/proc/<pid>/ns/net``. Packets are read as the kernel sends them, given to the arithmetic of
 :mod:`tests.network.link_model` and written to the other side when their time has come; the kernel shapes nothing.
 
-Orders come as JSON lines on standard input: ``{"do": "apply"}`` gives the link its rate and its losses (its delay it has
+Orders come as JSON lines on standard input: ``{"do": "apply"}`` gives the link its rate and losses (its delay it has
 from the beginning), ``{"do": "begin"}`` starts what happens on it (outages and so on; with ``at``, the monotonic second
 of the first word); end of input ends the process. The log has one line for every 100 ms.
 """
