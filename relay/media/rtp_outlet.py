@@ -66,6 +66,7 @@ class RtpOutlet:
     No task and at most one timer: it is set only while something waits.
 
     :param transport_cc: the peer gives transport-wide feedback on all streams (which leave room for the number).
+    :param burst_s: of the link's time may go before its turn: a timer for each packet costs more than the packet.
     :param on_outcomes: gets what became of packets, as feedback tells it.
     :ivar open: while false nothing but live voice and :meth:`send` goes out.
     :ivar sent_bytes: on the wire, by class (index 0 is RTCP's).
@@ -77,6 +78,7 @@ class RtpOutlet:
         *,
         transport_cc: bool,
         start_kbps: float,
+        burst_s: float = 0.0,
         on_outcomes: Callable[[Sequence[Outcome], float], None] | None = None,
     ) -> None:
         self.estimator = LinkEstimator(start_kbps=start_kbps)
@@ -85,6 +87,7 @@ class RtpOutlet:
         self.open = True
         self.sent_bytes = [0] * (len(Class) + 1)
         self._peer = peer
+        self._burst_s = burst_s
         self._on_outcomes = on_outcomes
         self._lanes: list[tuple[Class, Lane]] = []
         self._loop = asyncio.get_running_loop()
@@ -132,7 +135,7 @@ class RtpOutlet:
 
     def room(self, class_: Class, now: float) -> bool:
         """Whether a packet of this class could go at once (for who has no lane)."""
-        return self.pacer.ready_at(class_, now) <= now
+        return self.pacer.ready_at(class_, now) <= now + self._burst_s
 
     def feedback(self, packets: Sequence[RtcpPacket], now: float) -> bool:
         """Digest transport-wide feedback; returns whether it told of an arrival."""
@@ -179,7 +182,7 @@ class RtpOutlet:
                 if class_ in PROBING and self._probe(now):
                     size = self._packet_bytes(now)
                 ready_at = self.pacer.ready_at(pace, now)
-                if ready_at > now:
+                if ready_at > now + self._burst_s:
                     return ready_at
                 item = lane.next(class_, size, now)
                 if item is None:

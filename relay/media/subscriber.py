@@ -27,6 +27,8 @@ PLAYER_START_KBPS = 800.0
 """People at a standard player expect a picture at once; most of them sit behind no thin link."""
 START_VOICE = 3.0
 """Until something is known the voice takes no more than this share of what the link is taken to carry."""
+BURST_S = 0.04
+"""Where pages do not share the way, so much of the camera may go at once."""
 FORGET_EVERY_S = 5.0
 
 
@@ -60,6 +62,7 @@ class Subscriber:
             transport_cc=transport_cc,
             # By reports alone nothing is learnt of what a link carries beyond what is sent: begin high, come down.
             start_kbps=start_kbps if transport_cc else PLAYER_START_KBPS,
+            burst_s=0.0 if data else BURST_S,
             on_outcomes=self._outcomes,
         )
         self.voice = (
