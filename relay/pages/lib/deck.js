@@ -2,6 +2,7 @@
  * The lecture's decks, pages and page turns as the log's entries tell them.
  */
 
+import { InkModel } from "./ink.js";
 import { EntryKind } from "./protocol.js";
 
 /**
@@ -22,13 +23,17 @@ export class LectureModel {
     this.turns = [];
     /** @type {{t_ms: number, hall: string, text: string}[]} */
     this.questions = [];
+    /** What is drawn and pointed at. Its entries come in any order. */
+    this.ink = new InkModel();
   }
 
   /**
    * @param {EntryMessage} message an `entry` message
    * @returns {boolean} whether it was new
    */
-  apply({ seq, t_ms, entry_kind, fields }) {
+  apply(message) {
+    const { seq, t_ms, entry_kind, fields } = message;
+    if (entry_kind === EntryKind.INK || entry_kind === EntryKind.POINTER) return this.ink.take(message);
     if (seq <= this.last_seq) return false;
     this.last_seq = seq;
     switch (entry_kind) {

@@ -5,6 +5,8 @@
 const FRAME_VERSION = 1;
 const BLOB_FRAME = 2;
 const BLOB_HEADER_BYTES = 43;
+const ENTRY_FRAME = 7;
+const ENTRY_HEADER_BYTES = 19;
 const MEDIA_TYPES = ["", "image/avif", "image/png", "image/webp", "image/jpeg"];
 
 /** A blob that says it is larger is not taken: no page of a lecture is. */
@@ -28,6 +30,23 @@ export function parseBlobFrame(data) {
   const payload = new Uint8Array(data, BLOB_HEADER_BYTES);
   if (!mediaType || total > MAX_BLOB_BYTES || offset + payload.length > total) return null;
   return { digest: hex(new Uint8Array(data, 2, 32)), mediaType, offset, total, payload };
+}
+
+/**
+ * @param {ArrayBuffer} data one binary message
+ * @returns {import("./deck.js").EntryMessage | null} the entry in it; null for other kinds and malformed frames
+ */
+export function parseEntryFrame(data) {
+  const view = new DataView(data);
+  if (data.byteLength < ENTRY_HEADER_BYTES) return null;
+  if (view.getUint8(0) !== FRAME_VERSION || view.getUint8(1) !== ENTRY_FRAME) return null;
+  const [seq, t_ms] = [Number(view.getBigUint64(3)), Number(view.getBigUint64(11))];
+  try {
+    const fields = JSON.parse(new TextDecoder().decode(new Uint8Array(data, ENTRY_HEADER_BYTES)));
+    return fields && typeof fields === "object" ? { seq, t_ms, entry_kind: view.getUint8(2), fields } : null;
+  } catch {
+    return null;
+  }
 }
 
 /** @param {Uint8Array} bytes */

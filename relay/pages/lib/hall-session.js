@@ -2,10 +2,12 @@
  * A hall in the browser: the hall socket, pages, clock, reports. Voice and camera: hall-media.js.
  */
 
-import { BlobStore, parseBlobFrame } from "./frames.js";
+import { BlobStore, parseBlobFrame, parseEntryFrame } from "./frames.js";
 import { PROTOCOL_VERSION, RequestError, parseErrorBody } from "./protocol.js";
 import { LectureSession } from "./session.js";
 
+/** Kind of binary frame that we take beside pages: ink that has no haste. */
+const ENTRY_FRAME = 7;
 const ACK_FROM_BYTES = 1024;
 const ACK_APART_MS = 200;
 const ACK_EVERY_BYTES = 4096;
@@ -62,7 +64,8 @@ export class HallSession extends LectureSession {
         client: { name: "hall page", version },
         voice: ["opus"],
         camera: true,
-        have: { after_seq: this.model.last_seq, blobs: this.blobs.have() },
+        frames: [ENTRY_FRAME],
+        have: { after_seq: this.model.last_seq, blobs: this.blobs.have(), ink: this.model.ink.spans() },
       }),
       silence_ms: () => (this.lecture.state === "live" ? SILENCE_ALLOWED_MS : Infinity),
       onChange,
@@ -127,6 +130,8 @@ export class HallSession extends LectureSession {
     else this._ackTimer ??= setTimeout(() => this._ack(), ACK_EVERY_MS);
     const frame = parseBlobFrame(data);
     if (frame && this.blobs.add(frame)) this._onChange("page");
+    const entry = frame ? null : parseEntryFrame(data);
+    if (entry && this.model.apply(entry)) this._onChange("page");
   }
 
   _ack() {

@@ -2,7 +2,7 @@
  * The lecturer's socket: page turns, halls, the deck's progress, the end of the lecture.
  */
 
-import { PROTOCOL_VERSION } from "./protocol.js";
+import { EntryKind, PROTOCOL_VERSION } from "./protocol.js";
 import { LectureSession } from "./session.js";
 
 const PING_EVERY_MS = 5000;
@@ -11,7 +11,7 @@ const SILENCE_ALLOWED_MS = 16_000;
 /**
  * @typedef {import("./socket.js").SocketState} SocketState
  * @typedef {import("./socket.js").CloseReason} CloseReason
- * @typedef {"socket" | "lecture" | "pages" | "shown" | "halls" | "progress" | "question" | "error"} Change
+ * @typedef {"socket" | "lecture" | "pages" | "shown" | "halls" | "progress" | "question" | "ink" | "error"} Change
  * @typedef {{name: string, connected: boolean, behind_ms: number, page: number, heads: number, rung: string,
  *   fraction_lost: number, rtt_ms: number, received_kbps: number}} HallStatus
  */
@@ -66,6 +66,14 @@ export class LecturerSession extends LectureSession {
     this._onChange("shown");
   }
 
+  /**
+   * @param {"ink" | "erase" | "pointer"} kind
+   * @param {Record<string, any>} fields
+   */
+  send(kind, fields) {
+    return this._socket.send(kind, fields);
+  }
+
   /** @returns {boolean} whether the relay could be told */
   end() {
     return this._socket.send("end");
@@ -112,6 +120,10 @@ export class LecturerSession extends LectureSession {
     const turns = this.model.turns.length;
     const questions = this.model.questions.length;
     if (!this.model.apply(message)) return;
+    if (message.entry_kind === EntryKind.INK || message.entry_kind === EntryKind.POINTER) {
+      this._onChange("ink");
+      return;
+    }
     if (this.model.questions.length > questions) this._onChange("question");
     if (this.model.turns.length > turns && !this._unsent) {
       const turn = this.model.lastTurn();

@@ -13,6 +13,7 @@ export const EntryKind = Object.freeze({
   PAGE: 4,
   TURN: 5,
   POINTER: 6,
+  INK: 7,
   QUESTION: 8,
   MARK: 9,
   STATE: 10,

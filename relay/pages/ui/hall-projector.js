@@ -7,6 +7,7 @@ import { HallSession } from "../lib/hall-session.js";
 import { CLIENT_VERSION } from "../lib/protocol.js";
 import { element, make, say } from "./dom.js";
 import { Controls, heads } from "./hall-controls.js";
+import { InkCanvas } from "./ink-canvas.js";
 import { PageScreen } from "./page-screen.js";
 import { clockTime, errorText, languageName, number, text } from "./texts.js";
 
@@ -28,6 +29,9 @@ export class Projector {
     this._hall = hall;
     this._onRefused = onRefused;
     this._screen = new PageScreen();
+    this._ink = new InkCanvas();
+    /** What of it was drawn last. */
+    this._drawn = "";
     this._session = new HallSession({
       base: location.href,
       invitation,
@@ -149,12 +153,24 @@ export class Projector {
     if (turn && this._screen.turn(turn)) this._pagesTurned += 1;
     if (turn && tier && blob) {
       const page = model.decks.get(turn.deck)?.pages.get(turn.page);
-      this._screen.show(tier.digest, blob, page?.title || text("page_number", { page: number(turn.page) }));
+      this._screen.show(tier.digest, blob, page?.title || text("page_number", { page: number(turn.page) }), turn);
       this._pagesShown.add(`${turn.deck}/${turn.page}`);
     }
+    this._drawInk(this._playing ? clock.position(now_ms) : Infinity);
     this._drawWaiting(turn !== null && !tier);
     const showCamera = this._camera.videoWidth > 0 && this._controls.cameraShown && this._session.publisher === "live";
     if (this._camera.hidden === showCamera) this._camera.hidden = !showCamera;
+  }
+
+  /** @param {number} t_ms lecture time that is heard */
+  _drawInk(t_ms) {
+    const { seen } = this._screen;
+    if (!seen) return;
+    const drawing = this._session.model.ink.at(t_ms, seen.deck, seen.page);
+    const drawn = JSON.stringify([seen.deck, seen.page, drawing]);
+    if (drawn === this._drawn) return;
+    this._drawn = drawn;
+    this._ink.show(drawing);
   }
 
   /** @param {boolean} coming whether a page is on its way */

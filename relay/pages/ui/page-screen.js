@@ -10,6 +10,8 @@ export class PageScreen {
     this._digest = "";
     this._turn = "";
     this.showing = false;
+    /** @type {{deck: string, page: number} | null} the page that is seen */
+    this.seen = null;
   }
 
   /**
@@ -27,8 +29,9 @@ export class PageScreen {
    * @param {string} digest
    * @param {{mediaType: string, data: Uint8Array<ArrayBuffer>}} blob
    * @param {string} title
+   * @param {{deck: string, page: number}} page
    */
-  show(digest, blob, title) {
+  show(digest, blob, title, page) {
     if (digest === this._digest) return;
     this._digest = digest;
     const url = URL.createObjectURL(new Blob([blob.data], { type: blob.mediaType }));
@@ -36,7 +39,7 @@ export class PageScreen {
     next.src = url;
     // Decoded before it replaces the former page: no flash of black between the two.
     next.decode().then(
-      () => this._put(digest, url, title),
+      () => this._put(digest, url, title, page),
       () => URL.revokeObjectURL(url),
     );
   }
@@ -45,8 +48,9 @@ export class PageScreen {
    * @param {string} digest
    * @param {string} url
    * @param {string} title
+   * @param {{deck: string, page: number}} page
    */
-  _put(digest, url, title) {
+  _put(digest, url, title, page) {
     if (digest !== this._digest) {
       URL.revokeObjectURL(url);
       return;
@@ -57,6 +61,7 @@ export class PageScreen {
     this._image.dataset.digest = digest;
     this._image.hidden = false;
     this.showing = true;
+    this.seen = page;
     if (former.startsWith("blob:")) URL.revokeObjectURL(former);
     say(element("page-announcement"), title);
   }

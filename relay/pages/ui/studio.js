@@ -6,6 +6,7 @@ import { LecturerSession } from "../lib/lecturer-session.js";
 import { CLIENT_VERSION } from "../lib/protocol.js";
 import { element, say } from "./dom.js";
 import { Pages } from "./studio-pages.js";
+import { Pen } from "./studio-pen.js";
 import { Deck, Halls, LectureEnd } from "./studio-side.js";
 import { Source } from "./studio-source.js";
 import { clockTime, errorText, keep, read, startTexts, text } from "./texts.js";
@@ -46,6 +47,7 @@ class Studio {
       onChange: () => this._watchPublisher(),
     });
     this._pages = new Pages({ session: this.session, lecture, token, turns: lecturer });
+    this._pen = new Pen({ session: this.session, pages: this._pages, draws: lecturer });
     this._halls = new Halls(this.session);
     this._deck = new Deck({ session: this.session, lecture, token });
     this._end = new LectureEnd({ session: this.session, onEnd: () => void this._source.finish() });
@@ -71,6 +73,7 @@ class Studio {
     this._drawBar();
     this._source.draw();
     this._pages.draw();
+    this._pen.draw();
     this._halls.draw();
     this._deck.draw();
     this._end.draw();
@@ -105,6 +108,10 @@ class Studio {
       case "shown":
         this._pages.draw();
         this._pages.showFirst();
+        this._pen.draw();
+        break;
+      case "ink":
+        this._pen.draw();
         break;
       case "halls":
       case "question":
