@@ -15,11 +15,12 @@ from classroom_client.copy import HallCopy
 from classroom_client.reception import Reception
 from classroom_client.settings import HallSettings
 from classroom_client.timeline import What
-from lecture.entries import EncodedFrame, Kind
+from lecture.entries import EncodedFrame, Entry, Kind, pack_event
+from lecture.ink import write_ink, write_pointer
 from lecture.log import Span
-from lecture.messages import Clock, Ended, EntryMessage, Filled, HallWelcome, LectureSummary, State, Want
+from lecture.messages import Clock, Ended, EntryMessage, Filled, HallWelcome, Ink, LectureSummary, Pointer, State, Want
 from lecture.tracks import Track
-from lecture.wire import BlobPartFrame, VoiceFrame
+from lecture.wire import BlobPartFrame, EntryFrame, VoiceFrame
 
 FRAME_MS = 60
 PACK_MS = 240
@@ -230,3 +231,24 @@ def test_hello_wants_the_voice_from_where_the_hall_stopped(tmp_path: Path) -> No
     assert hall.have(40.0).language == "en"
     assert hall.have(40.0 + 3600).voice_end_ms is None, "too long ago to be caught up with"
     hall.copy.close(finished=False)
+
+
+def test_a_hall_that_starts_anew_still_has_its_ink_and_says_so(tmp_path: Path) -> None:
+    """Ink comes in any order and in frames: it never hides that events before it are missing."""
+    first = reception(tmp_path)
+    first.entry(EntryMessage(7, 10, Kind.TURN, {"deck": "d", "page": 1}))
+    for number, seq in ((1, 5), (4, 90), (2, 30)):
+        kind, fields = write_ink(number, Ink("d", 1, f"s{number}", ((0.1, 0.1),)))
+        first.entry_frame(EntryFrame(Entry(kind, number, pack_event(fields), seq=seq)))
+    first.entry_frame(EntryFrame(Entry(Kind.INK, 0, b"[]", seq=91)))
+    kind, fields = write_pointer(Pointer("d", 1, 0.5, 0.5))
+    first.entry(EntryMessage(95, 20, kind, fields))
+    drawing = first.ink.at(100, "d", 1)
+    assert len(drawing.strokes) == 3
+    assert drawing.pointer == (0.5, 0.5)
+    first.copy.close(finished=False)
+    again = reception(tmp_path)
+    have = again.have(0.0)
+    assert (have.after_seq, have.ink) == (7, ((1, 2), (4, 4)))
+    assert again.ink.at(100, "d", 1) == drawing
+    again.copy.close(finished=False)

@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from classroom_client.camera_queue import CameraQueue
+from classroom_client.ink import Drawing, Stroke
 from classroom_client.texts import Texts, languages
 from classroom_client.view import Link, Sound, View
+from classroom_client.window.drawing import paint_drawing
 from classroom_client.window.fonts import Fonts
 from classroom_client.window.layout import Box, Layout, fit
 from classroom_client.window.link_history import EVERY_S, KEPT_SAMPLES, LinkHistory, LinkSample
@@ -258,3 +260,20 @@ def test_an_old_face_goes_and_does_not_come_back() -> None:
     assert freshness.look(first, 5.0) is first
     assert [freshness.look(first, now) for now in (5.1, 6.0, 60.0)] == [None, None, None]
     assert freshness.look(second, 61.0) is second
+
+
+@given(st.integers(300, 1200), st.integers(200, 900), st.floats(0.05, 0.95), st.floats(0.05, 0.95))
+def test_ink_and_pointer_lie_at_their_place_of_the_page_and_never_beside_it(
+    wide: int, high: int, x: float, y: float
+) -> None:
+    surface = pygame.Surface((wide, high))
+    box = Layout(wide, high).page(160, 90)
+    stroke = Stroke("#00ff00", 0.02, ((x, y), (0.0, y), (x, y)))
+    paint_drawing(surface, box, Drawing((stroke,)))
+    place = round(box.x + x * box.width), round(box.y + y * box.height)
+    assert surface.get_at(place)[:3] == (0, 255, 0)
+    paint_drawing(surface, box, Drawing((stroke,), (x, y)))
+    assert surface.get_at(place)[:3] == (255, 40, 40)
+    pixels = pygame.surfarray.array3d(surface).any(axis=2)
+    pixels[box.x : box.x + box.width, box.y : box.y + box.height] = False
+    assert not pixels.any()
