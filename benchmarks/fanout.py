@@ -41,10 +41,10 @@ JOIN_TIMEOUT_S = 180.0
 TOP_ENTRIES = 14
 READING = (
     "**Reading it.** A hall of ours gets four or five packets a second; it answers with four feedbacks a second and a",
-    "report every two. What counts is halls per core. A player with the camera gets several times the packets, and what",
-    "one packet costs begins to count. Both fall as the relay has more to do: a packet that goes out alone, after",
-    "milliseconds of idling, finds cold caches (on two shared cores of an EPYC `sendto` alone took 10 µs so, and 3.4 µs",
-    "in a tight loop).",
+    "report every two. What counts is halls per core. A player with the camera gets several times the packets, and",
+    "what one packet costs begins to count. Both fall as the relay has more to do: a packet that goes out alone, after",
+    "milliseconds of idling, finds cold caches (on two shared cores of an EPYC `sendto` alone took 10 µs so, and",
+    "3.4 µs in a tight loop).",
 )
 SENDING = ("VoiceSender._send", "CameraSender.pump", "RtpOutlet.send")
 """What sends a packet, from its payload to the socket."""
