@@ -48,7 +48,7 @@ def encode(image: Image.Image, tier: int) -> bytes:
 
 
 def render(page: Any, tier: int) -> Image.Image:
-    """A pypdfium2 page as an RGB image that fits the tier's box.
+    """A pypdfium2 page as an RGB image that fits the tier's box (tier 1 with small letters: up to half as much again).
 
     :raises ValueError: the page has no size.
     """
@@ -57,13 +57,18 @@ def render(page: Any, tier: int) -> Image.Image:
         raise ValueError("page without a size")
     box_width, box_height = TIER_SIZE[tier]
     scale = min(box_width / width_pt, box_height / height_pt)
-    if tier == 1:
-        larger = enlarged(_small_letters_pt(page) * scale)
-        scale *= larger
-        box_width, box_height = round(box_width * larger), round(box_height * larger)
+    image = _drawn(page, scale, TIER_SIZE[tier])
+    # Only once it has been drawn: a page that takes for ever to draw takes as long and more memory to read.
+    larger = enlarged(_small_letters_pt(page) * scale) if tier == 1 else 1.0
+    if larger > 1.0:
+        image = _drawn(page, scale * larger, (round(box_width * larger), round(box_height * larger)))
+    return image
+
+
+def _drawn(page: Any, scale: float, box: tuple[int, int]) -> Image.Image:
     image: Image.Image = page.render(scale=scale, may_draw_forms=False).to_pil()
     # pdfium rounds up, by one pixel at most.
-    return image.convert("RGB").crop((0, 0, min(image.width, box_width), min(image.height, box_height)))
+    return image.convert("RGB").crop((0, 0, min(image.width, box[0]), min(image.height, box[1])))
 
 
 def enlarged(letters_px: float) -> float:
