@@ -115,7 +115,9 @@ async def test_each_page_once_per_tier_legible_ones_first(tmp_path: Path) -> Non
 
 async def test_page_that_renders_for_ever_becomes_a_placeholder_and_the_deck_goes_on(tmp_path: Path) -> None:
     pages = [words("One"), "/X107 Do", words("Three")]
-    info, taken = await render(tmp_path, pdf(pages, objects=endless_forms()), DeckLimits(page_timeout_s=2.5))
+    # It takes memory as it takes time: here the time is to run out first.
+    limits = DeckLimits(page_timeout_s=2.5, memory_bytes=8 << 30)
+    info, taken = await render(tmp_path, pdf(pages, objects=endless_forms()), limits)
     assert info.failed_pages == (2,)
     assert taken.order == [(1, 1), (1, 2), (1, 3), (2, 1), (2, 3)]
     assert [page.error_id for page in taken.pages] == ["", "deck_render_timeout", "", "", ""]
