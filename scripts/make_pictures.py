@@ -33,7 +33,7 @@ SCREEN = "1366x768"
 LECTURE_S = 50
 THIN_LECTURE_S = 130
 OUTAGE_AT_S, OUTAGE_S = 60, 25
-COLOURS = 192
+COLOURS = 256
 OTHER_HALLS = {
     "Jeju": LinkSpec(rate_kbps=300, delay_ms=300, loss=Loss.random(0.02)),
     "Ulaanbaatar": LinkSpec(rate_kbps=48, delay_ms=400, loss=Loss.bursts(0.1, 4)),
