@@ -29,8 +29,8 @@ run:  ## start a relay, stream a lecture to it, join a hall; own files: SLIDES=d
 test:  ## run every test (unit, network, real browser)
 	@scripts/setup.sh dev
 ifeq ($(ARGS),)
-	$(PY) -m pytest -n 2 --dist loadfile -m "not realtime"
-	$(PY) -m pytest -n 2 --dist loadgroup -m realtime
+	$(PY) -m pytest -n 3 --dist loadfile -m "not realtime"
+	$(PY) -m pytest -n 3 --dist loadgroup -m realtime
 else
 	$(PY) -m pytest $(ARGS)
 endif

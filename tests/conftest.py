@@ -29,5 +29,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "interop" in item.path.parts:
             item.add_marker(pytest.mark.realtime)
         if item.get_closest_marker("realtime"):
-            group = "browser" if "interop" in item.path.parts else "parts"
+            group = "browser" if "interop" in item.path.parts else item.path.stem
             item.add_marker(pytest.mark.xdist_group(group))
