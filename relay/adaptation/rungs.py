@@ -28,6 +28,9 @@ KEPT_FOR_PAGE = 1.06
 """The bound while a page waits."""
 PROVEN_S = 6.0
 TEXT_PROVEN_S = 10.0
+TEXT_AFTER_S = 4.0
+"""The live voice goes only after the budget has been too low for it so long: a burst of losses, or a page of feedback
+that was lost, is over sooner, and to come back takes :data:`TEXT_PROVEN_S`."""
 CAMERA_PROVEN_S = 6.0
 CAMERA_PAUSED_S = 2.0
 """A camera that gave way to a page returns this long after it: it was no mistake to have it."""
@@ -95,6 +98,7 @@ class RungChooser:
         self._voice_kbps = max(kbps for kbps in VOICE_RUNGS_KBPS if kbps <= max(start_kbps, VOICE_RUNGS_KBPS[0]))
         self._camera_kbps = 0
         self._more_voice = _Proof()
+        self._no_voice = _Proof()
         self._more_camera = _Proof()
         self._no_page = _Proof()
 
@@ -122,8 +126,11 @@ class RungChooser:
         kept_to, _ = ROOM.get(self._voice_kbps, (0.0, 0.0))
         if page_waiting:
             kept_to = min(kept_to, KEPT_FOR_PAGE)
-        if budget_kbps < kept_to * self.voice_cost_kbps(self._voice_kbps, loss):
-            self._voice_kbps = min(self._voice_kbps, self._fitting(budget_kbps, loss, up=False))
+        lower = min(self._voice_kbps, self._fitting(budget_kbps, loss, up=False))
+        too_little = budget_kbps < kept_to * self.voice_cost_kbps(self._voice_kbps, loss)
+        for_long = self._no_voice.holds(too_little and lower == 0, TEXT_AFTER_S, now)
+        if too_little:
+            self._voice_kbps = lower if for_long else max(lower, min(self._voice_kbps, VOICE_RUNGS_KBPS[0]))
         higher = self._fitting(budget_kbps, loss, up=True)
         proof_s = max(PROVEN_S if self._voice_kbps else TEXT_PROVEN_S, 2 * rtt_s)
         may_rise = not page_waiting or self._voice_kbps == 0  # in the text rung missed voice waits all the time

@@ -88,6 +88,17 @@ def test_the_text_rung_is_left_when_the_voice_fits_though_missed_voice_waits() -
     assert choices[-1].voice_kbps == 8
 
 
+def test_a_dip_of_the_budget_does_not_end_the_live_voice() -> None:
+    chooser = RungChooser(camera=False)
+    assert settle(chooser, 57.0)[-1].voice_kbps == 12
+    dip = [chooser.choose(9.0, 0.05, 0.6, 40.0 + i / 4, page_waiting=True) for i in range(15)]
+    assert {choice.voice_kbps for choice in dip} == {8}
+    assert chooser.choose(40.0, 0.05, 0.6, 43.75, page_waiting=True).voice_kbps == 8
+    lasting = [chooser.choose(9.0, 0.05, 0.6, 44.0 + i / 4, page_waiting=True) for i in range(18)]
+    assert not lasting[14].text
+    assert lasting[-1].text
+
+
 def test_a_standard_player_always_has_a_voice() -> None:
     assert settle(RungChooser(camera=False, packs=False), 6.0)[-1] == Choice(8)
 
