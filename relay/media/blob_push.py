@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from itertools import pairwise
 
 from lecture.decks import PageImage
 from lecture.log import Blob
@@ -13,6 +14,9 @@ from relay.media.deck_book import DeckBook
 
 COMPLETE_BYTES = 6
 """How much of each digest ``have.complete`` says."""
+SOON_MS = 8_000
+"""Pages whose turn a hall is going to hear within this time go before the voice that it missed in an outage; later
+ones go after it: measured, three of them at once silenced a hall for five seconds."""
 WORTH_SHARPENING_MS = 5_000
 """A page that a hall behind the lecture is going to show for a shorter time gets its sharp image last."""
 
@@ -20,8 +24,8 @@ WORTH_SHARPENING_MS = 5_000
 class BlobPush:
     """One hall's pages: what it lacks, most urgent first, piece by piece; a page turn takes effect at the next piece.
 
-    Most urgent are the page that the hall shows now and those already turned to that it is yet to show: one for the
-    playout delay, many after an outage, in the order in which their voice is going to be heard.
+    Most urgent are the page that the hall shows now and what it is going to show in a moment (for the playout delay);
+    then, for a hall behind after an outage, the pages already turned to that it is yet to show, in their order.
 
     :param have: what the hall holds already.
     :param parts: whether the hall takes pieces with a small header.
@@ -99,25 +103,27 @@ class BlobPush:
             return
         self._version, self._at = self._book.version, 0
         order = self._book.order()
-        urgent = self._urgent_images(order)
+        urgent, due = self._due_images(order)
         self._urgent = frozenset(image.digest for image in urgent)
-        self._order = urgent + [image for image in order if image.digest not in self._urgent]
+        first = dict.fromkeys([*urgent, *due])
+        self._order = [*first, *(image for image in order if image not in first)]
 
-    def _urgent_images(self, order: list[PageImage]) -> list[PageImage]:
-        due = [] if self._heard_ms is None else self._book.due(self._heard_ms)
-        if len(due) < 2 or self._heard_ms is None:
-            return [image for image in order if (image.deck, image.page) == (self._book.deck, self._book.page)]
+    def _due_images(self, order: list[PageImage]) -> tuple[list[PageImage], list[PageImage]]:
+        """What the hall shows now or in a moment, and what it is to show after that of the pages turned to."""
+        heard_ms = self._heard_ms
+        due = [] if heard_ms is None else self._book.due(heard_ms)
+        if len(due) < 2 or heard_ms is None:
+            return [image for image in order if (image.deck, image.page) == (self._book.deck, self._book.page)], []
         images = {(image.deck, image.page, image.tier): image for image in order}
         ends_ms = [t_ms for t_ms, _, _ in due[1:]]
-        from_ms = [self._heard_ms, *ends_ms]
-        sharp = [
-            (deck, page)
-            for (_, deck, page), since_ms, until_ms in zip(due, from_ms, ends_ms, strict=False)
-            if until_ms - since_ms >= WORTH_SHARPENING_MS
-        ]
-        newest = due[-1][1:]
-        wanted = [(deck, page, 1) for _, deck, page in due] + [(deck, page, 2) for deck, page in (*sharp, newest)]
-        return [images[key] for key in dict.fromkeys(wanted) if key in images]
+        worth = [until - since >= WORTH_SHARPENING_MS for since, until in pairwise([heard_ms, *ends_ms])] + [True]
+        urgent: list[tuple[str, int, int]] = []
+        later: list[tuple[str, int, int]] = []
+        for tier in (1, 2):
+            for (t_ms, deck, page), sharp in zip(due, worth, strict=True):
+                if tier == 1 or sharp:
+                    (urgent if t_ms <= heard_ms + SOON_MS else later).append((deck, page, tier))
+        return [images[key] for key in urgent if key in images], [images[key] for key in later if key in images]
 
     def _is_wanted(self, image: PageImage) -> bool:
         if self._sent.get(image.digest, 0) >= image.size_bytes or image.digest[: 2 * COMPLETE_BYTES] in self._complete:
