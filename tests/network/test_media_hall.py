@@ -208,6 +208,7 @@ async def test_a_hall_that_falls_silent_is_dropped(tmp_path: Path) -> None:
     hall = ScreenlessHall()
     async with open_lecture(tmp_path, settings=replace(FAST, hall_silence_s=0.3)) as lecture, hall.joined(lecture):
         await until(lambda: hall.channel.close_code is not None, "dropped")
+        await until(lambda: bool(hall.of(m.ErrorMessage)), "the reason is read")
         assert hall.of(m.ErrorMessage)[-1].id == "silent"
 
 
