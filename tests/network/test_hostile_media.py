@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.network.media_kit import LOOPBACK, ScreenlessHall, VoicePublisher, open_lecture, until
+from tests.network.media_kit import LOOPBACK, VoicePublisher, open_lecture, until
+from tests.network.screenless_hall import ScreenlessHall
 from transport.peer import Peer
 from transport.sdp import NegotiatedMedia, make_offer, parse_answer, publisher_media
 

@@ -11,7 +11,8 @@ from lecture.entries import Flag, unpack_frames
 from lecture.file import LectureFile
 from lecture.log import Span
 from tests.network.media_camera_kit import CameraPublisher, Viewer
-from tests.network.media_kit import LOOPBACK, ScreenlessHall, open_lecture, until
+from tests.network.media_kit import LOOPBACK, open_lecture, until
+from tests.network.screenless_hall import ScreenlessHall
 from transport.opus import Decoder
 from transport.peer import Peer
 from transport.rtp import parse

@@ -16,7 +16,8 @@ from lecture.log import Blob
 from relay.media.live import LiveLecture
 from tests.network.link import LinkSpec, LossyLink
 from tests.network.link_model import Loss
-from tests.network.media_kit import LOOPBACK, ScreenlessHall, VoicePublisher, open_lecture, until
+from tests.network.media_kit import LOOPBACK, VoicePublisher, open_lecture, until
+from tests.network.screenless_hall import ScreenlessHall
 
 pytestmark = pytest.mark.realtime
 

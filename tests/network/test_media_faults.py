@@ -19,7 +19,8 @@ from lecture.file import LectureFile
 from lecture.log import Span
 from relay.media.directory import LectureDirectory
 from tests.network.link import LinkSpec, Loss, LossyLink
-from tests.network.media_kit import FAST, LOOPBACK, ScreenlessHall, VoicePublisher, open_lecture, until
+from tests.network.media_kit import FAST, LOOPBACK, VoicePublisher, open_lecture, until
+from tests.network.screenless_hall import ScreenlessHall
 
 RELAY = """
 import asyncio, sys

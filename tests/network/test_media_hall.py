@@ -24,11 +24,11 @@ from tests.network.media_kit import (
     LOOPBACK,
     LecturerClient,
     MemoryChannel,
-    ScreenlessHall,
     VoicePublisher,
     open_lecture,
     until,
 )
+from tests.network.screenless_hall import ScreenlessHall
 
 
 def deck_pdf(path: Path, pages: int) -> Path:

@@ -17,16 +17,8 @@ from lecture.file import LectureFile
 from lecture.log import Span
 from relay.media.directory import LectureDirectory
 from relay.media.live import Role
-from tests.network.media_kit import (
-    FAST,
-    INFO,
-    LOOPBACK,
-    LecturerClient,
-    ScreenlessHall,
-    VoicePublisher,
-    open_lecture,
-    until,
-)
+from tests.network.media_kit import FAST, INFO, LOOPBACK, LecturerClient, VoicePublisher, open_lecture, until
+from tests.network.screenless_hall import ScreenlessHall
 from transport.opus import Decoder
 from transport.peer import Peer
 from transport.sdp import make_offer, publisher_media
