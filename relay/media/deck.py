@@ -289,7 +289,7 @@ class _Rendering:
         )
 
     async def _ask(self, line: bytes, extra_s: float = 0.0) -> tuple[Facts, bytes]:
-        """Write a job and read the one frame that answers it.
+        """Write a job (nothing: the worker speaks first) and read the one frame that answers it.
 
         :raises _WorkerLost: no sound answer in time; the worker is gone.
         """
@@ -299,8 +299,9 @@ class _Rendering:
         page_deadline = asyncio.timeout(self._limits.page_timeout_s + extra_s)
         try:
             async with page_deadline:
-                process.stdin.write(line)
-                await process.stdin.drain()
+                if line:  # a worker that has said why it cannot open the deck may be gone: read it, write nothing
+                    process.stdin.write(line)
+                    await process.stdin.drain()
                 facts_bytes, image_bytes = HEADER.unpack(await process.stdout.readexactly(HEADER.size))
                 if facts_bytes > MAX_FACTS_BYTES or image_bytes > MAX_IMAGE_BYTES:
                     raise ValueError("frame too large")

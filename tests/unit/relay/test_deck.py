@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from relay.media import deck
 from relay.media.deck import DeckError, DeckInfo, DeckLimits, RenderedPage, render_deck
 
 LIMITS = DeckLimits(page_timeout_s=20)
@@ -238,3 +239,21 @@ async def test_rendering_given_up_at_any_moment_leaves_no_child(tmp_path: Path, 
 def children() -> set[str]:
     """Process ids of this process's children."""
     return {pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+
+
+async def test_the_reason_is_read_from_a_worker_that_is_already_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spawn = deck._Rendering._spawn
+
+    async def spawn_and_wait(rendering: deck._Rendering, limits: dict[str, int]) -> asyncio.subprocess.Process:
+        process = await spawn(rendering, limits)
+        await process.wait()
+        return process
+
+    monkeypatch.setattr(deck._Rendering, "_spawn", spawn_and_wait)
+    path = tmp_path / "broken.pdf"
+    path.write_bytes(b"%PDF-1.7\n" + b"broken " * 1000)
+    with pytest.raises(DeckError, match="not a PDF") as refused:
+        await render_deck(path, limits=LIMITS, on_page=lambda page: None)
+    assert refused.value.error_id == "deck_not_pdf"
