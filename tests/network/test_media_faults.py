@@ -41,7 +41,9 @@ async def test_a_lossy_uplink_loses_no_word(tmp_path: Path) -> None:
     lossy = LinkSpec(delay_ms=40, loss=Loss.bursts(0.10, 3))
     async with LossyLink(seed=5, down=lossy, up=lossy) as link, open_lecture(tmp_path) as lecture:
         async with VoicePublisher.publishing(lecture, network=link.near(LOOPBACK)):
-            await until(lambda: lecture.now_ms() > 5000, "five seconds")
+            await until(
+                lambda: lecture.snapshot()["voices"].get("en", {}).get("recorded_end_ms", 0) > 5000, "five seconds"
+            )
         source = next(track for track in lecture.log.tracks() if track.rung == "source" and track.language == "en")
         entries = lecture.log.read_span(source.track_id, Span(0, 1 << 30))
         frames = sum(1 for entry in entries for _ in unpack_frames(entry))
