@@ -37,6 +37,26 @@ ARGUMENTS = (
 NETWORK_COMPLAINTS = ("Failed to load resource", "WebSocket connection", "net::ERR")
 """How Chromium's console says that a request was refused or a line lost: no faults of the page."""
 
+PLAYER_OFFER = """async () => {
+  const peer = new RTCPeerConnection();
+  peer.addTransceiver('audio', {direction: 'recvonly'});
+  peer.addTransceiver('video', {direction: 'recvonly'});
+  const player = document.body.appendChild(document.createElement('video'));
+  player.muted = true;
+  player.srcObject = new MediaStream();
+  peer.ontrack = ({track}) => player.srcObject.addTrack(track);
+  window.player = player;
+  await peer.setLocalDescription();
+  return peer.localDescription.sdp;
+}"""
+"""Script of a plain receive-only peer that plays what comes; gives its offer."""
+
+PLAYER_ANSWER = """async (sdp) => {
+  await hallcastPeers.at(-1).setRemoteDescription({type: 'answer', sdp});
+  window.player.play();
+}"""
+"""Its taking of the answer. The peer is the last of ``hallcastPeers``."""
+
 KEEP_PEERS = """
 window.hallcastPeers = [];
 window.RTCPeerConnection = class extends window.RTCPeerConnection {

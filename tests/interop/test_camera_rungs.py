@@ -15,7 +15,7 @@ from relay.media.camera_maker import CameraMaker
 from relay.media.camera_rungs import Feed
 from relay.media.camera_sender import CameraSender
 from streamer.camera_pump import CameraEncoder
-from tests.interop.browser import Browser, Page
+from tests.interop.browser import PLAYER_ANSWER, PLAYER_OFFER, Browser, Page
 from tests.network.peers import LOOPBACK
 from tests.unit.relay.test_camera_maker import scene
 from transport import rtcp
@@ -30,22 +30,6 @@ NETWORK = replace(LOOPBACK, connect_timeout_s=20)
 PER_S = 15
 SOURCE_KBPS = 300
 
-OFFER = """async () => {
-  const peer = new RTCPeerConnection();
-  peer.addTransceiver('audio', {direction: 'recvonly'});
-  peer.addTransceiver('video', {direction: 'recvonly'});
-  const player = document.body.appendChild(document.createElement('video'));
-  player.muted = true;
-  player.srcObject = new MediaStream();
-  peer.ontrack = ({track}) => player.srcObject.addTrack(track);
-  window.player = player;
-  await peer.setLocalDescription();
-  return peer.localDescription.sdp;
-}"""
-ANSWER = """async (sdp) => {
-  await hallcastPeers.at(-1).setRemoteDescription({type: 'answer', sdp});
-  window.player.play();
-}"""
 SHOWN = """async () => {
   const peer = hallcastPeers.at(-1);
   const stats = [...(await peer.getStats()).values()];
@@ -110,7 +94,7 @@ async def broadcast(browser: Browser, codecs: tuple[str, ...]) -> AsyncIterator[
     await page.goto("http://localhost/")
     policy = AnswerPolicy(direction="sendonly", video_codecs=codecs, max_video_codecs=len(codecs))
     async with await Peer.create(NETWORK, controlling=False) as peer:
-        offer = parse_offer(await page.evaluate(OFFER))
+        offer = parse_offer(await page.evaluate(PLAYER_OFFER))
         answer, media = make_answer(offer, policy, peer.local)
         sender = CameraSender(media[1], lambda packet, now: peer.send_rtp(packet))
         maker = CameraMaker(
@@ -128,7 +112,7 @@ async def broadcast(browser: Browser, codecs: tuple[str, ...]) -> AsyncIterator[
 
         peer.on_rtcp = on_rtcp
         connecting = asyncio.create_task(peer.connect(offer.transport))
-        await page.evaluate(ANSWER, answer)
+        await page.evaluate(PLAYER_ANSWER, answer)
         await connecting
         filming = asyncio.create_task(result.film())
         try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from tests.interop.browser import Browser, Page
+from tests.interop.browser import PLAYER_ANSWER, PLAYER_OFFER, Browser, Page
 from tests.network.peers import LOOPBACK, until
 from transport import red, rtcp, twcc
 from transport.opus import Encoder
@@ -25,23 +25,6 @@ NETWORK = replace(LOOPBACK, connect_timeout_s=20)
 POLICY = AnswerPolicy(direction="sendonly", transport_cc=True, red=True)
 FRAME_MS, FRAME_SAMPLES = 60, 2880
 LOST_EVERY = 5
-
-OFFER = """async () => {
-  const peer = new RTCPeerConnection();
-  peer.addTransceiver('audio', {direction: 'recvonly'});
-  peer.addTransceiver('video', {direction: 'recvonly'});
-  const player = document.body.appendChild(document.createElement('video'));
-  player.muted = true;
-  player.srcObject = new MediaStream();
-  peer.ontrack = ({track}) => player.srcObject.addTrack(track);
-  window.player = player;
-  await peer.setLocalDescription();
-  return peer.localDescription.sdp;
-}"""
-ANSWER = """async (sdp) => {
-  await hallcastPeers.at(-1).setRemoteDescription({type: 'answer', sdp});
-  window.player.play();
-}"""
 
 
 @dataclass
@@ -91,12 +74,12 @@ async def player(browser: Browser) -> AsyncIterator[tuple[Page, Sender]]:
     await page.route("http://localhost/**", lambda route: route.fulfill(body="<p>", content_type="text/html"))
     await page.goto("http://localhost/")
     async with await Peer.create(NETWORK, controlling=False) as peer:
-        offer = parse_offer(await page.evaluate(OFFER))
+        offer = parse_offer(await page.evaluate(PLAYER_OFFER))
         answer, media = make_answer(offer, POLICY, peer.local)
         sender = Sender(peer, media[0])
         peer.on_rtcp = sender.on_rtcp
         connecting = asyncio.create_task(peer.connect(offer.transport))
-        await page.evaluate(ANSWER, answer)
+        await page.evaluate(PLAYER_ANSWER, answer)
         await connecting
         yield opened, sender
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,34 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lecture.coverage import Coverage
-from lecture.entries import EVENT_KINDS, MAX_DURATION_MS, EncodedFrame, Entry, Kind, pack_event, pack_frames
+from lecture.entries import EVENT_KINDS, MAX_DURATION_MS, Entry, Kind, pack_event
 from lecture.file import SEQ_BLOCK, LectureFile
 from lecture.log import LectureLog, Span
 from lecture.tracks import Track
+from tests.unit.lecture.file_kit import VOICE, turn, voice
 
-VOICE = Track("voice", "opus", 48000, "en", "24", 1)
 CAMERA = Track("camera", "vp8", 90000)
-
-
-def voice(t_ms: int, duration_ms: int = 1000, track_id: int = 1) -> Entry:
-    payload = pack_frames(t_ms, [EncodedFrame(t_ms, 60, b"opus" * 10)])
-    return Entry(Kind.VOICE, t_ms, payload, track_id, duration_ms)
-
-
-def turn(t_ms: int, page: int) -> Entry:
-    return Entry(Kind.TURN, t_ms, pack_event({"deck": "d", "page": page}))
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "physics 1 100%.lecture"
-
-
-@pytest.fixture
-def file(path: Path) -> Iterator[LectureFile]:
-    with LectureFile.create(path, {"title": "Physics"}) as file:
-        file.add_track(VOICE)
-        yield file
 
 
 def test_it_is_a_lecture_log(file: LectureFile) -> None:

@@ -3,41 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lecture.entries import EncodedFrame, Entry, Kind, pack_event, pack_frames
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
-from lecture.tracks import Track
-
-VOICE = Track("voice", "opus", 48000, "en", "24", 1)
-
-
-def voice(t_ms: int, duration_ms: int = 1000, track_id: int = 1) -> Entry:
-    payload = pack_frames(t_ms, [EncodedFrame(t_ms, 60, b"opus" * 10)])
-    return Entry(Kind.VOICE, t_ms, payload, track_id, duration_ms)
-
-
-def turn(t_ms: int, page: int) -> Entry:
-    return Entry(Kind.TURN, t_ms, pack_event({"deck": "d", "page": page}))
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "physics 1 100%.lecture"
-
-
-@pytest.fixture
-def file(path: Path) -> Iterator[LectureFile]:
-    with LectureFile.create(path, {"title": "Physics"}) as file:
-        file.add_track(VOICE)
-        yield file
-
+from tests.unit.lecture.file_kit import VOICE, turn, voice
 
 # Copies of the relay's log
 

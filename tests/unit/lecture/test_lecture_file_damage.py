@@ -13,22 +13,14 @@ from pathlib import Path
 import pytest
 
 from lecture import schema
-from lecture.entries import EncodedFrame, Entry, Kind, pack_event, pack_frames
+from lecture.entries import Entry, Kind
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
 from lecture.log import Span
 from lecture.tracks import Track
+from tests.unit.lecture.file_kit import VOICE, turn, voice
 
-VOICE = Track("voice", "opus", 48000, "en", "24", 1)
 PAGE = b"page" * 500
-
-
-def voice(t_ms: int, size: int = 40) -> Entry:
-    return Entry(Kind.VOICE, t_ms, pack_frames(t_ms, [EncodedFrame(t_ms, 60, b"x" * size)]), 1, 1000)
-
-
-def turn(t_ms: int) -> Entry:
-    return Entry(Kind.TURN, t_ms, pack_event({"deck": "d", "page": 1}))
 
 
 @pytest.fixture

@@ -9,22 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from lecture.entries import EncodedFrame, Entry, Kind, pack_event, pack_frames
+from lecture.entries import EncodedFrame, Entry, Kind, pack_frames
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
 from lecture.log import Span
 from lecture.pending import Pending
 from lecture.tracks import Track
-
-VOICE = Track("voice", "opus", 48000, "en", "24", 1)
-
-
-def voice(t_ms: int, size: int = 40) -> Entry:
-    return Entry(Kind.VOICE, t_ms, pack_frames(t_ms, [EncodedFrame(t_ms, 60, b"x" * size)]), 1, 1000)
-
-
-def turn(t_ms: int) -> Entry:
-    return Entry(Kind.TURN, t_ms, pack_event({"deck": "d", "page": 1}))
+from tests.unit.lecture.file_kit import VOICE, turn, voice
 
 
 def test_a_full_disk_harms_nothing_and_ends(tmp_path: Path) -> None:
@@ -33,7 +24,7 @@ def test_a_full_disk_harms_nothing_and_ends(tmp_path: Path) -> None:
         file.add_track(VOICE)
         good, error_id = 0, ""
         while not error_id:
-            file.append(voice(good * 1000, 4000))
+            file.append(voice(good * 1000, size_bytes=4000))
             file.append(turn(good * 1000))
             try:
                 file.commit()
@@ -44,7 +35,7 @@ def test_a_full_disk_harms_nothing_and_ends(tmp_path: Path) -> None:
         assert 10 < good < 60
         # Live goes on: what does not fit is read from memory, ...
         for n in range(good + 1, good + 5):
-            file.append(voice(n * 1000, 4000))
+            file.append(voice(n * 1000, size_bytes=4000))
             file.set_meta("latest", str(n))
             with pytest.raises(LectureFileError, match="disk_full"):
                 file.commit()
@@ -74,7 +65,7 @@ def test_memory_is_bounded_on_a_full_disk_and_camera_goes_before_voice_before_ev
         kinds = []
         for n in range(300):
             file.append(turn(n))
-            file.append(voice(n * 1000, 100))
+            file.append(voice(n * 1000, size_bytes=100))
             file.append(Entry(Kind.CAMERA, n * 1000, pack_frames(0, [EncodedFrame(0, 0, b"x" * 500)]), 2))
             assert file.pending_bytes <= 100_000
             kinds.append({Kind(entry.kind) for entry in file.read(limit=5000)})
@@ -107,9 +98,9 @@ def test_an_entry_dropped_from_memory_may_come_again(tmp_path: Path) -> None:
     with LectureFile.create(tmp_path / "a.lecture", pending_limit_bytes=10_000) as file:
         file.add_track(VOICE)
         for n in range(20):
-            assert file.append(voice(n * 1000, 1000), origin_seq=n + 1) is not None
-        assert file.append(voice(19_000, 1000), origin_seq=20) is None
-        assert file.append(voice(0, 1000), origin_seq=1) is not None
+            assert file.append(voice(n * 1000, size_bytes=1000), origin_seq=n + 1) is not None
+        assert file.append(voice(19_000, size_bytes=1000), origin_seq=20) is None
+        assert file.append(voice(0, size_bytes=1000), origin_seq=1) is not None
 
 
 def test_opening_on_a_full_disk_goes_on_in_memory(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
