@@ -32,7 +32,7 @@ from relay.tokens import Tokens, load_secret, load_staff_token, new_hall_code
 log = logging.getLogger("hallcast.relay")
 
 CATALOGUE_WAIT_S = 5.0
-"""How long the end of a lecture waits for the catalogue to know of it."""
+"""How long the start of a relay and the end of a lecture wait for the catalogue to know of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,9 +213,7 @@ class Relay:
         """
         lecture = await self.open_lecture(lecture_id)
         await lecture.end()
-        with contextlib.suppress(TimeoutError):  # a catalogue on a full disk follows later
-            async with asyncio.timeout(CATALOGUE_WAIT_S):
-                await self._states.settled()
+        await self._catalogue_settled()
         return self.handout(self.record(lecture_id))
 
     async def open_lecture(self, lecture_id: str) -> LiveLecture:
@@ -253,6 +251,12 @@ class Relay:
                     await self.open_lecture(record.lecture_id)
                 except LectureFileError as error:
                     log.error("lecture %s cannot go on: %s", record.lecture_id, error.text)
+        await self._catalogue_settled()
+
+    async def _catalogue_settled(self) -> None:
+        with contextlib.suppress(TimeoutError):  # a catalogue on a full disk follows later
+            async with asyncio.timeout(CATALOGUE_WAIT_S):
+                await self._states.settled()
 
     def _code_expiry(self, made_at: float, planned_at: float | None) -> float:
         return max(made_at, planned_at or 0.0) + self.config.access.hall_code_days * 86_400

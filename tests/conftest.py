@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -31,3 +34,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("realtime"):
             group = "browser" if "interop" in item.path.parts else item.path.stem
             item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """What crosses a network goes in real time, so it has the cores before tests that only compute (as root; others
+    may not take a priority back)."""
+    in_real_time = not {"network", "interop"}.isdisjoint(item.path.parts)
+    with _priority(-10 if in_real_time else 0):
+        return (yield)
+
+
+@contextlib.contextmanager
+def _priority(nice: int) -> Iterator[None]:
+    if not nice or not hasattr(os, "geteuid") or os.geteuid() != 0:
+        yield
+        return
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    with contextlib.suppress(OSError):  # a container may forbid it to root
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
+    try:
+        yield
+    finally:
+        os.setpriority(os.PRIO_PROCESS, 0, usual)
