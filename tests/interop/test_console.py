@@ -46,7 +46,11 @@ async def test_staff_see_a_hall_play_lose_its_line_and_catch_up(browser: Browser
             seen = await cell(console, "Busan", 2)
             assert seen.splitlines()[0].endswith(" s")
             assert "delay" in seen
-            assert (await cell(console, "Busan", 3)).splitlines()[0] == "1"
+
+            async def page_one() -> bool:
+                return (await cell(console, "Busan", 3)).splitlines()[0] == "1"
+
+            await until(page_one, "the hall's page is on the console")
             assert await cell(console, "Busan", 11) == "RTP"
 
             busan.link.down_for(12)
