@@ -1,22 +1,10 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { NO_SCREEN, ScreenCanvas, ScreenError, parseUpdate, positionAfter, takes } from "../../../../relay/pages/lib/screen.js";
+import { bytes, decode, hex, vectors } from "./screen-vectors.mjs";
 
-/** Updates, pictures and decoded images made by lecture.screen_canvas, the protocol's own implementation. */
-const vectors = JSON.parse(readFileSync(process.env.HALLCAST_SCREEN_VECTORS, "utf8"));
-
-const bytes = (hex) => Uint8Array.from(Buffer.from(hex, "hex"));
-const hex = (data) => Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("hex");
 const update = (index) => parseUpdate(bytes(vectors.steps[index].data));
-
-/** Images as they were decoded there: node has no decoder of WebP. */
-async function decode(image, width, height) {
-  const pixels = vectors.images[`${hex(image)} ${width}x${height}`];
-  if (!pixels) throw new Error("damaged, or another size");
-  return new Uint8ClampedArray(bytes(pixels));
-}
 
 test("updates make the same pictures as in every other hall", async () => {
   const canvas = new ScreenCanvas(decode);
