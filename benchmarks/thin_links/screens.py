@@ -60,7 +60,7 @@ def legible_share(some: list[ScreenSample]) -> float:
 
 
 def _film_words(film: Path, reader: Reader) -> list[Counter[str]]:
-    """The words on the film, picture by picture."""
+    """The words on the film, so many times a second as it may be another picture."""
     found: list[Counter[str]] = []
     with av.open(str(film)) as container:
         for frame in container.decode(video=0):

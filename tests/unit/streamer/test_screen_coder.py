@@ -130,6 +130,11 @@ def test_grey_letters_on_grey_do_not_vanish() -> None:
     assert watched.canvas.pixels[ink].mean() < watched.canvas.pixels[~ink].mean() - 30
     watched.show(pale, for_ms=4000)
     assert np.array_equal(watched.canvas.pixels, pale)
+    few = pale.copy()
+    few[100:120] = few[140:160]
+    watched.show(few, for_ms=600)
+    ink = few[100:120] < 170
+    assert watched.canvas.pixels[100:120][ink].mean() < watched.canvas.pixels[100:120][~ink].mean() - 30
 
 
 def test_a_photograph_is_not_coded_as_a_drawing() -> None:
