@@ -17,6 +17,8 @@ _PACKET_HEAD_BYTES = 84
 """What a thin link carries around each piece of an update: IP, UDP, SRTP, data payload, part."""
 _KEPT = 2 / 3
 """What is sent in full leaves this share of a burst to the next change."""
+_REFINED_EVERY_MS = 800
+"""Of what comes to rest letter by letter several go together: each update costs a packet."""
 _SCROLLS = 2
 """So many parts of the screen may scroll at a time, each by a distance of its own."""
 
@@ -31,7 +33,8 @@ class ScreenSettings:
     :param quiet_ms: what moves is sent when it has rested for so long, or after ``patience_ms``.
     :param rest_ms: a tile that has rested for so long may be sent in full.
     :param levels: colour levels of a channel at first; 4 are legible and cost half of 16.
-    :param stark_levels: the same where black stands on white, or white on black; 2 cost two thirds of 4.
+    :param stark_levels: the same where black stands on white, or white on black, if more than ``soft_tiles`` change at
+        once or the rate is overdrawn; 2 cost two thirds of 4, and letters lose their soft edges: some cannot be read.
     :param rest_levels: the same for what rests; 256 is lossless.
     :param tolerance: colours that differ by no more (of 255) have not changed: 0 for a screen, more for a film of one,
         whose coding has made noise of its own.
@@ -46,6 +49,7 @@ class ScreenSettings:
     rest_ms: int = 2000
     levels: int = 4
     stark_levels: int = 2
+    soft_tiles: int = 300
     rest_levels: int = 256
     tolerance: int = 0
     update_bytes: int = 32_000
@@ -82,6 +86,7 @@ class ScreenCoder:
         self._pending_ms: float | None = None
         self._moving_ms = 0.0
         self._rest_tile_bytes = 60.0
+        self._refined_ms = float("-inf")
 
     @property
     def canvas(self) -> ScreenCanvas:
@@ -111,13 +116,14 @@ class ScreenCoder:
         self._settled &= ~stale
         if not stale.any():
             self._pending_ms = None
-            return self._refined(now_ms)
+            return self._refined(now_ms, ~stale)
         if self._pending_ms is None:
             self._pending_ms = now_ms
         is_quiet = now_ms - self._moving_ms >= self.settings.quiet_ms
         is_due = is_first or is_quiet or now_ms - self._pending_ms >= self.settings.patience_ms
         if not is_due or self._budget_bytes <= -self.settings.debt_bytes:
-            return None
+            # Who types on and on never leaves a moment without changes: what rests beside them need not wait for one.
+            return self._refined(now_ms, ~stale)
         self._pending_ms = None
         return self._coarse(stale, whole=is_first)
 
@@ -160,7 +166,10 @@ class ScreenCoder:
         mosaics: tuple[Mosaic, ...] = ()
         if stale.any():
             settings = self.settings
-            drawn = _in_levels(self._source, stale, settings.levels, stark=settings.stark_levels)
+            # Of a page the eye finds its way with hard letters; a word that is being typed is all there is to read.
+            is_dear = np.count_nonzero(stale) > settings.soft_tiles or self._budget_bytes < 0
+            stark = settings.stark_levels if is_dear else settings.levels
+            drawn = _in_levels(self._source, stale, settings.levels, stark=stark)
             mosaics, stale = self._mosaics(stale, drawn, settings.photo_quality)
         update = self._update(tuple(copies), mosaics, whole=whole)
         self._sent(stale)
@@ -196,15 +205,19 @@ class ScreenCoder:
 
     # What rests, in full
 
-    def _refined(self, now_ms: float) -> ScreenUpdate | None:
-        """Some of what has rested, as it is; only from what is left of the rate when a change could come any time."""
+    def _refined(self, now_ms: float, current: Mask) -> ScreenUpdate | None:
+        """Some of what has rested, as it is; only from what is left of the rate when a change could come any time.
+
+        :param current: tiles that the canvas shows, as well as they were coded.
+        """
         settings = self.settings
         spare_bytes = self._budget_bytes - settings.burst_bytes * _KEPT
-        if spare_bytes < min(1000, settings.burst_bytes / 4):
+        if spare_bytes < min(1000, settings.burst_bytes / 4) or now_ms < self._refined_ms + _REFINED_EVERY_MS:
             return None
-        resting = ~self._settled & (now_ms - self._moved_ms >= settings.rest_ms)
+        resting = current & ~self._settled & (now_ms - self._moved_ms >= settings.rest_ms)
         if not resting.any():
             return None
+        self._refined_ms = now_ms
         size_bytes = min(spare_bytes, settings.rest_update_bytes)
         mask = _first_tiles(resting, max(1, int(size_bytes / self._rest_tile_bytes)))
         drawn = _in_levels(self._source, mask, settings.rest_levels, stark=settings.rest_levels)
@@ -269,17 +282,18 @@ _FAINT_LEVELS = 16
 def _in_levels(picture: Pixels, mask: Mask, levels: int, *, stark: int) -> Pixels:
     """The picture with the tiles of ``mask`` in so many levels a channel.
 
-    :param stark: levels of tiles that have both very dark and very light pixels: their letters lose nothing but their
+    :param stark: levels of tiles that have both very dark and very light pixels: their letters lose no more than their
         soft edges. Grey letters on grey would vanish between two levels; such tiles get more.
     """
     drawn = picture.copy()
     tiles = tiles_view(picture)[mask]
     few = quantised(tiles, levels)
-    if stark != levels:
+    if levels < _FAINT_LEVELS:
         grey = tiles.mean(axis=3)
         darkest, lightest = grey.min(axis=(1, 2)), grey.max(axis=(1, 2))
-        is_stark = (darkest < _DARK) & (lightest > _LIGHT)
-        few[is_stark] = quantised(tiles[is_stark], stark)
+        if stark != levels:
+            is_stark = (darkest < _DARK) & (lightest > _LIGHT)
+            few[is_stark] = quantised(tiles[is_stark], stark)
         is_faint = (lightest - darkest > _FAINTEST) & (few == few[:, :1, :1]).all(axis=(1, 2, 3))
         few[is_faint] = quantised(tiles[is_faint], _FAINT_LEVELS)
     tiles_view(drawn)[mask] = few

@@ -16,6 +16,9 @@ from classroom_client.screen_stills import SCREEN_DECK
 
 CURRENT_S = 3
 """What is shown may be so old."""
+_STATES_PER_S = 5
+"""So often the screen may be another one: as often as it is captured. Who types changes a word ten times a second, and
+a still of a moment between two whole seconds has words that neither of them has."""
 _LINES = 6  # tesseract's page segmentation for one block of text: a terminal
 
 
@@ -45,7 +48,8 @@ def samples(film: Path, dump: Path, start_ms: int, length_s: int, reader: Reader
             continue
         shown = before[-1]
         words = reader.image((dump / shown["file"]).read_bytes(), lines=_LINES)
-        current = [truth[second % len(truth)] for second in range(at_s - CURRENT_S, at_s + 1)]
+        moments = range((at_s - CURRENT_S) * _STATES_PER_S, at_s * _STATES_PER_S + 1)
+        current = [truth[moment % len(truth)] for moment in moments]
         found.append(ScreenSample(at_s, shown["page"], max(recall(wanted, words) for wanted in current)))
     return found
 
@@ -56,11 +60,11 @@ def legible_share(some: list[ScreenSample]) -> float:
 
 
 def _film_words(film: Path, reader: Reader) -> list[Counter[str]]:
-    """The words on the film's picture at every second."""
+    """The words on the film, so many times a second as it may be another picture."""
     found: list[Counter[str]] = []
     with av.open(str(film)) as container:
         for frame in container.decode(video=0):
-            if frame.pts is not None and frame.pts * (frame.time_base or Fraction(0)) >= len(found):
+            if frame.pts is not None and frame.pts * (frame.time_base or Fraction(0)) * _STATES_PER_S >= len(found):
                 image: Image.Image = frame.to_image()
                 found.append(reader.words(image, lines=_LINES))
     return found

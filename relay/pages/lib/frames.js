@@ -5,15 +5,23 @@
 const FRAME_VERSION = 1;
 const BLOB_FRAME = 2;
 const BLOB_HEADER_BYTES = 43;
+const SCREEN_PART_FRAME = 6;
+const SCREEN_PART_HEADER_BYTES = 12;
 const ENTRY_FRAME = 7;
 const ENTRY_HEADER_BYTES = 19;
+
+/** Kinds of binary frames that a hall page takes beside pages: the shared screen, and ink that has no haste. */
+export const FRAMES_TAKEN = [SCREEN_PART_FRAME, ENTRY_FRAME];
 const MEDIA_TYPES = ["", "image/avif", "image/png", "image/webp", "image/jpeg"];
 
 /** A blob that says it is larger is not taken: no page of a lecture is. */
 const MAX_BLOB_BYTES = 16 * 1024 * 1024;
+/** The same of an update of the shared screen, with its time. */
+const MAX_SCREEN_BYTES = 120_008;
 
 /**
  * @typedef {{digest: string, mediaType: string, offset: number, total: number, payload: Uint8Array}} BlobFrame
+ * @typedef {{number: number, offset: number, total: number, payload: Uint8Array}} ScreenPart
  */
 
 /**
@@ -47,6 +55,20 @@ export function parseEntryFrame(data) {
   } catch {
     return null;
   }
+}
+
+/**
+ * @param {ArrayBuffer} data one binary message
+ * @returns {ScreenPart | null} null for other kinds and malformed frames
+ */
+export function parseScreenPart(data) {
+  const view = new DataView(data);
+  if (data.byteLength < SCREEN_PART_HEADER_BYTES) return null;
+  if (view.getUint8(0) !== FRAME_VERSION || view.getUint8(1) !== SCREEN_PART_FRAME) return null;
+  const [number, offset, total] = [view.getUint16(2), view.getUint32(4), view.getUint32(8)];
+  const payload = new Uint8Array(data, SCREEN_PART_HEADER_BYTES);
+  if (total > MAX_SCREEN_BYTES || offset + payload.length > total) return null;
+  return { number, offset, total, payload };
 }
 
 /** @param {Uint8Array} bytes */

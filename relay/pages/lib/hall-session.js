@@ -2,12 +2,11 @@
  * A hall in the browser: the hall socket, pages, clock, reports. Voice and camera: hall-media.js.
  */
 
-import { BlobStore, parseBlobFrame, parseEntryFrame } from "./frames.js";
+import { BlobStore, FRAMES_TAKEN, parseBlobFrame, parseEntryFrame, parseScreenPart } from "./frames.js";
 import { PROTOCOL_VERSION, RequestError, parseErrorBody } from "./protocol.js";
+import { ScreenStills } from "./screen-stills.js";
 import { LectureSession } from "./session.js";
 
-/** Kind of binary frame that we take beside pages: ink that has no haste. */
-const ENTRY_FRAME = 7;
 const ACK_FROM_BYTES = 1024;
 const ACK_APART_MS = 200;
 const ACK_EVERY_BYTES = 4096;
@@ -47,11 +46,11 @@ export async function join(code) {
 export class HallSession extends LectureSession {
   /**
    * @param {{base: string, invitation: Invitation, hall: string, version: string, playout_delay_ms: number,
-   *   onChange: (change: Change, detail?: any) => void,
+   *   decodeWebp: import("./screen.js").Decode, onChange: (change: Change, detail?: any) => void,
    *   onSignal: (message: import("./protocol.js").Message) => void}} options
    *   onChange: what to draw anew; onSignal: welcome, answer and candidate, for the media connection
    */
-  constructor({ base, invitation, hall, version, playout_delay_ms, onChange, onSignal }) {
+  constructor({ base, invitation, hall, version, playout_delay_ms, decodeWebp, onChange, onSignal }) {
     super({
       base,
       ws: invitation.ws,
@@ -64,14 +63,21 @@ export class HallSession extends LectureSession {
         client: { name: "hall page", version },
         voice: ["opus"],
         camera: true,
-        frames: [ENTRY_FRAME],
-        have: { after_seq: this.model.last_seq, blobs: this.blobs.have(), ink: this.model.ink.spans() },
+        frames: FRAMES_TAKEN,
+        have: {
+          after_seq: this.model.last_seq,
+          blobs: this.blobs.have(),
+          ink: this.model.ink.spans(),
+          ...this.stills.have,
+        },
       }),
       silence_ms: () => (this.lecture.state === "live" ? SILENCE_ALLOWED_MS : Infinity),
       onChange,
     });
     this._onSignal = onSignal;
     this.blobs = new BlobStore();
+    /** The lecturer's shared screen. */
+    this.stills = new ScreenStills(decodeWebp);
     this.voice_sent_ms = 0;
     /** Bytes the socket brought, of all connections. */
     this.bytes_received = 0;
@@ -128,10 +134,11 @@ export class HallSession extends LectureSession {
     const soon = this._unacked_bytes >= ACK_FROM_BYTES && apart_ms >= ACK_APART_MS;
     if (soon || this._unacked_bytes >= ACK_EVERY_BYTES) this._ack();
     else this._ackTimer ??= setTimeout(() => this._ack(), ACK_EVERY_MS);
-    const frame = parseBlobFrame(data);
-    if (frame && this.blobs.add(frame)) this._onChange("page");
-    const entry = frame ? null : parseEntryFrame(data);
-    if (entry && this.model.apply(entry)) this._onChange("page");
+    const blob = parseBlobFrame(data);
+    const part = parseScreenPart(data);
+    const entry = parseEntryFrame(data);
+    if (part) this.stills.add(part);
+    if ((blob && this.blobs.add(blob)) || (entry && this.model.apply(entry))) this._onChange("page");
   }
 
   _ack() {
@@ -152,6 +159,7 @@ export class HallSession extends LectureSession {
       this._ackTimer = undefined;
       this._unacked_bytes = 0;
       this._connection_bytes = 0;
+      this.stills.disconnected();
     }
     super._socketState(state, reason);
   }

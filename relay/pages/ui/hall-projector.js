@@ -9,6 +9,7 @@ import { element, make, say } from "./dom.js";
 import { Controls, heads } from "./hall-controls.js";
 import { InkCanvas } from "./ink-canvas.js";
 import { PageScreen } from "./page-screen.js";
+import { decodeWebp, paint } from "./screen-picture.js";
 import { clockTime, errorText, languageName, number, text } from "./texts.js";
 
 const PLAYOUT_DELAY_MS = 2000;
@@ -19,6 +20,8 @@ const END_HEARD_MS = 300;
 const FOLLOW_EVERY_MS = 100;
 const REPORT_EVERY_MS = 2000;
 const NOTE_MS = 6000;
+/** On the lecturer's screen nobody draws. */
+const NO_DRAWING = { strokes: [], pointer: null };
 const TOKEN_REFUSED = new Set([4401, 4403]);
 
 export class Projector {
@@ -38,6 +41,7 @@ export class Projector {
       hall,
       version: CLIENT_VERSION,
       playout_delay_ms: PLAYOUT_DELAY_MS + PATH_DELAY_MS,
+      decodeWebp,
       onChange: (change, detail) => this._changed(change, detail),
       onSignal: (message) => this._media.signal(message),
     });
@@ -49,6 +53,7 @@ export class Projector {
     });
     this._voice = element("voice", HTMLAudioElement);
     this._camera = element("camera", HTMLVideoElement);
+    this._still = element("screen", HTMLCanvasElement);
     /** @type {import("../lib/media-rates.js").MediaStats | null} */
     this._stats = null;
     this._socketBytes = 0;
@@ -141,7 +146,7 @@ export class Projector {
     return clock.isHearing(now_ms) && clock.position(now_ms) < clock.relayTime(now_ms) - END_HEARD_MS;
   }
 
-  /** Show the page of the moment that is being heard. */
+  /** Show the page, or the lecturer's screen, of the moment that is being heard. */
   _follow() {
     const now_ms = performance.now();
     const { clock, model } = this._session;
@@ -156,17 +161,28 @@ export class Projector {
       this._screen.show(tier.digest, blob, page?.title || text("page_number", { page: number(turn.page) }), turn);
       this._pagesShown.add(`${turn.deck}/${turn.page}`);
     }
-    this._drawInk(this._playing ? clock.position(now_ms) : Infinity);
+    const heard_ms = this._playing ? clock.position(now_ms) : Infinity;
+    void this._session.stills.show(heard_ms, (changed) => this._drawStill(changed));
+    this._drawInk(heard_ms);
     this._drawWaiting(turn !== null && !tier);
     const showCamera = this._camera.videoWidth > 0 && this._controls.cameraShown && this._session.publisher === "live";
     if (this._camera.hidden === showCamera) this._camera.hidden = !showCamera;
+  }
+
+  /** @param {import("../lib/screen.js").Box} changed */
+  _drawStill(changed) {
+    const { picture, shown } = this._session.stills;
+    if (shown) paint(this._still, picture, changed);
+    if (this._still.hidden !== shown) return;
+    this._still.hidden = !shown;
+    this._follow(); // the page's ink goes with it, and comes back
   }
 
   /** @param {number} t_ms lecture time that is heard */
   _drawInk(t_ms) {
     const { seen } = this._screen;
     if (!seen) return;
-    const drawing = this._session.model.ink.at(t_ms, seen.deck, seen.page);
+    const drawing = this._still.hidden ? this._session.model.ink.at(t_ms, seen.deck, seen.page) : NO_DRAWING;
     const drawn = JSON.stringify([seen.deck, seen.page, drawing]);
     if (drawn === this._drawn) return;
     this._drawn = drawn;
@@ -175,8 +191,9 @@ export class Projector {
 
   /** @param {boolean} coming whether a page is on its way */
   _drawWaiting(coming) {
-    element("waiting").hidden = this._screen.showing;
-    if (this._screen.showing) return;
+    const showing = this._screen.showing || !this._still.hidden;
+    element("waiting").hidden = showing;
+    if (showing) return;
     const { title, state } = this._session.lecture;
     say(element("waiting-title"), title || "Hallcast");
     say(element("waiting-hint"), text(coming ? "page_coming" : `hall_${state}`));

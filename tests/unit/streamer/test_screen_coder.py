@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -127,6 +130,11 @@ def test_grey_letters_on_grey_do_not_vanish() -> None:
     assert watched.canvas.pixels[ink].mean() < watched.canvas.pixels[~ink].mean() - 30
     watched.show(pale, for_ms=4000)
     assert np.array_equal(watched.canvas.pixels, pale)
+    few = pale.copy()
+    few[100:120] = few[140:160]
+    watched.show(few, for_ms=600)
+    ink = few[100:120] < 170
+    assert watched.canvas.pixels[100:120][ink].mean() < watched.canvas.pixels[100:120][~ink].mean() - 30
 
 
 def test_a_photograph_is_not_coded_as_a_drawing() -> None:
@@ -161,15 +169,44 @@ def test_a_change_does_not_wait_behind_what_rests() -> None:
     assert legible(watched.canvas, page(500))
 
 
+def typed(letters: int) -> Pixels:
+    """A line that somebody is writing into the page."""
+    picture = page(0)
+    picture[100:120, : 4 + letters * 6] = text_line(900)[:, : 4 + letters * 6]
+    return picture
+
+
 def test_what_moves_all_the_time_is_shown_once_a_second() -> None:
     watched = Watched()
-    watched.show(page(0), for_ms=3000)
-    before = len(watched.sent)
-    for index in range(50):
-        typed = page(0)
-        typed[100:120, : 4 + index * 6] = text_line(900)[:, : 4 + index * 6]
-        watched.show(typed)
-    assert 8 <= len(watched.sent) - before <= 12
+    watched.show(page(0), for_ms=5000)
+    seen = [0]
+    for letters in range(50):
+        watched.show(typed(letters))
+        seen += [letters for known in seen[-1:] if known != letters and legible(watched.canvas, typed(letters))]
+    assert 8 <= len(seen) - 1 <= 12
+    assert max(b - a for a, b in itertools.pairwise(seen)) <= 6
+
+
+def test_what_was_typed_becomes_exact_while_somebody_types_on() -> None:
+    watched = Watched(replace(RICH, stark_levels=4))
+    watched.show(page(0), for_ms=5000)
+    for letters in range(50):
+        watched.show(typed(letters))
+    long_ago = slice(100, 120), slice(0, 4 + 28 * 6)
+    assert np.array_equal(watched.canvas.pixels[long_ago], typed(49)[long_ago])
+    assert len(watched.sent) <= 25
+
+
+def test_letters_keep_their_soft_edges_where_little_changes_and_the_rate_is_there() -> None:
+    def is_soft(burst_bytes: int) -> bool:
+        watched = Watched(ScreenSettings(burst_bytes=burst_bytes))
+        watched.show(page(0), for_ms=400)
+        watched.show(typed(50), for_ms=600)
+        assert legible(watched.canvas, typed(50))
+        return bool((watched.canvas.pixels[100:120] % 255).any())
+
+    assert is_soft(burst_bytes=24_000)
+    assert not is_soft(burst_bytes=1_000)  # the page before has overdrawn it
 
 
 def test_another_size_begins_anew() -> None:
