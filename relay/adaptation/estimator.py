@@ -266,7 +266,7 @@ class LinkEstimator:
                 self._link_kbps = kbps
             elif may_raise:
                 most = RAISE_MAX * self._link_kbps
-                if self.limited(now) and now - self._wanted_at > WANTED_S:
+                if self.limited(now) and now - self._wanted_at > WANTED_S + self.rtt_s:
                     most = max(self._link_kbps, RAISE_LIMITED * self.acked_kbps)
                 self._raise(min(kbps, most), now)
             if not self._measured or kbps > self._known_kbps:

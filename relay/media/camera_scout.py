@@ -9,7 +9,7 @@ from relay.adaptation.pacer import Class
 from relay.media.camera_sender import CameraSender
 
 FIRST_S = 3.0
-LONGEST_S = 60.0
+LONGEST_S = 12.0
 MORE = 1.1
 ENOUGH, BESIDE_KBPS = 1.75, 50
 """A link that carries so many times a rung, and this much beside it for voice and pages, carries it without asking."""
@@ -19,9 +19,10 @@ class CameraScout:
     """A lane of padding, in short trains, for a subscriber that could have a better camera.
 
     Voice alone proves no more than voice: a browser, whose pages come another way, and a hall that has all its pages
-    would never see a camera. A train is what the estimator's own probing wants (a sixth of a second of the link); it is
-    repeated soon while it finds more, ever more rarely while it does not. It is of the lowest class, so that data that
-    waits is used for it where there is any.
+    would never see a camera. A train is what the estimator's own probing wants (a sixth of a second of the link). It is
+    repeated soon while it finds more, else ever more rarely, but not so rarely that a link that has become faster stays
+    without a camera for long: at last it costs 1.4 % of the link. It is of the lowest class, so that data that waits is
+    used for it where there is any.
 
     :param budget_kbps: what the link is known to carry, by ``now``.
     """
