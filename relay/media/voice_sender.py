@@ -9,6 +9,7 @@ from lecture.log import Span
 from lecture.tracks import VOICE_FRAME_MS
 from relay.adaptation.pacer import Class
 from relay.media.rtp_outlet import RtpOutlet
+from relay.media.voice_packs import ReadyPack
 from transport.red import Redundancy
 from transport.rtcp import Nack, RtcpPacket
 from transport.sdp import HALLCAST_VOICE, NegotiatedMedia
@@ -58,9 +59,9 @@ class VoiceSender:
         """Send one 60-ms frame in the rung wanted."""
         self._send(t_ms, VOICE_FRAME_MS, rungs, now)
 
-    def send_pack(self, t_ms: int, frames: int, payloads: Mapping[int, bytes], now: float) -> None:
+    def send_pack(self, pack: ReadyPack, now: float) -> None:
         """Send one pack in the rung wanted."""
-        self._send(t_ms, frames * VOICE_FRAME_MS, payloads, now)
+        self._send(pack.t_ms, pack.end_ms - pack.t_ms, pack.payloads, now)
 
     def _send(self, t_ms: int, duration_ms: int, payloads: Mapping[int, bytes], now: float) -> None:
         if not self.on or not self.wanted_kbps:
