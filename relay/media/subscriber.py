@@ -87,7 +87,7 @@ class Subscriber:
             if lane is not None:
                 self.outlet.add_lane(lane)
         if self.camera is not None and transport_cc:
-            self.outlet.add_lane(CameraScout(self.camera, self.outlet.estimator.sustained_kbps))
+            self.outlet.add_lane(CameraScout(self.camera, self.outlet.estimator))
         self._peer = peer
         self._report_at: float | None = None
         self._sender_report_at = float("-inf")

@@ -9,7 +9,7 @@ import pytest
 
 from relay.adaptation.estimator import TRAIN_PACKETS
 from relay.adaptation.pacer import Class
-from relay.media.camera_scout import FIRST_S, LONGEST_S, CameraScout
+from relay.media.camera_scout import FIRST_S, LONGEST_S, RESOLVE_S, CameraScout
 from relay.media.camera_sender import CameraSender
 from tests.network.link_model import Loss
 from tests.unit.relay.adaptation.simulation import Plan, Run
@@ -27,9 +27,20 @@ class Link:
         media = NegotiatedMedia("1", "video", "sendonly", Codec(100, "AV1", 90_000), rtx, ssrc=7, rtx_ssrc=8)
         self.camera = CameraSender(media, lambda packet, now: None)
         self.kbps = 40.0
+        self.doubtful = False
         self.trains: list[tuple[float, list[bytearray]]] = []
-        self.scout = CameraScout(self.camera, lambda now: self.kbps)
+        self.busy = False
+        self.scout = CameraScout(self.camera, self)
         self._now = 0.0
+
+    def sustained_kbps(self, now: float) -> float:
+        return self.kbps
+
+    def in_doubt(self, now: float) -> bool:
+        return self.doubtful
+
+    def may_probe(self, now: float) -> bool:
+        return not self.busy
 
     def pass_s(self, seconds: float) -> None:
         for _ in range(round(seconds * 4)):
@@ -78,6 +89,33 @@ def test_what_was_found_is_followed_up_soon_and_enough_is_enough() -> None:
     asked = len(link.trains)
     link.pass_s(300)
     assert len(link.trains) == asked
+
+
+def test_a_doubt_is_resolved_at_once_whatever_waits_and_then_soon_again() -> None:
+    link = Link()
+    link.camera.source_is("vp8", 200)
+    assert link.scout.waiting(Class.BULK, PACKET_BYTES, 2.0), "a train has begun"
+    assert link.scout.waiting(Class.PAGE, PACKET_BYTES, 2.0) is None
+    link.doubtful = True
+    assert link.scout.waiting(Class.PAGE, PACKET_BYTES, 2.0) is Class.PAGE, "it takes the place of the other"
+    assert link.scout.waiting(Class.BULK, PACKET_BYTES, 2.0) is None
+    sent = 0
+    while link.scout.waiting(Class.PAGE, PACKET_BYTES, 2.0):
+        assert link.scout.next(Class.PAGE, PACKET_BYTES, 2.0) is not None
+        sent += 1
+    assert sent == TRAIN_PACKETS
+    assert link.scout.waiting(Class.PAGE, PACKET_BYTES, 2.0 + RESOLVE_S) is Class.PAGE, "a train may be lost"
+
+
+def test_a_train_waits_until_it_would_tell_something() -> None:
+    link = Link()
+    link.camera.source_is("vp8", 200)
+    link.busy = True
+    link.pass_s(30)
+    assert link.trains == []
+    link.busy = False
+    link.pass_s(0.25)
+    assert len(link.trains) == 1
 
 
 def test_trains_are_padding_that_receivers_drop() -> None:

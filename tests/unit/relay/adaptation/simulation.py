@@ -127,7 +127,7 @@ class Run:
         self.choice = Choice(plan.voice_kbps)
         media = NegotiatedMedia("1", "video", "sendonly", Codec(100, "AV1", 90_000), 101, ssrc=7, rtx_ssrc=8)
         self._camera = CameraSender(media, lambda packet, now: None)
-        self._scout = CameraScout(self._camera, self.estimator.sustained_kbps)
+        self._scout = CameraScout(self._camera, self.estimator)
         self._chooser = RungChooser(camera=True, start_kbps=plan.voice_kbps)
 
     def play(self) -> Run:
@@ -199,12 +199,17 @@ class Run:
         self._queues[Class.PAGE].append((self.plan.page_bytes, page))
         self._pump()
 
-    def _asked(self, packet_bytes: int) -> bool:
-        """Whether the scout wants to ask the link what it carries."""
-        return self._scout.waiting(Class.BULK, packet_bytes - WIRE_BYTES, self.now) is not None
+    def _has_own(self, class_: Class) -> bool:
+        return bool(self._queues[class_] or self._again[class_]) or (class_ is Class.BULK and self._bulk_wanted())
 
-    def _padding_bytes(self, packet_bytes: int) -> int:
-        item = self._scout.next(Class.BULK, packet_bytes - WIRE_BYTES, self.now)
+    def _is_waiting(self, class_: Class, packet_bytes: int) -> bool:
+        if self._has_own(class_):
+            return True
+        scout = self._scout
+        return class_ in scout.classes and scout.waiting(class_, packet_bytes - WIRE_BYTES, self.now) is not None
+
+    def _padding_bytes(self, class_: Class, packet_bytes: int) -> int:
+        item = self._scout.next(class_, packet_bytes - WIRE_BYTES, self.now)
         assert item is not None
         return len(item[0]) + WIRE_BYTES
 
@@ -222,16 +227,15 @@ class Run:
         self.pacer.queue_ms = self.estimator.queue_ms
         while True:
             packet_bytes = self.pacer.packet_bytes()
-            if self._waiting_bytes() >= PROBE_MIN_BYTES or self._asked(packet_bytes):
+            class_ = next((class_ for class_ in Class if self._is_waiting(class_, packet_bytes)), None)
+            if class_ is None:
+                return
+            asked = not self._has_own(class_)
+            if asked or self._waiting_bytes() >= PROBE_MIN_BYTES:
                 probe = self.estimator.probe(self.now)
                 if probe is not None:
                     self.pacer.probe(probe, self.now)
-                    packet_bytes = min(packet_bytes, probe.packet_bytes)
-            class_ = next((class_ for class_ in Class if self._queues[class_] or self._again[class_]), None)
-            if class_ is None and (self._bulk_wanted() or self._asked(packet_bytes)):
-                class_ = Class.BULK
-            if class_ is None:
-                return
+                    packet_bytes = self.pacer.packet_bytes()
             ready_at = self.pacer.ready_at(class_, self.now)
             if ready_at > self.now:
                 self._wake(ready_at + 0.001)
@@ -245,10 +249,12 @@ class Run:
 
     def _send(self, class_: Class, packet_bytes: int) -> None:
         token: object = None
-        if class_ <= Class.PROTECTION or class_ is Class.CAMERA:
+        if not self._has_own(class_):
+            size = self._padding_bytes(class_, packet_bytes)
+        elif class_ <= Class.PROTECTION or class_ is Class.CAMERA:
             size, token = self._queues[class_].popleft()
         elif class_ is Class.BULK:
-            size = packet_bytes if self._bulk_wanted() else self._padding_bytes(packet_bytes)
+            size = packet_bytes
         else:
             token = self._piece(class_, packet_bytes)
             size = token.size_bytes + OVERHEAD_BYTES
