@@ -33,11 +33,12 @@ from transport.sdp_write import (
     source_lines,
     transport_lines,
 )
+from transport.voice_payload import COPIES
 
 _EXTENSION_IDS = {AUDIO_LEVEL: 1, ABS_SEND_TIME: 2, TRANSPORT_CC: 3, MID: 4}
 
 _VOICE = {
-    HALLCAST_VOICE: Codec(112, HALLCAST_VOICE, 48000),
+    HALLCAST_VOICE: Codec(112, HALLCAST_VOICE, 48000, 1, f"{COPIES}=1"),
     "opus": Codec(111, "opus", 48000, 2, "minptime=10;useinbandfec=1"),
 }
 
