@@ -17,6 +17,8 @@ PASSED = 0.5
 """A step of which less than this share is left was none."""
 LONGEST_S = 0.45
 """A later packet stands in a queue, which a train would make longer."""
+UNRESOLVED_S = 12.0
+"""A doubt that no train has resolved for so long is given up."""
 SAME_RATE = 0.7
 """A train that shows this share of the known rate proves that the link is what it was."""
 
@@ -32,6 +34,7 @@ class RouteWatch:
         self.since_s: float | None = None
         self.since_arrival_s = 0.0
         self._step_s = 0.0
+        self._accepted_s = 0.0  # what is left of a step that nobody could explain
         self._packets = 0
         self._wait_s = 0.0
         self._before: tuple[float, float, int] | None = None  # (sent, waited, bytes) of the packet before
@@ -43,13 +46,17 @@ class RouteWatch:
         """
         before, self._before = self._before, (sent_s, wait_s, size_bytes)
         self._wait_s = wait_s
+        if wait_s < PASSED * self._accepted_s:
+            self._accepted_s = 0.0
         if self.since_s is not None:
-            if wait_s < PASSED * self._step_s:
+            if now - self.since_s > UNRESOLVED_S:
+                self.since_s, self._accepted_s = None, wait_s
+            elif wait_s < PASSED * self._step_s:
                 self.since_s = None
             else:
                 self._packets += 1
         elif before is not None:
-            explained_s = max(0.0, before[1] + before[2] / (kbps * 125) - (sent_s - before[0]))
+            explained_s = max(self._accepted_s, before[1] + before[2] / (kbps * 125) - (sent_s - before[0]))
             if wait_s - explained_s >= STEP_S:
                 self.since_s, self.since_arrival_s = now, arrival_s
                 self._step_s, self._packets = wait_s - explained_s, 0
@@ -62,4 +69,5 @@ class RouteWatch:
     def forget(self) -> None:
         """Begin anew: the doubt is resolved, or all has changed."""
         self.since_s = None
+        self._accepted_s = 0.0
         self._before = None

@@ -66,10 +66,8 @@ class Publisher:
         self._on_media = on_media
         self._voice_source: Source | None = None
         self._remb_at = 0.0
-        numbered = {item.extensions.get(TRANSPORT_CC) for item in session.media}
-        self._number_id = (
-            numbered.pop() if len(numbered) == 1 else None
-        )  # packets of all sections are numbered, or none
+        numbers = {item.extensions.get(TRANSPORT_CC) for item in session.media}
+        self._number_id = numbers.pop() if len(numbers) == 1 else None  # all sections are numbered, or none is
         self._feedback = FeedbackRecorder(session.media[0].ssrc)
         session.on_rtp = self._rtp
         session.on_rtcp = self._rtcp

@@ -36,6 +36,8 @@ def test_a_step_that_lasts_raises_a_doubt() -> None:
     assert watch.since_s is None, "it has passed"
     watch, now = told([*short, *every(0.24, LONGEST_S + 0.1, 1.0)])
     assert not watch.in_doubt(now), "a train would come on top of that queue"
+    watch, now = told([*short, *every(0.24, 0.3, 1.0, 60)])
+    assert watch.since_s is None, "no train has told for so long that none will"
 
 
 def test_a_queue_that_was_sent_is_no_step() -> None:
