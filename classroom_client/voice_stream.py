@@ -36,15 +36,31 @@ class VoiceStream(RtpStream):
             return
         t_ms = voice_payload.t_ms_of(packet.timestamp_ext & 0xFFFF_FFFF, self._near_ms())
         try:
-            frames = self._frames(packet.payload)
+            frames = self._timed(packet, t_ms)
         except (MalformedPacket, opus.OpusError) as error:
             log.warning("an unreadable voice packet is left out: %s", error)
             return
-        self.on_frames([(t_ms + slot * VOICE_FRAME_MS, data) for slot, data in enumerate(frames) if data], now)
+        self.on_frames(frames, now)
 
-    def _frames(self, payload: bytes) -> list[bytes]:
-        if self._media.codec.is_named(HALLCAST_VOICE):
-            return voice_payload.unpack(payload)
-        if opus.packet_duration_ms(payload) != VOICE_FRAME_MS:
-            raise MalformedPacket("voice packet of another length than 60 ms")
-        return [bytes(payload)]
+    def _timed(self, packet: ReceivedPacket, t_ms: int) -> list[tuple[int, bytes]]:
+        """Its frames, those of an earlier packet that it brings along first."""
+        if not self._media.codec.is_named(HALLCAST_VOICE):
+            return _at(t_ms, [_single(packet.payload)])
+        own, copy = voice_payload.split(packet.payload)
+        frames = _at(t_ms, voice_payload.unpack(own))
+        if copy is None:
+            return frames
+        earlier = _at(t_ms - copy.slots_before * VOICE_FRAME_MS, voice_payload.unpack(copy.payload))
+        if self._stream is not None:
+            self._stream.recovered(packet.extended_seq - copy.packets_before)
+        return [frame for frame in earlier if 0 <= frame[0] < t_ms] + frames
+
+
+def _at(t_ms: int, frames: list[bytes]) -> list[tuple[int, bytes]]:
+    return [(t_ms + slot * VOICE_FRAME_MS, data) for slot, data in enumerate(frames) if data]
+
+
+def _single(payload: bytes) -> bytes:
+    if opus.packet_duration_ms(payload) != VOICE_FRAME_MS:
+        raise MalformedPacket("voice packet of another length than 60 ms")
+    return bytes(payload)

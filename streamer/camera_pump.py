@@ -89,21 +89,24 @@ def pump_camera(
     keyframes: KeyframeRequest,
     stop: threading.Event,
     *,
-    bitrate_bps: int,
+    bitrate_bps: Callable[[], int],
 ) -> None:
     """Read, scale, encode and ``emit`` until ``stop`` is set. Blocks; runs in a thread.
 
     :param start_s: ``time.monotonic()`` at stream time 0.
+    :param bitrate_bps: asked for each picture; another one costs a keyframe.
     :raises StreamError: ``camera_unreadable``.
     """
     encoder: CameraEncoder | None = None
+    encoded_bps = 0
     last_ms = -1
     try:
         for picture in source.pictures(stop):
             at_ms = max(last_ms + 1, round((time.monotonic() - start_s) * 1000))
             size = fit(picture.width, picture.height)
-            if encoder is None or encoder.size != size:
-                encoder = CameraEncoder(*size, bitrate_bps)
+            if encoder is None or encoder.size != size or encoded_bps != bitrate_bps():
+                encoded_bps = bitrate_bps()
+                encoder = CameraEncoder(*size, encoded_bps)
             coded = encoder.encode(picture, at_ms, keyframe=keyframes.take())
             last_ms = at_ms
             if coded is not None:

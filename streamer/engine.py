@@ -206,6 +206,7 @@ class Streamer:
             line=_Part(self, "media"),
             stream_ms=self.stream_ms,
             on_keyframe=self._feed.keyframes.ask,
+            on_camera_share=self._feed.share_camera,
             on_ended=self._ended.set,
         )
 

@@ -14,6 +14,7 @@ from streamer.camera_source import CameraSource
 from streamer.errors import StreamError
 from streamer.options import StreamOptions
 from streamer.source_thread import in_loop, run_in_thread
+from streamer.uplink import SHARES
 from streamer.voice_pump import VoicePacket, pump_voice
 from streamer.voice_source import VoiceSource, open_voice
 
@@ -22,6 +23,7 @@ _Opened = TypeVar("_Opened")
 REOPEN_S = 3.0
 QUIET_S = 15.0
 QUIET_DB = -60.0
+LEAST_SHARE = SHARES[1]
 METER_FALL_DB = 1.0
 """By packet: 50 dB a second is a meter that people can read."""
 
@@ -33,6 +35,7 @@ class Feed:
     :ivar keyframes: ask here for a keyframe.
     :ivar spoken_ms: how much of the voice has been given.
     :ivar level_db: loudness, falling slowly.
+    :ivar camera_bps: rate of the camera from its next picture on (see :meth:`share_camera`).
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Feed:
         self.keyframes = KeyframeRequest()
         self.spoken_ms = 0
         self.level_db = -96.0
+        self.camera_bps = options.camera_bps
         self._options = options
         self._voice = voice
         self._camera = camera
@@ -128,6 +132,12 @@ class Feed:
             self._spoken_before_ms = self.spoken_ms
             self._voice = await self._reopened(lambda: open_voice(self._options.voice))
 
+    def share_camera(self, share: float) -> None:
+        """The uplink bears so much of the camera's rate; where it bears none, the own copy still gets a little."""
+        self.camera_bps = round(self._options.camera_bps * max(share, LEAST_SHARE))
+        if not share:
+            self._say("The line is too thin for the camera: the voice goes alone.")
+
     async def give_camera(self, start_s: float) -> None:
         """Give the camera until cancelled; a film that breaks off is not worth stopping for."""
         emit = in_loop(self._on_picture)
@@ -135,8 +145,7 @@ class Feed:
             camera = self._camera
 
             def run(stop: threading.Event, camera: CameraSource = camera) -> None:
-                bitrate_bps = self._options.camera_bps
-                pump_camera(camera, start_s, emit, self.keyframes, stop, bitrate_bps=bitrate_bps)
+                pump_camera(camera, start_s, emit, self.keyframes, stop, bitrate_bps=lambda: self.camera_bps)
 
             try:
                 await run_in_thread("hallcast-camera", run)

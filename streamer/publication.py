@@ -11,13 +11,16 @@ from dataclasses import dataclass, replace
 
 from streamer.camera_pump import CodedPicture
 from streamer.pacing import FRAME_MS
+from streamer.uplink import Uplink
 from streamer.voice_pump import VoicePacket
 from transport import rtcp, sdp
 from transport.errors import WhipError
 from transport.network import NetworkConfig
 from transport.peer import Peer
 from transport.rtp import MalformedPacket
+from transport.sdp import TRANSPORT_CC
 from transport.send import SendStream
+from transport.twcc import SentLog, stamp
 from transport.video import Packetiser
 from transport.whip import WhipClient, WhipSession
 
@@ -34,6 +37,8 @@ CAMERA_BURST = 4.0
 MAX_CAMERA_QUEUE = 300
 """Packets of the camera that wait for that. Beyond it all are dropped and a keyframe begins anew."""
 GOODBYE_S = 3.0
+SRTP_TAG_BYTES = 10
+UNKNOWN_RTT_S = 0.5
 
 _Waiting = tuple[bytes, int, bool]
 
@@ -58,6 +63,8 @@ class Sent:
 class Publication:
     """A standing session. Made by :func:`publish`; everything is called in the event loop.
 
+    :param uplink: says how much of the camera the way to the relay bears, where the relay tells what arrives.
+    :param on_camera_share: told when that has changed: 0 to 1.
     :ivar closed: done with a plain reason when the connection is lost.
     :ivar heard_s: ``now`` of the last RTCP packet from the relay.
     """
@@ -70,6 +77,8 @@ class Publication:
         sent: Sent,
         on_keyframe: Callable[[], None],
         camera_bps: int,
+        uplink: Uplink,
+        on_camera_share: Callable[[float], None],
         now: float,
     ) -> None:
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -79,13 +88,18 @@ class Publication:
         self._sent = sent
         self._on_keyframe = on_keyframe
         self._wire_before = sent.wire_bytes
-        streams = {one.kind: SendStream.negotiated(one) for one in media}
+        streams = {one.kind: SendStream.negotiated(one, transport_cc=True) for one in media}
         self.voice = streams.get("audio")
         self.camera = streams.get("video")
         self._streams = list(streams.values())
         self._packetiser = Packetiser("vp8")
         self._queue: deque[_Waiting] = deque()
-        self._camera_bytes_per_s = CAMERA_BURST * camera_bps / 8
+        self._camera_bps = camera_bps
+        self._log = SentLog() if all(TRANSPORT_CC in one.extensions for one in media) else None
+        self._uplink = uplink
+        self._on_camera_share = on_camera_share
+        uplink.begin(now)
+        on_camera_share(self._camera_share)
         self._tokens = 0.0
         self._ticked_s = self._reported_s = now
         peer.on_rtcp = self._rtcp
@@ -101,18 +115,22 @@ class Publication:
         """0 to 1: what the relay last reported of the voice."""
         return self.voice.stats.fraction_lost if self.voice else 0.0
 
+    @property
+    def _camera_share(self) -> float:
+        return self._uplink.share if self._log is not None else 1.0  # a relay that tells nothing gets all
+
     def send_voice(self, packet: VoicePacket, now: float) -> None:
         """Send 20 ms of voice now."""
         if self.voice is None:
             return
-        self._peer.send_rtp(self.voice.send(packet.data, packet.at_ms * VOICE_PER_MS, False, now))
+        self._send(self.voice, self.voice.send(packet.data, packet.at_ms * VOICE_PER_MS, False, now), now)
         self._sent.voice_ms += FRAME_MS
         self._sent.voice_bytes += len(packet.data)
         self._count()
 
     def send_camera(self, picture: CodedPicture, now: float) -> None:
         """Send one picture, spread over the next moments."""
-        if self.camera is None:
+        if self.camera is None or not self._camera_share:
             return
         payloads = self._packetiser.packetise(picture.data)
         if len(self._queue) + len(payloads) > MAX_CAMERA_QUEUE:
@@ -132,6 +150,7 @@ class Publication:
         :param stream_ms: stream time now.
         """
         self._send_queued(now)
+        self._follow_uplink(now)
         if now - self._reported_s >= SENDER_REPORT_EVERY_S:
             self._reported_s = now
             for stream in self._streams:
@@ -139,14 +158,35 @@ class Publication:
         self._count()
 
     def _send_queued(self, now: float) -> None:
-        earned = (now - self._ticked_s) * self._camera_bytes_per_s
+        earned = (now - self._ticked_s) * CAMERA_BURST * self._camera_share * self._camera_bps / 8
         self._ticked_s = now
         self._tokens = min(self._tokens + earned, 2 * 1200.0)
         while self._queue and self._tokens > 0 and self.camera is not None:
             payload, timestamp, marker = self._queue.popleft()
             packet = self.camera.send(payload, timestamp, marker, now)
             self._tokens -= len(packet)
-            self._peer.send_rtp(packet)
+            self._send(self.camera, packet, now)
+
+    def _send(self, stream: SendStream, packet: bytearray, now: float) -> None:
+        offset = stream.transport_sequence_offset
+        if self._log is not None and offset is not None:
+            stamp(packet, offset, self._log.sent(len(packet) + SRTP_TAG_BYTES + HEADER_BYTES, now))
+        self._peer.send_rtp(packet)
+
+    def _follow_uplink(self, now: float) -> None:
+        log, uplink = self._log, self._uplink
+        if log is None:
+            return
+        rtt_s = self.rtt_s or UNKNOWN_RTT_S
+        uplink.feedback(log.overdue(now, rtt_s), now)
+        before = uplink.share
+        if not uplink.follow(now, rtt_s, unheard=log.in_flight_bytes > 0):
+            return
+        if not uplink.share:
+            self._queue.clear()
+        self._on_camera_share(uplink.share)
+        if not before:
+            self._on_keyframe()
 
     def _rtcp(self, data: bytes, now: float) -> None:
         self.heard_s = now
@@ -154,9 +194,12 @@ class Publication:
             packets = rtcp.parse(data)
         except MalformedPacket:
             return
+        for packet in packets:
+            if self._log is not None and isinstance(packet, rtcp.TransportFeedback):
+                self._uplink.feedback(self._log.feedback(packet, now), now)
         for stream in self._streams:
             for again in stream.handle_rtcp(packets, now):
-                self._peer.send_rtp(again)
+                self._send(stream, again, now)
                 self._sent.resent_packets += 1
         if self.camera is not None and rtcp.wants_keyframe(packets, self.camera.ssrc):
             self._on_keyframe()
@@ -187,6 +230,8 @@ async def publish(
     camera_bps: int,
     sent: Sent,
     on_keyframe: Callable[[], None],
+    uplink: Uplink,
+    on_camera_share: Callable[[float], None],
 ) -> Publication:
     """Offer, connect, and be ready to send.
 
@@ -194,7 +239,7 @@ async def publish(
     :raises TransportError: no connection came about.
     """
     servers = network.ice_servers or await client.ice_servers()
-    spec = sdp.publisher_media("VP8" if camera else None)
+    spec = sdp.publisher_media("VP8" if camera else None, transport_cc=True)
     peer = await Peer.create(replace(network, ice_servers=servers), controlling=True)
     try:
         session = await client.publish(sdp.make_offer(spec, peer.local))
@@ -208,7 +253,8 @@ async def publish(
         await peer.close()
         raise
     sent.sessions += 1
-    return Publication(peer, session, media, sent, on_keyframe, camera_bps, asyncio.get_running_loop().time())
+    now = asyncio.get_running_loop().time()
+    return Publication(peer, session, media, sent, on_keyframe, camera_bps, uplink, on_camera_share, now)
 
 
 async def _delete(session: WhipSession) -> None:

@@ -14,6 +14,7 @@ from streamer.address import RelayAddress
 from streamer.camera_pump import CodedPicture
 from streamer.errors import StreamError
 from streamer.publication import Publication, Sent, publish
+from streamer.uplink import Uplink
 from streamer.voice_pump import VoicePacket
 from transport.backoff import Backoff
 from transport.errors import SdpError, TransportError, WhipError
@@ -49,6 +50,7 @@ class Publisher:
 
     :param on_ended: the lecture is over at the relay.
     :param stream_ms: stream time at a ``now``.
+    :param on_camera_share: told how much of the camera's rate the uplink bears, 0 to 1, when that changes.
     :ivar connected: set while there is a connection.
     :ivar sent: totals over all connections.
     """
@@ -66,6 +68,7 @@ class Publisher:
         line: LineListener,
         stream_ms: Callable[[float], float],
         on_keyframe: Callable[[], None],
+        on_camera_share: Callable[[float], None],
         on_ended: Callable[[], None],
     ) -> None:
         self.connected = asyncio.Event()
@@ -77,6 +80,8 @@ class Publisher:
         self._line = line
         self._stream_ms = stream_ms
         self._on_keyframe = on_keyframe
+        self._on_camera_share = on_camera_share
+        self._uplink = Uplink()
         self._on_ended = on_ended
         self._current: Publication | None = None
         self._silent_limit_s = SILENT_S
@@ -121,6 +126,8 @@ class Publisher:
                     camera_bps=self._camera_bps,
                     sent=self.sent,
                     on_keyframe=self._on_keyframe,
+                    uplink=self._uplink,
+                    on_camera_share=self._on_camera_share,
                 )
             except (WhipError, TransportError, SdpError) as error:
                 if error.error_id == "lecture_ended":

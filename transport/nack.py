@@ -108,6 +108,10 @@ class NackSchedule:
             self.round_trip.answered(now, hole.previous_s if early else hole.last_s)
         return True
 
+    def forget(self, seq: int) -> None:
+        """A packet is needed no longer."""
+        self._holes.pop(seq, None)
+
     def due(self, now: float) -> list[int]:
         """The numbers to ask for now, in order (they count as asked for); the hopeless ones are given up."""
         if now < self.due_at:

@@ -290,6 +290,10 @@ class ReceiveStream:
         """Take a sender report of this source (our next receiver report answers it)."""
         self._sender_report = report.ntp >> 16 & 0xFFFF_FFFF, now
 
+    def recovered(self, extended_seq: int) -> None:
+        """What this packet carried came another way: it is asked for no longer."""
+        self._holes.forget(extended_seq)
+
     @property
     def due_at(self) -> float:
         """When :meth:`poll` next has something to say (it may be called earlier or later, at no harm)."""

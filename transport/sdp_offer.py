@@ -33,11 +33,12 @@ from transport.sdp_write import (
     source_lines,
     transport_lines,
 )
+from transport.voice_payload import COPIES
 
 _EXTENSION_IDS = {AUDIO_LEVEL: 1, ABS_SEND_TIME: 2, TRANSPORT_CC: 3, MID: 4}
 
 _VOICE = {
-    HALLCAST_VOICE: Codec(112, HALLCAST_VOICE, 48000),
+    HALLCAST_VOICE: Codec(112, HALLCAST_VOICE, 48000, 1, f"{COPIES}=1"),
     "opus": Codec(111, "opus", 48000, 2, "minptime=10;useinbandfec=1"),
 }
 
@@ -52,10 +53,13 @@ _VIDEO = {
 }
 
 
-def publisher_media(video_codec: Literal["VP8", "H264"] | None = "VP8", *, stereo: bool = False) -> OfferSpec:
+def publisher_media(
+    video_codec: Literal["VP8", "H264"] | None = "VP8", *, stereo: bool = False, transport_cc: bool = False
+) -> OfferSpec:
     """What the streamer offers: Opus, and one video where ``video_codec`` is given; all sendonly.
 
     :param stereo: the voice is sent in stereo (RFC 7587 ``sprop-stereo``).
+    :param transport_cc: offer to take transport-wide feedback, instead of REMB.
     """
     opus = _VOICE["opus"]
     if stereo:
@@ -65,7 +69,7 @@ def publisher_media(video_codec: Literal["VP8", "H264"] | None = "VP8", *, stere
     media = [OfferMedia("audio", "sendonly", (opus,), rtx=False)]
     if video_codec is not None:
         media.append(OfferMedia("video", "sendonly", (_VIDEO[video_codec],)))
-    return OfferSpec(tuple(media))
+    return OfferSpec(tuple(media), transport_cc=transport_cc)
 
 
 def hall_media(
@@ -131,10 +135,16 @@ def _offered(spec: OfferSpec, index: int, media: OfferMedia, codec: Codec) -> Ne
         codec=codec,
         rtx_payload_type=codec.payload_type + 1 if media.rtx else None,
         extensions={uri: number for uri, number in _EXTENSION_IDS.items() if uri in known},
-        feedback=known_feedback(media.kind, transport_cc=spec.transport_cc),
+        feedback=_feedback(spec, media),
         ssrc=media.ssrc,
         rtx_ssrc=media.rtx_ssrc if media.rtx and media.direction == "sendonly" else None,
     )
+
+
+def _feedback(spec: OfferSpec, media: OfferMedia) -> frozenset[str]:
+    known = known_feedback(media.kind, transport_cc=spec.transport_cc)
+    # One that sends by transport-wide feedback has no use for the receiver's own estimate.
+    return known - {"goog-remb"} if spec.transport_cc and media.direction == "sendonly" else known
 
 
 def parse_answer(spec: OfferSpec, text: str) -> tuple[RemoteTransport, list[NegotiatedMedia]]:

@@ -16,7 +16,8 @@ Payload::
     +-+-+-+-+-+-+-+-+--------------------+---------------------+
 
 ``V`` (2 bits, the most significant)
-    version of this layout, 0. A receiver drops packets of a version it does not know.
+    version of this layout, 0; 1 for a payload with a copy, below. A receiver drops packets of a version it does not
+    know.
 ``N`` (2 bits)
     number of slots minus one.
 ``P`` (4 bits)
@@ -30,11 +31,25 @@ lengths
 frames
     the Opus packets (RFC 6716) in order of slots, each of 60 ms; the last one reaches to the end of the payload.
     Silence is a frame of one or two bytes (Opus DTX), never an empty slot.
+
+A payload of version 1 also has a *copy* of what an earlier packet had, for a receiver that cannot wait for a
+retransmission. It goes only to one that says that it takes it (``copies=1`` in the ``fmtp`` of its offer)::
+
+    +-+-+-+-+-+-+-+-+----------+----------+---------+---------+
+    | V | slots     | packets  | length   | payload | copy    |
+    +-+-+-+-+-+-+-+-+----------+----------+---------+---------+
+
+``slots`` (6 bits) and ``packets`` (1 byte)
+    how many slots before this packet's first one the copy begins, and how many sequence numbers before this packet the
+    other one was; both at least 1.
+``length`` (2 bytes, big-endian)
+    of the payload: this packet's own, of version 0. The copy, likewise, reaches to the end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from transport.rtp import MalformedPacket
 
@@ -43,6 +58,13 @@ FRAME_MS = 60
 """Length of one slot."""
 MAX_FRAMES = 4
 MAX_FRAME_BYTES = 1275
+MAX_COPY_SLOTS = 63
+MAX_COPY_PACKETS = 255
+COPIES = "copies"
+"""The ``fmtp`` parameter of who takes version 1."""
+
+_WITH_COPY = 0x40
+_COPY_HEAD_BYTES = 4
 
 TIMESTAMP_PER_MS = CLOCK_RATE // 1000
 
@@ -110,6 +132,47 @@ def unpack(payload: bytes) -> list[bytes]:
         frames.append(bytes(payload[at : at + length]))
         at += length
     return frames
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """What an earlier packet had.
+
+    :param slots_before: how far before this packet's first slot its own first one lies.
+    :param packets_before: how many sequence numbers before this packet it had.
+    :param payload: of version 0.
+    """
+
+    slots_before: int
+    packets_before: int
+    payload: bytes
+
+
+def with_copy(payload: bytes, copy: Copy) -> bytes:
+    """A payload of version 1.
+
+    :param payload: of version 0.
+    :raises ValueError: if the copy is from too long ago, or not from before.
+    """
+    near = 1 <= copy.slots_before <= MAX_COPY_SLOTS and 1 <= copy.packets_before <= MAX_COPY_PACKETS
+    if not near or not copy.payload:
+        raise ValueError("no copy of such a packet can be sent")
+    head = bytes((_WITH_COPY | copy.slots_before, copy.packets_before)) + len(payload).to_bytes(2, "big")
+    return head + payload + copy.payload
+
+
+def split(payload: bytes) -> tuple[bytes, Copy | None]:
+    """A packet's own payload, for :func:`unpack`, and the copy that came with it.
+
+    :raises MalformedPacket: if a payload of version 1 is cut short or contradicts itself.
+    """
+    if not payload or payload[0] >> 6 != _WITH_COPY >> 6:
+        return payload, None
+    slots_before = payload[0] & MAX_COPY_SLOTS
+    end = _COPY_HEAD_BYTES + int.from_bytes(payload[2:_COPY_HEAD_BYTES], "big")
+    if not slots_before or end >= len(payload) or not payload[1]:
+        raise MalformedPacket("voice payload with an impossible copy")
+    return payload[_COPY_HEAD_BYTES:end], Copy(slots_before, payload[1], payload[end:])
 
 
 def timestamp_of(t_ms: int) -> int:

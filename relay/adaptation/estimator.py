@@ -16,6 +16,7 @@ from typing import Protocol
 
 from relay.adaptation.link_delay import ArrivalRate, CapacityMeter, DelayBase, LonePackets, LossMeter, QueueModel
 from relay.adaptation.reported_link import ReportedLink
+from relay.adaptation.route_change import SAME_RATE, RouteWatch
 from relay.adaptation.stuck_queue import StuckQueue
 
 PROBE_MIN_BYTES = 2_500
@@ -114,6 +115,8 @@ class LinkEstimator:
         self._losses = LossMeter()
         self._arrivals = ArrivalRate()
         self._stuck = StuckQueue()
+        self._route = RouteWatch()
+        self._sure_kbps = self._link_kbps  # before the delay made a step that is not understood yet
         self._reports = ReportedLink(start_kbps)
         self._sends: deque[tuple[float, int]] = deque()  # of the last second, at most MAX_SENDS; the oldest go first
         self._sends_bytes = 0
@@ -173,9 +176,12 @@ class LinkEstimator:
             self._meter.put(outcome.sequence, outcome.size_bytes, outcome.sent_s, arrival_s, self._base.way_s)
             delay_s = arrival_s - outcome.sent_s
             self._lone.put(outcome.size_bytes, outcome.sent_s, delay_s, self._base.way_s)
+            wait_s = self._base.queue_s(delay_s, outcome.size_bytes, self._sure_kbps)
+            self._route.put(outcome.sent_s, arrival_s, wait_s, outcome.size_bytes, self._sure_kbps, now)
         window_s = max(RATE_WINDOW_S, self.rtt_s)
         self.acked_kbps = self._arrivals.put(((at, outcome.size_bytes) for outcome, at in arrived), window_s)
         self._follow(now)
+        self._resolve(now)
         newest, arrival_s = arrived[-1]
         if newest.sent_s > self._newest_sent_s:
             self._newest_sent_s = newest.sent_s
@@ -203,6 +209,7 @@ class LinkEstimator:
         self._lone.forget()
         self._model.forget()
         self._stuck.forget()
+        self._route.forget()
         self.queue_ms = 0.0
 
     def budget_kbps(self, now: float) -> float:
@@ -218,18 +225,28 @@ class LinkEstimator:
         """What the link can carry on and on, for the choice of rungs."""
         return self._bounded(self._reports.kbps if self._by_reports(now) else SHARE * self._link_kbps)
 
+    def in_doubt(self, now: float) -> bool:
+        """Whether a train is wanted to tell whether the link has become slower or the route longer."""
+        return self._route.in_doubt(now)
+
+    def may_probe(self, now: float) -> bool:
+        """Whether a train may go now and would tell anything new."""
+        if now - self._probed_at < max(1.0, 1.2 * self.rtt_s):
+            return False
+        told = self._measured and now - self._evidence[1] < EVIDENCE_S
+        return self.in_doubt(now) or not (told or self._model.queue_s(now) > QUEUE_ALLOWED_S)
+
     def probe(self, now: float) -> Probe | None:
         """A train that is due now, or None. Ask only when at least :data:`PROBE_MIN_BYTES` of PAGE, CATCH_UP or BULK
         wait; then give it to :meth:`Pacer.probe` and send packets no larger than it says."""
         self._wanted_at = now
-        due_s = max(1.0, 1.2 * self.rtt_s)
-        if now - self._probed_at < due_s or (self._measured and now - self._evidence[1] < EVIDENCE_S):
+        if not self.may_probe(now):
             return None
-        if self._model.queue_s(now) > QUEUE_ALLOWED_S:
-            return None
-        self._probed_at = now
         low, high = TRAIN_PACKET_BYTES
         packet_bytes = int(min(high, max(low, TRAIN_PACKET_S * self._link_kbps * 125)))
+        if self.in_doubt(now):
+            packet_bytes = low  # the link may have become much slower
+        self._probed_at = now
         return Probe(TRAIN_PACKETS * packet_bytes, packet_bytes, RAISE_MAX * self._link_kbps)
 
     def _count(self, outcomes: Sequence[Outcome], now: float) -> None:
@@ -266,7 +283,7 @@ class LinkEstimator:
                 self._link_kbps = kbps
             elif may_raise:
                 most = RAISE_MAX * self._link_kbps
-                if self.limited(now) and now - self._wanted_at > WANTED_S:
+                if self.limited(now) and now - self._wanted_at > WANTED_S + self.rtt_s:
                     most = max(self._link_kbps, RAISE_LIMITED * self.acked_kbps)
                 self._raise(min(kbps, most), now)
             if not self._measured or kbps > self._known_kbps:
@@ -280,6 +297,26 @@ class LinkEstimator:
         if now - self._much_lost_since > LOSS_TOO_LONG_S and not self.limited(now):
             self._link_kbps = max(self.acked_kbps, self._floor_kbps)
         self._link_kbps = min(self._cap_kbps / SHARE, max(self._floor_kbps, self._link_kbps))
+
+    def _resolve(self, now: float) -> None:
+        """Let a train tell whether a step of the delay is the link's or the route's."""
+        since_s = self._route.since_s
+        if since_s is None:
+            self._sure_kbps = self._link_kbps
+            return
+        kbps = self._meter.train_kbps(self._route.since_arrival_s)
+        if kbps is None or not self._route.in_doubt(now):
+            return
+        self._route.forget()
+        if kbps < SAME_RATE * self._sure_kbps:
+            return
+        self._link_kbps = max(self._link_kbps, self._sure_kbps)
+        self._base.faster(self._link_kbps)
+        self._base.forget(now, since_s)
+        self._known_kbps = self._link_kbps
+        self._meter.forget()
+        self._lone.forget()
+        self._stuck.forget()
 
     def _slower(self, most_kbps: float) -> None:
         if most_kbps < SLOWER * self._link_kbps:

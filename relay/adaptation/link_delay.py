@@ -32,7 +32,9 @@ LONE_S = 0.15
 LONE_MIN_BYTES = 100
 LONE_PACKETS = 10
 MIN_PAIRS = 2
-MIN_BYTES = 600
+MIN_BYTES = 480
+"""Two packets of the shortest train."""
+MAX_TOGETHER = 16
 MAX_RECENT = 4000
 
 
@@ -92,11 +94,12 @@ class DelayBase:
             delay.kbps = max(delay.kbps, kbps) if isfinite(delay.kbps) else kbps
         self.way_s = min((delay.way_s for delay in self._buckets), default=float("inf"))
 
-    def forget(self, now: float) -> None:
-        """The route has become longer: only the delays of the last two seconds count."""
+    def forget(self, now: float, since: float = float("-inf")) -> None:
+        """The route has become longer: only the delays of the last two seconds count, and told of from ``since`` on."""
         self._buckets.clear()
-        if self._recent:
-            best = min(self._recent, key=lambda delay: delay.way_s)
+        recent = [delay for delay in self._recent if delay.begun >= since]
+        if recent:
+            best = min(recent, key=lambda delay: delay.way_s)
             self._buckets.append(_Delay(now, best.delay_s, best.size_bytes, best.kbps))
             self.way_s = best.way_s
 
@@ -113,6 +116,7 @@ class CapacityMeter:
         self.before_at = float("-inf")
         self._pairs: deque[tuple[float, int, float]] = deque()  # bounded by BUSY_S: (arrival, bytes, seconds)
         self._before: tuple[int, float, float] | None = None
+        self._together: deque[tuple[float, int, float]] = deque(maxlen=MAX_TOGETHER)  # as the pairs; the oldest go
 
     def put(self, sequence: int, size_bytes: int, sent_s: float, arrival_s: float, way_s: float) -> None:
         """A packet arrived; call in order of sequence numbers.
@@ -124,8 +128,11 @@ class CapacityMeter:
             return  # one was lost in between: by the queue, and then it took no time, or after it, and then it did
         apart_s = arrival_s - before[2]
         waited = before[2] - way_s - sent_s >= WAITED_MIN_S
-        if apart_s < 0 or not (waited or sent_s - before[1] < min(TOGETHER_S, TOGETHER * apart_s)):
+        together = sent_s - before[1] < min(TOGETHER_S, TOGETHER * apart_s)
+        if apart_s < 0 or not (waited or together):
             return
+        if together:
+            self._together.append((arrival_s, size_bytes, apart_s))
         self.before_at = self.at
         self.at = max(self.at, arrival_s)
         self._pairs.append((arrival_s, size_bytes, apart_s))
@@ -150,9 +157,14 @@ class CapacityMeter:
         self._pairs = deque(newest)  # the link has changed: what it carried before tells nothing
         return kbps
 
+    def train_kbps(self, since_arrival_s: float) -> float | None:
+        """What packets that were sent back to back and arrived since then say, whatever the way is."""
+        return _rate_kbps([pair for pair in self._together if pair[0] > since_arrival_s])
+
     def forget(self) -> None:
         """Begin anew, after an outage."""
         self._pairs.clear()
+        self._together.clear()
         self._before = None
 
     def _trim(self) -> None:

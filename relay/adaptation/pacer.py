@@ -43,6 +43,7 @@ class Class(IntEnum):
 @dataclass(slots=True)
 class _Train:
     left_bytes: int
+    packet_bytes: int
     until: float
 
 
@@ -91,12 +92,13 @@ class Pacer:
 
     def packet_bytes(self) -> int:
         """Largest packet (on the wire) worth sending in the classes from PAGE down: on a thin link a full-sized one
-        would stand before the voice for a third of a second."""
-        return int(min(PACKET_MAX_BYTES, max(PACKET_MIN_BYTES, self._bytes(PACKET_S))))
+        would stand before the voice for a third of a second. Less while a train is being sent."""
+        size = int(min(PACKET_MAX_BYTES, max(PACKET_MIN_BYTES, self._bytes(PACKET_S))))
+        return size if self._train is None else min(size, self._train.packet_bytes)
 
     def probe(self, probe: Probe, now: float) -> None:
         """Let a train go back to back: no class waits until it is sent (or half a second has passed)."""
-        self._train = _Train(probe.size_bytes, now + TRAIN_EXPIRES_S)
+        self._train = _Train(probe.size_bytes, probe.packet_bytes, now + TRAIN_EXPIRES_S)
 
     def _bytes(self, seconds: float) -> float:
         return seconds * self._kbps * 125

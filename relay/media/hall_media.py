@@ -56,7 +56,8 @@ class HallMedia:
     def report(self, report: Report, now: float) -> None:
         """Hand the hall's report to the rung choice."""
         if self.subscriber is not None:
-            self.subscriber.hall_report(report.fraction_lost, report.rtt_ms / 1000 or None, now)
+            rtt_s = report.rtt_ms / 1000 or None
+            self.subscriber.hall_report(report.fraction_lost, rtt_s, report.playout_delay_ms, now)
 
     async def close(self) -> None:
         """End the media connection. Idempotent."""

@@ -8,20 +8,27 @@ from relay.media.camera_line import CameraLine
 from relay.media.ingest import Ingest, Source
 from relay.media.media_session import MediaSession
 from relay.media.voice_line import VoiceLine
-from transport import rtcp
+from transport import rtcp, rtp
 from transport.receive import ReceivedPacket
-from transport.sdp import AnswerPolicy
+from transport.rtp import MalformedPacket
+from transport.sdp import TRANSPORT_CC, AnswerPolicy, Offer
+from transport.twcc import FeedbackRecorder, sequence_of
 
 REMB_EVERY_S = 1.0
 VOICE_KBPS = 100
 SIMULCAST_KBPS = 3_000
 
 
-def publisher_policy(*, camera: bool) -> AnswerPolicy:
-    """What we take of a publisher's offer: Opus, and the lecturer's camera in whatever codec halls can show."""
+def publisher_policy(offer: Offer, *, camera: bool) -> AnswerPolicy:
+    """What we take of a publisher's offer: Opus, and the lecturer's camera in whatever codec halls can show.
+
+    Transport-wide feedback goes to who knows nothing else: a browser that offers both is held at a few kbit/s by it.
+    """
+    feedback = [entry for media in offer.media for entries in media.feedback.values() for entry in entries]
     return AnswerPolicy(
         direction="recvonly",
         max_video=1 if camera else 0,
+        transport_cc="transport-cc" in feedback and "goog-remb" not in feedback,
         opus_parameters={"usedtx": "1", "useinbandfec": "1", "maxaveragebitrate": "48000"},
     )
 
@@ -59,6 +66,9 @@ class Publisher:
         self._on_media = on_media
         self._voice_source: Source | None = None
         self._remb_at = 0.0
+        numbers = {item.extensions.get(TRANSPORT_CC) for item in session.media}
+        self._number_id = numbers.pop() if len(numbers) == 1 else None  # all sections are numbered, or none is
+        self._feedback = FeedbackRecorder(session.media[0].ssrc)
         session.on_rtp = self._rtp
         session.on_rtcp = self._rtcp
 
@@ -86,6 +96,8 @@ class Publisher:
             return
         for data in self._ingest.poll(now, peer.rtt_s):
             peer.send_rtcp(data)
+        if (feedback := self._feedback.poll(now)) is not None:
+            peer.send_rtcp(feedback)
         if self.camera is not None and self.camera.source in cameras and self.camera.wants_keyframe:
             for data in self.camera.source.stream.request_keyframe(now, self._keyframe_interval_s):
                 peer.send_rtcp(data)
@@ -102,7 +114,18 @@ class Publisher:
 
     def _rtp(self, data: bytes, now: float) -> None:
         self.last_packet_s = now
+        if self._number_id is not None:
+            self._note(data, self._number_id, now)
         self._ingest.push_rtp(data, now)
+
+    def _note(self, data: bytes, number_id: int, now: float) -> None:
+        """Remember for the feedback that this packet arrived."""
+        try:
+            number = sequence_of(rtp.parse(data).extensions, number_id)
+        except MalformedPacket:
+            return  # counted by the ingest
+        if number is not None:
+            self._feedback.arrived(number, now)
 
     def _rtcp(self, data: bytes, now: float) -> None:
         self.last_packet_s = now

@@ -70,7 +70,7 @@ class PublisherDesk:
             for rival in rivals:
                 logger.info("%s of %s is replaced", rival[0], stage.lecture_id)
                 await self._leave(rival, self._publishers[rival])
-            policy = publisher_policy(camera=role == "lecturer")
+            policy = publisher_policy(offer, camera=role == "lecturer")
             session = await MediaSession.answer(offer, policy, stage.network)
         finally:
             self._answering.discard(slot)

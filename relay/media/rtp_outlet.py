@@ -24,7 +24,6 @@ PROBING = frozenset({Class.PAGE, Class.CATCH_UP, Class.BULK})
 """Classes of which there is enough to ask the link what it carries."""
 SLACK_S = 0.002
 """Timers closer together than this are one."""
-TRAIN_S = 0.5
 UNKNOWN_RTT_S = 1.0
 _ONE_BYTE = b"\xbe\xde"
 
@@ -93,7 +92,6 @@ class RtpOutlet:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0  # uvloop's handle of a time that has come already does not know it
-        self._train = (0, 0.0)
         self._pumping = False
         self._closed = False
 
@@ -176,11 +174,11 @@ class RtpOutlet:
             self._timer = None
 
     def _pump(self, now: float) -> float | None:
-        size = self._packet_bytes(now)
+        size = self._packet_bytes()
         for class_, lane in self._lanes:
             while (pace := lane.waiting(class_, size, now)) is not None:
                 if class_ in PROBING and self._probe(now):
-                    size = self._packet_bytes(now)
+                    size = self._packet_bytes()
                 ready_at = self.pacer.ready_at(pace, now)
                 if ready_at > now + self._burst_s:
                     return ready_at
@@ -190,18 +188,15 @@ class RtpOutlet:
                 self.send(item[0], class_, now, item[1])
         return None
 
-    def _packet_bytes(self, now: float) -> int:
+    def _packet_bytes(self) -> int:
         """Largest RTP packet worth sending now in the paced classes."""
-        size, until = self._train
-        wire = self.pacer.packet_bytes()
-        return (min(wire, size) if now < until else wire) - WIRE_BYTES
+        return self.pacer.packet_bytes() - WIRE_BYTES
 
     def _probe(self, now: float) -> bool:
         probe = self.estimator.probe(now)
         if probe is None:
             return False
         self.pacer.probe(probe, now)
-        self._train = (probe.packet_bytes, now + TRAIN_S)
         return True
 
     def _settle(self, outcomes: Sequence[Outcome], now: float) -> None:

@@ -7,7 +7,8 @@ silent_s, rtt_ms, sources: kind, codec, rid, kbps, fraction_lost, jitter_ms, pac
 that belongs to what it hears now, of a hall that has gone the lecturer's page; of those connected ``link``, see
 :meth:`relay.media.hall.HallConnection.link`, of which console and metrics show budget_kbps, used_kbps, queue_ms,
 fraction_lost, rtt_ms, rung (kbit/s of the voice), text (bool: the text rung), camera_kbps, carrier (rtp, socket) and
-class_bytes (sent in all, by name of :class:`relay.adaptation.pacer.Class`)); ``questions`` (the newest, oldest first:
+class_bytes (sent in all, by name of :class:`relay.adaptation.pacer.Class`); voice_copies says how many packs of voice
+before its own the one is that each brings along, 0 for none); ``questions`` (the newest, oldest first:
 t_ms, hall, text);
 ``players`` (links of standard players); ``recorder`` (committed_ms, pending_bytes, dropped_entries, trouble);
 ``deck`` (deck, page, page_count, decks, troubles). Rates in kbit/s of UDP payload.

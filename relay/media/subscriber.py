@@ -87,8 +87,9 @@ class Subscriber:
             if lane is not None:
                 self.outlet.add_lane(lane)
         if self.camera is not None and transport_cc:
-            self.outlet.add_lane(CameraScout(self.camera, self.outlet.estimator.sustained_kbps))
+            self.outlet.add_lane(CameraScout(self.camera, self.outlet.estimator))
         self._peer = peer
+        self._playout_delay_ms = 0
         self._report_at: float | None = None
         self._sender_report_at = float("-inf")
         self._forget_at = float("-inf")
@@ -115,6 +116,7 @@ class Subscriber:
             "language": self.language,
             "rung": self.voice.sent_kbps if self.voice and not self.choice.text else 0,
             "text": self.choice.text,
+            "voice_copies": self.voice.copies if self.voice else 0,
             "camera": self.camera is not None and self.camera.on,
             "camera_kbps": self.camera.kbps if self.camera is not None else 0,
             "sent_bytes": self._peer.bytes_sent,
@@ -141,8 +143,9 @@ class Subscriber:
             self.on_heard(now)
         self.outlet.pump(now)
 
-    def hall_report(self, fraction_lost: float, rtt_s: float | None, now: float) -> None:
+    def hall_report(self, fraction_lost: float, rtt_s: float | None, playout_delay_ms: int, now: float) -> None:
         """Take our hall's own report."""
+        self._playout_delay_ms = playout_delay_ms
         self.outlet.estimator.report(fraction_lost, rtt_s, now)
 
     def tick(self, now: float, media_ms: float) -> None:
@@ -175,7 +178,7 @@ class Subscriber:
         )
         if self.voice is not None:
             self.voice.wanted_kbps = self.choice.voice_kbps
-            self.voice.protect(estimator.loss, estimator.sustained_kbps(now))
+            self.voice.protect(estimator.loss, estimator.sustained_kbps(now), self.rtt_s or 0.0, self._playout_delay_ms)
         if camera is not None:
             camera.turn(self.choice.camera_kbps if self.outlet.open else 0)
 

@@ -6,6 +6,7 @@ rungs that are taken, packed. A subscriber costs no more than its own packet hea
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from lecture.chunks import Chunker
@@ -14,7 +15,7 @@ from lecture.log import LectureLog
 from lecture.tracks import LIGHT_KBPS, RECORDED_KBPS, SOURCE_RUNG, VOICE_FRAME_MS, Track
 from relay.media.voice_decode import VoiceDecoder
 from relay.media.voice_grid import GridFrame, VoiceGrid
-from relay.media.voice_packs import Pack, PackBuilder
+from relay.media.voice_packs import HeldPacks, Pack, PackBuilder, ReadyPack
 from relay.media.voice_rungs import MadeFrame, VoiceRungs
 from relay.media.voice_sender import VoiceSender
 from transport import voice_payload
@@ -53,6 +54,7 @@ class VoiceLine:
         self._grid = VoiceGrid()
         self._rungs = VoiceRungs()
         self._packs: dict[int, PackBuilder] = {}
+        self._held = HeldPacks()
         self._decoder: VoiceDecoder | None = None
         self._in_order = InOrder(wait_s)
         self._last_packet_s = float("-inf")
@@ -111,11 +113,13 @@ class VoiceLine:
         self._take(self._in_order.poll(now), now)
         if self.quiet_since(now) > IDLE_S:
             self._flush(now)
+        self._send_packs(self._now_ms(now), now)
 
     def finish(self, now: float) -> None:
         """The publisher has gone: give out all that is held."""
         self._take(self._in_order.flush(), now)
         self._flush(now)
+        self._send_packs(math.inf, now)
         if self._decoder is not None:
             self._concealed_ms += self._decoder.concealed_ms
             self._decoder.close()
@@ -167,7 +171,7 @@ class VoiceLine:
         for kbps, data in made.rungs.items():
             for pack in self._packs.setdefault(kbps, PackBuilder()).push(made.number, data):
                 done.setdefault(pack.first, {})[kbps] = pack
-        self._send_packs(done, now)
+        self._hold(done, now)
 
     def _flush(self, now: float) -> None:
         self._make(self._grid.flush(), now)
@@ -175,14 +179,14 @@ class VoiceLine:
         for kbps, builder in self._packs.items():
             for pack in builder.flush():
                 done.setdefault(pack.first, {})[kbps] = pack
-        self._send_packs(done, now)
+        self._hold(done, now)
         for chunks in (*self._made_chunks.values(), self._source_chunks):
             self._append(chunks.flush())
 
-    def _send_packs(self, done: dict[int, dict[int, Pack]], now: float) -> None:
-        packed = [sender for sender in self.senders if sender.packed]
-        if not packed:
+    def _hold(self, done: dict[int, dict[int, Pack]], now: float) -> None:
+        if not any(sender.packed for sender in self.senders):
             return
+        now_ms = self._now_ms(now)
         for first in sorted(done):
             # A rung that was taken up in the middle of a pack has a shorter one, which starts later: not for sending.
             whole = done[first].get(RECORDED_KBPS)
@@ -193,8 +197,14 @@ class VoiceLine:
                 for kbps, pack in done[first].items()
                 if len(pack.frames) == len(whole.frames)
             }
-            for sender in packed:
-                sender.send_pack(whole.t_ms, len(whole.frames), payloads, now)
+            self._held.put(ReadyPack(whole.t_ms, len(whole.frames), payloads), now_ms)
+        self._send_packs(now_ms, now)
+
+    def _send_packs(self, until_ms: float, now: float) -> None:
+        for pack in self._held.take(until_ms):
+            for sender in self.senders:
+                if sender.packed:
+                    sender.send_pack(pack, now)
 
     def _append(self, entries: list[Entry]) -> None:
         for entry in entries:

@@ -7,12 +7,16 @@ from collections.abc import Mapping, Sequence
 
 from lecture.log import Span
 from lecture.tracks import VOICE_FRAME_MS
+from relay.adaptation.copies import copies_fit, copy_spacing
 from relay.adaptation.pacer import Class
+from relay.media.pack_copies import PackCopies
 from relay.media.rtp_outlet import RtpOutlet
+from relay.media.voice_packs import FRAMES_PER_PACK, ReadyPack
 from transport.red import Redundancy
 from transport.rtcp import Nack, RtcpPacket
 from transport.sdp import HALLCAST_VOICE, NegotiatedMedia
 from transport.send import SendStream
+from transport.voice_payload import COPIES
 
 PAUSE_MS = 300
 RESEND_BYTES_PER_S = 6_000
@@ -20,9 +24,6 @@ RESEND_BYTES_PER_S = 6_000
 thin link carries. What is not sent again is a gap, which the hall fetches from the log."""
 MAX_RESENDS = 64
 """Resends that wait for their turn; beyond that the oldest is dropped, and asked for again if it is still needed."""
-REDUNDANT_FROM_LOSS, REDUNDANT_TO_LOSS = 0.03, 0.015
-REDUNDANT_BUDGET = 3.0
-"""Frames are sent twice to a player whose link loses that much, where it carries so many times the voice's rung."""
 UNHEARD_MS = 15_000
 """Voice sent so long ago has arrived, or has been asked for from the log."""
 
@@ -48,6 +49,8 @@ class VoiceSender:
         self.end_ms = 0
         self.on = True
         self._redundancy = Redundancy(media.codec.payload_type, media.red_payload_type)
+        self._copies = PackCopies(self.packed and media.codec.parameters.get(COPIES) == "1")
+        self._copied: dict[int, int] = {}  # number of a packet: that of the earlier one it brings along; as _unheard
         self.began_ms: int | None = None
         self._outlet = outlet
         self._remembers = transport_cc and self.packed
@@ -58,9 +61,9 @@ class VoiceSender:
         """Send one 60-ms frame in the rung wanted."""
         self._send(t_ms, VOICE_FRAME_MS, rungs, now)
 
-    def send_pack(self, t_ms: int, frames: int, payloads: Mapping[int, bytes], now: float) -> None:
+    def send_pack(self, pack: ReadyPack, now: float) -> None:
         """Send one pack in the rung wanted."""
-        self._send(t_ms, frames * VOICE_FRAME_MS, payloads, now)
+        self._send(pack.t_ms, pack.end_ms - pack.t_ms, pack.payloads, now)
 
     def _send(self, t_ms: int, duration_ms: int, payloads: Mapping[int, bytes], now: float) -> None:
         if not self.on or not self.wanted_kbps:
@@ -71,6 +74,7 @@ class VoiceSender:
             kbps = self.sent_kbps if self.sent_kbps in payloads else max(payloads)
         marker = t_ms - self.end_ms > PAUSE_MS or not self.end_ms
         payload, payload_type = self._redundancy.payload(payloads[kbps], t_ms * 48)
+        payload, packets_before = self._copies.payload(payload, t_ms)
         packet = self.stream.send(payload, t_ms * 48, marker, now, payload_type)
         if self.began_ms is None:
             self.began_ms = t_ms
@@ -81,16 +85,36 @@ class VoiceSender:
             return
         number = packet[2] << 8 | packet[3]
         self._unheard[number] = t_ms, self.end_ms
+        if packets_before:
+            self._copied[number] = (number - packets_before) & 0xFFFF
         self._outlet.send(packet, Class.VOICE, now, number)
 
-    def protect(self, fraction_lost: float, budget_kbps: float) -> None:
-        """Follow the link's loss: a standard player, which cannot wait for what is lost, gets each frame twice."""
-        least = REDUNDANT_TO_LOSS if self._redundancy.wanted else REDUNDANT_FROM_LOSS
-        self._redundancy.wanted = fraction_lost > least and budget_kbps >= REDUNDANT_BUDGET * self.wanted_kbps
+    @property
+    def copies(self) -> int:
+        """How many packs before its own the one is that each brings along; 0 while none does."""
+        return self._copies.spacing if self._copies.taken else 0
+
+    def protect(self, fraction_lost: float, budget_kbps: float, rtt_s: float, playout_delay_ms: int) -> None:
+        """Follow the link: where it loses packets that there is no time to send again, each frame is sent twice.
+
+        That is so for a standard player, and for a hall that plays sooner than two round trips.
+
+        :param playout_delay_ms: as a hall reports it, 0 for unknown.
+        """
+        redundancy, copies = self._redundancy, self._copies
+        fit = copies_fit(fraction_lost, budget_kbps, self.wanted_kbps, wanted=redundancy.wanted)
+        redundancy.wanted = fit
+        pack_ms = FRAMES_PER_PACK * VOICE_FRAME_MS
+        spacing = copy_spacing(playout_delay_ms, rtt_s, pack_ms, wanted=copies.spacing > 0)
+        copies.spacing = spacing if fit else 0
 
     def arrived(self, number: int) -> None:
-        """The packet of this number has arrived."""
+        """The packet of this number has arrived, and with it the one of which it has a copy."""
         self._unheard.pop(number, None)
+        copied = self._copied.pop(number, None)
+        if copied is not None:
+            self._unheard.pop(copied, None)
+            self._copied.pop(copied, None)
 
     def lost(self, numbers: list[int], now: float) -> None:
         """Feedback says that these packets are lost: send them again without waiting to be asked."""
@@ -119,6 +143,7 @@ class VoiceSender:
         old = [number for number, (_, end_ms) in self._unheard.items() if end_ms < now_ms - UNHEARD_MS]
         for number in old:
             del self._unheard[number]
+            self._copied.pop(number, None)
 
     def unheard(self) -> list[Span]:
         """What was sent and is not known to have arrived, in order."""
@@ -133,4 +158,5 @@ class VoiceSender:
     def forget(self) -> None:
         """Another carrier has taken over: nothing is sent again here."""
         self._unheard.clear()
+        self._copied.clear()
         self._resends.clear()

@@ -1,14 +1,19 @@
-"""A standard player on a line that loses packets gets its voice twice, if it said that it takes redundant audio."""
+"""On a line that loses packets the voice goes twice to who cannot wait for what was lost: a standard player that takes
+redundant audio, and a hall that plays sooner than two round trips."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from classroom_client.delay import DelaySettings
+from tests.network.hall_kit import lecture_hall, seat
+from tests.network.link import LinkSpec, Loss
 from tests.network.media_kit import LOOPBACK, VoicePublisher, open_lecture, until
 from transport import red, rtp, twcc
 from transport.peer import Peer
@@ -88,3 +93,28 @@ async def test_voice_is_sent_twice_where_packets_are_lost(tmp_path: Path, offere
             await asyncio.gather(reporting, return_exceptions=True)
         # What is repeated is the very frame that was sent at its time.
         assert all(len(same) == 1 for same in ear.frames.values())
+
+
+@pytest.mark.realtime
+async def test_a_hall_that_plays_sooner_than_two_round_trips_gets_its_voice_twice(tmp_path: Path) -> None:
+    thin = LinkSpec(rate_kbps=150, delay_ms=350)
+    soon = DelaySettings(fixed_ms=1_200, socket_ms=1_200)
+    async with lecture_hall(tmp_path) as room, seat(room, tmp_path / "soon", down=thin, up=thin, delay=soon) as hall:
+
+        def link() -> dict[str, Any]:
+            return next((each.get("link", {}) for each in room.lecture.snapshot()["halls"]), {})
+
+        async with VoicePublisher.publishing(room.lecture):
+            await until(lambda: hall.hall.view.carrier == "rtp", "voice over RTP", 30)
+            assert not link()["voice_copies"], "nothing is lost"
+            hall.link.down.spec = replace(thin, loss=Loss.bursts(0.15, 2))
+            await until(lambda: link()["voice_copies"], "copies", 30)
+            assert link()["voice_copies"] == 3, "the one that comes in time and is farthest away"
+            from_ms = room.lecture.now_ms()
+            await until(lambda: (hall.hall.view.heard_ms or 0) > from_ms + 6_000, "more voice", 30)
+        await room.lecture.end()
+        receipt = await hall.receipt()
+    assert receipt.voice_kept_ms == receipt.voice_sent_ms
+    voice = [(each["t_ms"], each["t_ms"] + each["lecture_ms"]) for each in hall.segments if each["what"] == "voice"]
+    heard_ms = sum(max(0, min(end, from_ms + 6_000) - max(start, from_ms + 1_000)) for start, end in voice)
+    assert heard_ms > 0.9 * 5_000

@@ -219,6 +219,28 @@ async def test_a_lossy_uplink_loses_no_packet(tmp_path: Path, voice: Path) -> No
         assert opus_of(theirs, SOURCE_RUNG, "en") == opus_of(ours, SOURCE_RUNG, "und")
 
 
+async def test_on_a_thin_uplink_the_camera_gives_way_to_the_voice(tmp_path: Path, voice: Path) -> None:
+    """100 kbit/s for some 60 of voice, with its headers, and 250 of camera."""
+    async with (
+        served(tmp_path / "data") as relay,
+        LossyLink(seed=6, up=LinkSpec(rate_kbps=100, delay_ms=100), down=LinkSpec(delay_ms=100)) as link,
+        streaming(
+            options(relay, tmp_path, voice, camera=str(SAMPLES / "camera.webm"), language="en"), link.near(LOOPBACK)
+        ) as (_, watcher, task),
+    ):
+        await until(lambda: "too thin for the camera" in watcher.said, "the camera gives way", 30)
+        receipt = await asyncio.wait_for(task, 60)
+    assert receipt.voice_sent_ms == receipt.voice_given_ms
+    assert receipt.camera_pictures < 10 * SECONDS
+    with (
+        LectureFile.open(recorded(tmp_path / "data"), readonly=True) as theirs,
+        LectureFile.open(Path(receipt.own_copy), readonly=True) as ours,
+    ):
+        assert opus_of(theirs, SOURCE_RUNG, "en") == opus_of(ours, SOURCE_RUNG, "en"), "every word is there"
+        kept = [frame for entry in ours.read(kinds={Kind.CAMERA}) for frame in unpack_frames(entry)]
+        assert len(kept) > receipt.camera_pictures, "the own copy has the camera all the same"
+
+
 async def test_a_wrong_token_is_refused_at_once(tmp_path: Path, voice: Path) -> None:
     async with served(tmp_path / "data") as relay:
         given = options(relay, tmp_path, voice, token="a" * 32)

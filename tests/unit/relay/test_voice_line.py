@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lecture.entries import EncodedFrame, unpack_frames
 from lecture.file import LectureFile
 from lecture.log import Span
 from relay.media.voice_line import VoiceLine
+from relay.media.voice_packs import EVENTS_MS, HELD_MS, HeldPacks, ReadyPack
 from relay.media.voice_rungs import VoiceRungs
+from relay.media.voice_sender import VoiceSender
 from transport.opus import Decoder, Encoder
 from transport.receive import ReceivedPacket
 
@@ -157,3 +162,51 @@ def test_only_rungs_that_are_taken_are_made() -> None:
     assert rungs.made_kbps == [8, 12, 24]
     assert len(rungs.encode((30, np.zeros(2880, np.int16)), []).rungs[24]) < 100
     rungs.close()
+
+
+def packs(count: int) -> list[ReadyPack]:
+    return [ReadyPack(number * 240, 4, {24: b"x"}) for number in range(count)]
+
+
+def test_a_pack_waits_until_the_turns_of_its_time_are_known() -> None:
+    held, (first, second) = HeldPacks(), packs(2)
+    held.put(first, 221)  # voice comes a little before its lecture time is over
+    assert held.take(240 + EVENTS_MS - 1) == []
+    assert held.take(240 + EVENTS_MS) == [first]
+    held.put(second, 900)
+    assert held.take(900) == [second], "late as it is, it goes at once"
+
+
+@given(st.lists(st.integers(0, 2_000), max_size=20))
+def test_packs_keep_their_order_and_none_is_held_for_long(waits_ms: list[int]) -> None:
+    held, now_ms = HeldPacks(), 0
+    put, taken = packs(len(waits_ms)), []
+    for number, wait_ms in enumerate(waits_ms):
+        now_ms += wait_ms
+        held.put(put[number], now_ms)
+        taken += held.take(now_ms)
+        if wait_ms >= HELD_MS:
+            assert taken[:number] == put[:number]
+    assert taken + held.take(now_ms + HELD_MS) == put
+
+
+class Listener:
+    """Takes packs, and notes at what lecture time each came."""
+
+    packed, wanted_kbps = True, 24
+
+    def __init__(self) -> None:
+        self.packs: list[tuple[int, float]] = []
+
+    def send_pack(self, pack: ReadyPack, now: float) -> None:
+        self.packs.append((pack.end_ms, now * 1000))
+
+
+def test_what_is_said_goes_out_after_the_turns_of_its_time_and_whole(studio: Studio) -> None:
+    listener = Listener()
+    studio.line.senders.add(cast(VoiceSender, listener))
+    studio.speak(0, 100)
+    assert [end_ms for end_ms, _ in listener.packs] == list(range(240, 1921, 240))
+    assert all(0 <= at_ms - end_ms - EVENTS_MS < 30 for end_ms, at_ms in listener.packs)
+    studio.line.finish(studio.now)
+    assert listener.packs[-1][0] >= 1980, "what is held goes out with the last word"

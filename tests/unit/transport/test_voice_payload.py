@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from transport import voice_payload
 from transport.rtp import MalformedPacket
+from transport.voice_payload import Copy
 
 
 def test_the_layout_is_what_the_protocol_says() -> None:
@@ -61,6 +62,40 @@ def test_any_bytes_unpack_or_are_refused(payload: bytes) -> None:
 def test_malformed_payloads_are_refused(payload: bytes) -> None:
     with pytest.raises(MalformedPacket):
         voice_payload.unpack(payload)
+
+
+def test_a_copy_is_laid_out_as_the_protocol_says() -> None:
+    own, earlier = voice_payload.pack([b"aa"]), voice_payload.pack([b"b"])
+    payload = voice_payload.with_copy(own, Copy(4, 2, earlier))
+    assert payload == bytes.fromhex("44020003") + own + earlier
+    assert voice_payload.split(payload) == (own, Copy(4, 2, earlier))
+    assert voice_payload.split(own) == (own, None)
+    with pytest.raises(MalformedPacket, match="version 1"):
+        voice_payload.unpack(payload)
+
+
+@given(frames_lists, frames_lists, st.integers(1, 63), st.integers(1, 255))
+def test_a_copy_comes_back(own: list[bytes], earlier: list[bytes], slots: int, packets: int) -> None:
+    copy = Copy(slots, packets, voice_payload.pack(earlier))
+    payload, found = voice_payload.split(voice_payload.with_copy(voice_payload.pack(own), copy))
+    assert voice_payload.unpack(payload) == own
+    assert found == copy
+
+
+@pytest.mark.parametrize(
+    "payload", [b"\x44", b"\x44\x01\x00", b"\x44\x01\x00\x02aa", b"\x40\x01\x00\x01aa", b"\x44\x00\x00\x01aa"]
+)
+def test_an_impossible_copy_is_refused(payload: bytes) -> None:
+    with pytest.raises(MalformedPacket):
+        voice_payload.split(payload)
+
+
+@pytest.mark.parametrize(
+    "copy", [Copy(0, 1, b"a"), Copy(64, 1, b"a"), Copy(1, 0, b"a"), Copy(1, 256, b"a"), Copy(1, 1, b"")]
+)
+def test_a_copy_of_another_time_is_not_sent(copy: Copy) -> None:
+    with pytest.raises(ValueError, match="copy"):
+        voice_payload.with_copy(b"a", copy)
 
 
 @pytest.mark.parametrize("frames", [[], [b""], [b"", b""], [b"a"] * 5, [bytes(1276)]])

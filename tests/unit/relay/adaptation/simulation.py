@@ -12,13 +12,21 @@ from typing import Any
 
 from relay.adaptation.estimator import PROBE_MIN_BYTES, LinkEstimator
 from relay.adaptation.pacer import Class, Pacer
+from relay.adaptation.rungs import Choice, RungChooser
+from relay.media.camera_scout import CameraScout
+from relay.media.camera_sender import CameraSender
+from relay.media.rtp_outlet import WIRE_BYTES
 from tests.network.link_model import LinkDirection, LinkSpec, Loss
 from transport import rtcp, twcc
+from transport.sdp import Codec, NegotiatedMedia
 
 OVERHEAD_BYTES = 62
 """IP, UDP, RTP with its extension, SRTP."""
 PACK_S = 0.24
 FEEDBACK_S = 0.25
+CHOOSE_S = 0.25
+PICTURE_S = 0.2
+CAMERA_WAITING_PACKETS = 8
 CLOCK_OFFSET_S = 7_000.0
 """The receiver's clock is another one."""
 
@@ -52,6 +60,7 @@ class Sample:
     seen_queue_ms: float
     carried_kbps: float
     loss: float
+    choice: Choice
 
 
 @dataclass
@@ -64,6 +73,8 @@ class Plan:
     :param voice_kbps: rung of the voice, 0 for none.
     :param clock_drift: of the receiver's clock.
     :param longer_route: ``(second, ms)``: the one-way delay from then on.
+    :param camera_from_s: there is a camera from then on, and the hall takes it: rungs are chosen, and the link is asked
+        what it carries.
     """
 
     down_kbps: float
@@ -81,6 +92,7 @@ class Plan:
     longer_route: tuple[float, float] | None = None
     jitter_ms: float = 0.0
     queue_ms: float = 1000.0
+    camera_from_s: float | None = None
     seed: str = "1"
 
 
@@ -112,6 +124,11 @@ class Run:
         self._nacks: dict[int, tuple[int, float]] = {}
         self._highest_pack = -1
         self._carried_mark = 0
+        self.choice = Choice(plan.voice_kbps)
+        media = NegotiatedMedia("1", "video", "sendonly", Codec(100, "AV1", 90_000), 101, ssrc=7, rtx_ssrc=8)
+        self._camera = CameraSender(media, lambda packet, now: None)
+        self._scout = CameraScout(self._camera, self.estimator)
+        self._chooser = RungChooser(camera=True, start_kbps=plan.voice_kbps)
 
     def play(self) -> Run:
         """Run to the end."""
@@ -128,6 +145,10 @@ class Run:
             self._at(at, self._turn)
         if plan.voice_kbps:
             self._at(0.0, self._voice)
+        if plan.camera_from_s is not None:
+            self._at(plan.camera_from_s, lambda: self._camera.source_is("vp8", 300))
+            self._at(0.0, self._choose)
+            self._at(plan.camera_from_s, self._picture)
         self._at(plan.bulk[0], self._pump)
         self._at(FEEDBACK_S, self._feedback)
         self._at(0.05, self._sample)
@@ -148,13 +169,49 @@ class Run:
         self._pump()
 
     def _pack_bytes(self) -> int:
-        return self.plan.voice_kbps * 30 + OVERHEAD_BYTES + 6
+        return self.choice.voice_kbps * 30 + OVERHEAD_BYTES + 6
+
+    def _choose(self) -> None:
+        self._at(self.now + CHOOSE_S, self._choose)
+        estimator, chooser = self.estimator, self._chooser
+        chooser.camera_rungs_kbps = self._camera.rungs_kbps
+        self.choice = chooser.choose(
+            estimator.sustained_kbps(self.now),
+            estimator.loss,
+            estimator.rtt_s,
+            self.now,
+            page_waiting=bool(self._queues[Class.PAGE] or self._again[Class.PAGE]),
+        )
+        self._camera.turn(self.choice.camera_kbps)
+        self._pump()
+
+    def _picture(self) -> None:
+        self._at(self.now + PICTURE_S, self._picture)
+        left, waiting = round(self.choice.camera_kbps * 125 * PICTURE_S), self._queues[Class.CAMERA]
+        while left > 0 and len(waiting) < CAMERA_WAITING_PACKETS:
+            waiting.append((min(left, 1000) + OVERHEAD_BYTES, None))
+            left -= 1000
+        self._pump()
 
     def _turn(self) -> None:
         page = Page(self.now, self.plan.page_bytes)
         self.pages.append(page)
         self._queues[Class.PAGE].append((self.plan.page_bytes, page))
         self._pump()
+
+    def _has_own(self, class_: Class) -> bool:
+        return bool(self._queues[class_] or self._again[class_]) or (class_ is Class.BULK and self._bulk_wanted())
+
+    def _is_waiting(self, class_: Class, packet_bytes: int) -> bool:
+        if self._has_own(class_):
+            return True
+        scout = self._scout
+        return class_ in scout.classes and scout.waiting(class_, packet_bytes - WIRE_BYTES, self.now) is not None
+
+    def _padding_bytes(self, class_: Class, packet_bytes: int) -> int:
+        item = self._scout.next(class_, packet_bytes - WIRE_BYTES, self.now)
+        assert item is not None
+        return len(item[0]) + WIRE_BYTES
 
     def _bulk_wanted(self) -> bool:
         return self.plan.bulk[0] <= self.now < self.plan.bulk[1]
@@ -170,16 +227,15 @@ class Run:
         self.pacer.queue_ms = self.estimator.queue_ms
         while True:
             packet_bytes = self.pacer.packet_bytes()
-            if self._waiting_bytes() >= PROBE_MIN_BYTES:
+            class_ = next((class_ for class_ in Class if self._is_waiting(class_, packet_bytes)), None)
+            if class_ is None:
+                return
+            asked = not self._has_own(class_)
+            if asked or self._waiting_bytes() >= PROBE_MIN_BYTES:
                 probe = self.estimator.probe(self.now)
                 if probe is not None:
                     self.pacer.probe(probe, self.now)
-                    packet_bytes = min(packet_bytes, probe.packet_bytes)
-            class_ = next((class_ for class_ in Class if self._queues[class_] or self._again[class_]), None)
-            if class_ is None and self._bulk_wanted():
-                class_ = Class.BULK
-            if class_ is None:
-                return
+                    packet_bytes = self.pacer.packet_bytes()
             ready_at = self.pacer.ready_at(class_, self.now)
             if ready_at > self.now:
                 self._wake(ready_at + 0.001)
@@ -193,7 +249,9 @@ class Run:
 
     def _send(self, class_: Class, packet_bytes: int) -> None:
         token: object = None
-        if class_ <= Class.PROTECTION:
+        if not self._has_own(class_):
+            size = self._padding_bytes(class_, packet_bytes)
+        elif class_ <= Class.PROTECTION or class_ is Class.CAMERA:
             size, token = self._queues[class_].popleft()
         elif class_ is Class.BULK:
             size = packet_bytes
@@ -308,6 +366,7 @@ class Run:
                 estimator.queue_ms,
                 (total - self._carried_mark) * 8 / 50,
                 estimator.loss,
+                self.choice,
             )
         )
         self._carried_mark = total
