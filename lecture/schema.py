@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -134,9 +135,10 @@ def open_reader(path: Path) -> sqlite3.Connection:
         return _open_cut_short(path)
     except sqlite3.OperationalError as error:
         db.close()
-        unwritable = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
-        if not unwritable or has_wal(path):
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
             raise translate(error, path) from error
+        if has_wal(path):
+            return _open_copy(path)
         # In a folder that we cannot write (a USB stick switched to read-only) SQLite cannot make the WAL's index;
         # without a WAL there is nothing in it that could be missed.
         return _open_immutable(path)
@@ -157,6 +159,28 @@ def _open_cut_short(path: Path) -> sqlite3.Connection:
         db.close()
         raise translate(error, path) from error
     return db
+
+
+def _open_copy(path: Path) -> sqlite3.Connection:
+    """Open a copy of a file whose WAL lies where we cannot write: SQLite needs to make an index of it."""
+    folder = tempfile.mkdtemp(prefix="hallcast-")
+    try:
+        copy = Path(folder, path.name)
+        for source, target in ((path, copy), (_wal(path), _wal(copy))):
+            shutil.copyfile(source, target)
+        db = _open(copy, "rw")
+        try:
+            check_format(db, path)
+            db.execute("PRAGMA query_only=ON")
+        except BaseException:
+            db.close()
+            raise
+        return db
+    except (sqlite3.Error, OSError) as error:
+        raise translate(error, path) from error
+    finally:
+        # What is open stays readable without its name; where a system does not allow that, its own tidying comes later.
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _open_immutable(path: Path) -> sqlite3.Connection:

@@ -103,7 +103,13 @@ class LiveLecture:
 
         What the disk does not take yet counts as something to do: leaving memory would lose it.
         """
-        if self._stage.recorder.trouble or len(self._people) or len(self._players) or len(self._desk) or len(self._crew):
+        if (
+            self._stage.recorder.trouble
+            or len(self._people)
+            or len(self._players)
+            or len(self._desk)
+            or len(self._crew)
+        ):
             self.used_at = now
         return now - self.used_at
 

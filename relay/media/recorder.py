@@ -73,11 +73,9 @@ class Recorder:
             self._finish_due = False
             self.committed_ms = reached_ms
             if self._failed_with:
-                logger.warning(
-                    "recording of %s goes on; %d entries found no room and are a gap",
-                    self._file.path.name,
-                    self._file.dropped_entries,
-                )
+                dropped = self._file.dropped_entries
+                lost = f"; {dropped} entries found no room in memory and are a gap" if dropped else ""
+                logger.warning("recording of %s goes on%s", self._file.path.name, lost)
                 self._failed_with = ""
 
     async def finish(self) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
@@ -189,13 +190,23 @@ def test_a_file_is_read_while_another_process_writes_it(tmp_path: Path) -> None:
             writer.kill()
 
 
-def test_a_file_in_a_folder_that_cannot_be_written_is_read() -> None:
-    """A USB stick with its switch on read-only: also a file that was closed in good order without being finished."""
+@pytest.mark.parametrize("left", [[], ["-wal", "-shm"], ["-wal"]])
+def test_a_file_in_a_folder_that_cannot_be_written_is_read(left: list[str]) -> None:
+    """A USB stick with its switch on read-only: a file that was closed in good order without being finished, and one
+    whose writer died before the disk turned read-only."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "a.lecture")
-        with LectureFile.create(path) as file:
+        with LectureFile.create(Path(folder, "live.lecture")) as file:
             file.append(Entry(Kind.TURN, 0, pack_event({"deck": "d", "page": 1})))
-        os.chmod(path, 0o444)
+            file.commit()
+            for suffix in left:
+                shutil.copy(f"{file.path}{suffix}", f"{path}{suffix}")
+            if left:
+                shutil.copy(file.path, path)
+        if not left:
+            shutil.copy(file.path, path)
+        for name in os.listdir(folder):
+            os.chmod(Path(folder, name), 0o444)
         os.chmod(folder, 0o555)
         user = os.geteuid()
         if user == 0:
