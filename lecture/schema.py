@@ -9,6 +9,7 @@ import sqlite3
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from lecture.errors import LectureFileError
 from lecture.salvage import bound
@@ -137,7 +138,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
         db.close()
         if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
             raise translate(error, path) from error
-        if has_wal(path):
+        if _has_wal(path):
             return _open_copy(path)
         # In a folder that we cannot write (a USB stick switched to read-only) SQLite cannot make the WAL's index;
         # without a WAL there is nothing in it that could be missed.
@@ -159,6 +160,11 @@ def _open_cut_short(path: Path) -> sqlite3.Connection:
         db.close()
         raise translate(error, path) from error
     return db
+
+
+def opened_cut_short(db: sqlite3.Connection) -> bool:
+    """Whether :func:`open_reader` found no other way than to take the file for as long as it is."""
+    return bool(db.execute("PRAGMA writable_schema").fetchone()[0])
 
 
 def _open_copy(path: Path) -> sqlite3.Connection:
@@ -231,6 +237,7 @@ def _check_sound(db: sqlite3.Connection, path: Path) -> None:
     """:raises LectureFileError: ``file_damaged``."""
     bound(db)
     problems = db.execute("PRAGMA quick_check(1)").fetchall()
+    db.set_progress_handler(None, 0)
     if problems != [("ok",)]:
         raise LectureFileError(
             "file_damaged",
@@ -293,6 +300,7 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
             timeout=BUSY_TIMEOUT_S,
             isolation_level=None,
             check_same_thread=False,
+            factory=_Connection,
         )
     except sqlite3.Error as error:
         raise translate(error, path) from error
@@ -301,6 +309,19 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
     db.execute("PRAGMA trusted_schema=OFF")
     db.execute("PRAGMA cell_size_check=ON")
     return db
+
+
+class _Connection(sqlite3.Connection):
+    """A connection on which also a damaged name in the schema is an error of SQLite's."""
+
+    def execute(self, *statement: Any) -> sqlite3.Cursor:
+        try:
+            return super().execute(*statement)
+        except UnicodeDecodeError as error:
+            # Python could not decode SQLite's message, which quotes the name.
+            damage = sqlite3.DatabaseError("a name in the schema is no text")
+            damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise damage from error
 
 
 def _text(data: bytes) -> str:
@@ -322,7 +343,7 @@ def file_bytes(path: Path) -> int:
         return os.path.getsize(path)
 
 
-def has_wal(path: Path) -> bool:
+def _has_wal(path: Path) -> bool:
     """Whether a part of the content lies in the WAL beside the file."""
     return _wal(path).exists()
 

@@ -41,6 +41,7 @@ class Store:
     def __init__(self, path: Path, *, readonly: bool, limit_bytes: int | None) -> None:
         self.path = path
         self.readonly = readonly
+        self._limit_bytes = limit_bytes
         self._write_lock = threading.Lock()
         self._read_lock = threading.Lock()
         self._damaged_seen: set[int | str] = set()
@@ -59,18 +60,15 @@ class Store:
     # Reading
 
     def entries(self, after_seq: int, before_seq: int, kinds: Collection[int] | None, limit: int) -> list[Entry]:
-        """Entries with ``after_seq < seq < before_seq``, in order; fewer than ``limit`` if they are large, none only
-        at the end."""
-        out: list[Entry] = []
-        asked = limit
-        while len(out) < limit and asked:
-            rows = self._entry_rows(after_seq, before_seq, kinds, asked)
-            out += self._sound(rows)
+        """Entries with ``after_seq < seq < before_seq``, in order; fewer than ``limit`` where some are damaged or
+        large, none only at the end."""
+        while True:
+            rows = self._entry_rows(after_seq, before_seq, kinds, limit)
+            out = self._sound(rows)
             # All of them may be damaged: an empty answer would tell the reader that there is nothing more.
-            if (out and len(rows) < asked) or not rows:
-                break
+            if out or not rows:
+                return out
             after_seq = rows[-1][0]
-        return out[:limit]
 
     def _entry_rows(
         self, after_seq: int, before_seq: int, kinds: Collection[int] | None, limit: int
@@ -274,6 +272,8 @@ class Store:
     def write(self, batch: Batch) -> None:
         """Make ``batch`` durable in one transaction, or change nothing."""
         with self._write_lock:
+            if not self.path.exists():
+                self._bring_back()
             db = self._db()
             try:
                 db.execute("BEGIN IMMEDIATE")
@@ -286,11 +286,33 @@ class Store:
                         db.execute("ROLLBACK")
                 raise translate(error, self.path) from error
 
+    def _bring_back(self) -> None:
+        """Write the file anew that somebody removed under us: what is open still has all of it."""
+        _log.warning("%s was removed while it is written to and is written anew", self.path.name)
+        draft = self.path.with_name(self.path.name + ".new")
+        with self._read_lock:
+            try:
+                draft.unlink(missing_ok=True)
+                with contextlib.closing(sqlite3.connect(draft)) as whole:
+                    self._db().backup(whole)
+                # A WAL of the old file would be taken for the new one's.
+                for suffix in ("-wal", "-shm"):
+                    self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+                draft.replace(self.path)
+                writer = open_writer(self.path, self._limit_bytes)
+                reader = open_reader(self.path)
+            except (sqlite3.Error, OSError) as error:
+                raise translate(error, self.path) from error
+            self._db().close()
+            self._reader.close()
+            self._writer, self._reader = writer, reader
+
     def set_limit_bytes(self, limit_bytes: int | None) -> None:
         """Change the quota."""
         try:
             with self._write_lock:
                 limit_pages(self._db(), limit_bytes)
+                self._limit_bytes = limit_bytes
         except sqlite3.Error as error:
             raise translate(error, self.path) from error
 

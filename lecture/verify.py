@@ -14,7 +14,7 @@ from lecture.coverage import Coverage
 from lecture.entries import MEDIA_KINDS, Entry, check_numbers, unpack_event, unpack_frames
 from lecture.log import Span
 from lecture.salvage import FIRST_ROWID, bound, readable_rows
-from lecture.schema import INDEXES, file_bytes, has_wal, open_reader
+from lecture.schema import INDEXES, file_bytes, open_reader, opened_cut_short
 
 _PROBLEMS_NAMED = 50
 
@@ -87,13 +87,14 @@ class _Verifier:
         return VerifyReport(entries, blobs, file_bytes(self._path), self._duration_ms, gaps, self._problems)
 
     def _check_structure(self) -> None:
-        with self._path.open("rb") as file:
-            header = file.read(100)
-        # Size in pages, where the header holds it (SQLite file format, 1.3.7 and 1.3.8); the WAL may hold the rest.
-        if not has_wal(self._path) and header[24:28] == header[92:96]:
-            claimed = int.from_bytes(header[28:32], "big") * self._db.execute("PRAGMA page_size").fetchone()[0]
-            if claimed > self._path.stat().st_size:
-                self._problem(f"the file has {self._path.stat().st_size} bytes of {claimed}: its end is missing")
+        if opened_cut_short(self._db):
+            # Of no other file: closing it would take away the locks of whoever writes it in this process.
+            with self._path.open("rb") as file:
+                header = file.read(100)
+            size, page_size = self._path.stat().st_size, self._db.execute("PRAGMA page_size").fetchone()[0]
+            claimed = int.from_bytes(header[28:32], "big") * page_size  # SQLite file format, 1.3.7
+            if claimed > size:
+                self._problem(f"the file has {size} bytes of {claimed}: its end is missing")
         bound(self._db)
         for (row,) in self._db.execute(f"PRAGMA integrity_check({_PROBLEMS_NAMED})"):
             if row != "ok":

@@ -258,6 +258,26 @@ def test_a_second_writer_is_told_so_and_changes_nothing(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["a.lecture"]
 
 
+@pytest.mark.parametrize("suffixes", [[""], ["", "-wal", "-shm"], ["", "-wal", "-shm", "-lock"]])
+def test_a_file_removed_by_hand_while_it_is_written_comes_back_whole(tmp_path: Path, suffixes: list[str]) -> None:
+    path = tmp_path / "a.lecture"
+    with LectureFile.create(path) as file:
+        file.add_track(VOICE)
+        file.append(voice(0))
+        file.commit()
+        for suffix in suffixes:
+            Path(f"{path}{suffix}").unlink()
+        file.append(voice(1000))
+        file.commit()
+        with LectureFile.open(path, readonly=True) as reader:
+            assert [entry.t_ms for entry in reader.read()] == [0, 1000]
+            assert reader.verify().ok
+        file.append(voice(2000))
+        file.finish()
+        assert [entry.t_ms for entry in file.read()] == [0, 1000, 2000]
+    assert os.listdir(tmp_path) == ["a.lecture"]
+
+
 @pytest.mark.parametrize(
     "act", ["append", "add_track", "set_meta", "put_blob", "put_blob_part", "finish", "set_limit_bytes"]
 )

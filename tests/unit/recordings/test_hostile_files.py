@@ -14,12 +14,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from lecture.entries import EVENT_KINDS, Entry, Kind, pack_event
+from hallcast.cli import main
+from lecture.entries import EVENT_KINDS, MAX_SEQ, EncodedFrame, Entry, Kind, pack_event, pack_frames
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
 from lecture.log import Span
+from lecture.tracks import Track
 from recordings.errors import RecordingError
-from recordings.recording import Recording
+from recordings.recording import LONGEST_MS, Recording
 from recordings.replay import replay_manifest
 from recordings.voice import write_ogg
 from tests.unit.lecture.file_kit import VOICE, turn, voice
@@ -125,6 +127,7 @@ def mutated(content: bytes, mutations: list[Mutation]) -> bytes:
 @settings(suppress_health_check=list(HealthCheck))
 @given(MUTATIONS)
 @example([("copy a page", 0, 7)])
+@example([("flip", 2499, 128)])
 def test_no_mutation_of_a_file_crashes_loops_or_is_made_worse(mutations: list[Mutation]) -> None:
     with kept(mutated(sound_file(), mutations)) as path:
         try_everything(path)
@@ -210,3 +213,59 @@ def edit(path: Path, *statements: str) -> None:
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
         for statement in statements:
             db.execute(statement)
+
+
+def forged(path: Path) -> Path:
+    """A file whose every checksum is right and whose every word is hostile."""
+    nested = b'{"deck":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    meta = {"lecture": "../../etc/passwd", "title": "[/b]<img src=x onerror=alert(1)>\x1b[2J\n", "languages": "[[1" * 9}
+    with LectureFile.create(path, meta) as file:
+        file.add_track(VOICE)
+        odd = file.add_track(Track("voice", "opus", 48000, "en", "9" * 5000, 200))
+        file.add_track(Track("camera", "../x", 0, "", "source", -4))
+        for n in range(10):
+            file.append(voice(n * 1000))
+        file.append(voice(MAX_SEQ - 1000))
+        file.append(voice(10**12, track_id=odd.track_id))
+        file.append(Entry(Kind.VOICE, 10_000, b"\0\0\0\x3c\0\xff\xff\xff\xffcut", 1, 1000))
+        file.append(Entry(Kind.VOICE, 11_000, pack_frames(11_000, [EncodedFrame(11_000, 60, b"")] * 5000), 1, 1000))
+        file.append(Entry(Kind.DECK, 0, nested))
+        file.append(Entry(Kind.DECK, 0, b'{"deck":"d","page_count":' + b"9" * 10_000 + b"}"))
+        file.append(Entry(Kind.TURN, 0, b"\xff\xfe"))
+        file.append(turn(2000, page=2))
+        file.finish()
+    return path
+
+
+def test_hostile_words_in_a_sound_file_reach_neither_paths_nor_clocks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = forged(tmp_path / "talk.lecture")
+    with Recording.open(path) as recording:
+        manifest = replay_manifest(recording)
+        write_ogg(recording, "en", tmp_path / "voice.ogg")
+        report = recording.verify()
+    assert manifest["lecture"] == "talk"
+    assert manifest["title"].isprintable()
+    assert manifest["duration_ms"] <= LONGEST_MS
+    assert [turn["page"] for turn in manifest["turns"]] == [2]
+    assert manifest["camera"] is None
+    assert all(voice["url"].startswith("/library/talk/voice/") for voice in manifest["voice"])
+    # Ten seconds of voice and no years of silence.
+    assert (tmp_path / "voice.ogg").stat().st_size < 20_000
+    assert len([problem for problem in report.problems if "cannot be read" in problem]) == 4, report.problems
+    for action in ("info", "verify"):
+        assert main(["recordings", action, str(path)]) == (action == "verify")
+        assert "onerror" in capsys.readouterr().out or action == "verify"
+
+
+def test_verify_says_what_is_damaged_and_exits_with_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "talk.lecture"
+    path.write_bytes(sound_file()[: len(sound_file()) // 2])
+    assert main(["recordings", "verify", str(path)]) == 1
+    said = capsys.readouterr().out
+    assert "damaged" in said
+    assert "its end is missing" in said
+    path.write_bytes(b"<html>" * 1000)
+    assert main(["recordings", "verify", str(path)]) != 0
+    assert "not a lecture file" in capsys.readouterr().err
