@@ -236,7 +236,7 @@ def _check_format(db: sqlite3.Connection, path: Path) -> None:
 def _check_sound(db: sqlite3.Connection, path: Path) -> None:
     """:raises LectureFileError: ``file_damaged``."""
     bound(db)
-    problems = db.execute("PRAGMA quick_check(1)").fetchall()
+    problems = db.execute("PRAGMA integrity_check(1)").fetchall()
     db.set_progress_handler(None, 0)
     if problems != [("ok",)]:
         raise LectureFileError(

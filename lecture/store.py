@@ -63,7 +63,7 @@ class Store:
         """Entries with ``after_seq < seq < before_seq``, in order; fewer than ``limit`` where some are damaged or
         large, none only at the end."""
         while True:
-            rows = self._entry_rows(after_seq, before_seq, kinds, limit)
+            rows = list(_rising(self._entry_rows(after_seq, before_seq, kinds, limit), after_seq))
             out = self._sound(rows)
             # All of them may be damaged: an empty answer would tell the reader that there is nothing more.
             if out or not rows:
@@ -113,7 +113,8 @@ class Store:
             return ((entry.t_ms, entry.duration_ms) for entry in found if entry.track_id == track_id)
 
         values = (track_id, span.end_ms, span.start_ms - MAX_DURATION_MS, span.start_ms)
-        return [Span(t_ms, t_ms + duration_ms) for t_ms, duration_ms in self._rows(sql, *values, salvaged=salvaged)]
+        rows = self._rows(sql, *values, salvaged=salvaged)
+        return [Span(row[0], row[0] + row[1]) for row in rows if _has_types(row, (int, int))]
 
     def last_seq(self) -> int:
         """The highest seq, 0 for none."""
@@ -121,7 +122,7 @@ class Store:
         def salvaged() -> Iterator[tuple[Any, ...]]:
             return iter([(max((entry.seq for entry in self._all_sound()), default=0),)])
 
-        return int(self._rows("SELECT coalesce(max(seq), 0) FROM entries", salvaged=salvaged)[0][0])
+        return _largest(self._rows("SELECT max(seq) FROM entries", salvaged=salvaged))
 
     def last_t_ms(self, before_ms: int = MAX_SEQ + 1) -> int:
         """The largest end of any entry that begins before ``before_ms``, 0 for none."""
@@ -133,10 +134,10 @@ class Store:
             return iter([(max((entry.end_ms for entry in self._all_sound() if entry.t_ms < before_ms), default=0),)])
 
         ends = [
-            self._rows(sql, track_id, MAX_DURATION_MS, before_ms, salvaged=salvaged)[0][0]
+            self._rows(sql, track_id, MAX_DURATION_MS, before_ms, salvaged=salvaged)
             for track_id in (0, *(t.track_id for t in self.tracks()))
         ]
-        return max((int(end) for end in ends if end is not None), default=0)
+        return max(map(_largest, ends))
 
     def last_origin_seq(self) -> int:
         """The highest ``origin_seq`` of an event that comes in order, 0 for none."""
@@ -148,8 +149,7 @@ class Store:
             ordered = [row[1] for row in rows if isinstance(row[1], int) and row[2] not in UNORDERED_KINDS]
             return iter([(max(ordered, default=0),)])
 
-        rows = self._rows(sql, salvaged=salvaged)
-        return int(rows[0][0]) if rows else 0
+        return _largest(self._rows(sql, salvaged=salvaged))
 
     def has_origin(self, origin_seq: int) -> bool:
         """Whether an entry with that ``origin_seq`` is there."""
@@ -371,9 +371,22 @@ def _has_types(row: tuple[Any, ...], types: tuple[type, ...]) -> bool:
     return all(type(value) is kind for value, kind in zip(row, types, strict=True))
 
 
+def _largest(rows: list[tuple[Any, ...]]) -> int:
+    """The number that a query for one found; 0 for none, and for what a broken index takes for one."""
+    return rows[0][0] if rows and isinstance(rows[0][0], int) else 0
+
+
 def _row_of(entry: Entry) -> tuple[Any, ...]:
     crc = entry_crc32c(entry)
     return (entry.seq, entry.kind, entry.flags, entry.track_id, entry.t_ms, entry.duration_ms, crc, entry.payload)
+
+
+def _rising(rows: Iterable[tuple[Any, ...]], after: int) -> Iterator[tuple[Any, ...]]:
+    """Rows whose number rises: in a tree of pages that leads back into itself a reader would go round for ever."""
+    for row in rows:
+        if row[0] > after:
+            after = row[0]
+            yield row
 
 
 def _take(rows: Iterable[tuple[Any, ...]], most_bytes: int | None) -> list[tuple[Any, ...]]:

@@ -128,6 +128,7 @@ def mutated(content: bytes, mutations: list[Mutation]) -> bytes:
 @given(MUTATIONS)
 @example([("copy a page", 0, 7)])
 @example([("flip", 2499, 128)])
+@example([("copy a page", 3, 11)])
 def test_no_mutation_of_a_file_crashes_loops_or_is_made_worse(mutations: list[Mutation]) -> None:
     with kept(mutated(sound_file(), mutations)) as path:
         try_everything(path)
