@@ -143,7 +143,10 @@ def unpack_event(entry: Entry) -> dict[str, Any]:
 
     :raises ValueError: if the payload is not a JSON object.
     """
-    fields = json.loads(entry.payload)
+    try:
+        fields = json.loads(entry.payload)
+    except RecursionError:
+        raise ValueError("event payload is nested too deeply") from None
     if not isinstance(fields, dict):
         raise ValueError("event payload is not a JSON object")
     return fields

@@ -210,8 +210,13 @@ class LectureFile:
             coverage.update(Coverage(self._store.known(track_id, span)))
         return coverage.missing(span)
 
-    def last_t_ms(self) -> int:
-        """The largest ``end_ms`` of any entry, 0 for an empty log."""
+    def last_t_ms(self, before_ms: int | None = None) -> int:
+        """The largest ``end_ms`` of any entry, 0 for an empty log.
+
+        :param before_ms: only of what is on disk and begins before this lecture time.
+        """
+        if before_ms is not None:
+            return self._store.last_t_ms(before_ms)
         return self._store.last_t_ms() if self.readonly else self._last_t_ms
 
     def follow(self, callback: Callable[[Entry], None]) -> Callable[[], None]:
@@ -357,7 +362,10 @@ class LectureFile:
 
     def _start_block(self) -> None:
         """Begin a block of seq that no earlier opening used, whether or not it came to a commit."""
-        used = max(self._store.last_seq() // SEQ_BLOCK, int(self._store.meta(_BLOCK_KEY) or 0))
+        noted = self._store.meta(_BLOCK_KEY) or "0"
+        if not (noted.isascii() and noted.isdigit() and len(noted) <= len(str(MAX_SEQ))):
+            raise LectureFileError("file_damaged", f"{self.path.name} does not say which numbers it has given out.")
+        used = max(self._store.last_seq() // SEQ_BLOCK, int(noted))
         self._next_seq = (used + 1) * SEQ_BLOCK + 1
         if self._next_seq > MAX_SEQ - SEQ_BLOCK:
             raise LectureFileError("file_damaged", f"{self.path.name} has no numbers left.")

@@ -6,10 +6,13 @@ import contextlib
 import os
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from lecture.errors import LectureFileError
+from lecture.salvage import bound
 
 APPLICATION_ID = 0x48434C46
 """``PRAGMA application_id`` of a lecture file: "HCLF" in ASCII."""
@@ -41,8 +44,28 @@ INDEXES = {
     "entries_by_origin": """CREATE UNIQUE INDEX entries_by_origin ON entries (origin_seq)
         WHERE origin_seq IS NOT NULL""",
 }
+COLUMNS = {
+    "meta": {"key": "TEXT", "value": "TEXT"},
+    "tracks": {
+        **dict.fromkeys(("track_id", "clock_rate", "channels"), "INTEGER"),
+        **dict.fromkeys(("kind", "codec", "language", "rung"), "TEXT"),
+    },
+    "entries": {
+        **dict.fromkeys(("seq", "kind", "flags", "track_id", "t_ms", "duration_ms", "origin_seq", "crc32c"), "INTEGER"),
+        "payload": "BLOB",
+    },
+    "blobs": {"digest": "TEXT", "media_type": "TEXT", "size": "INTEGER", "crc32c": "INTEGER", "data": "BLOB"},
+    "blob_parts": {
+        **dict.fromkeys(("offset", "total", "crc32c"), "INTEGER"),
+        **dict.fromkeys(("digest", "media_type"), "TEXT"),
+        "data": "BLOB",
+    },
+}
+"""What a table must have to be read, whoever made it."""
 
 BUSY_TIMEOUT_S = 5.0
+ROW_LIMIT_BYTES = 80 * 1024 * 1024
+"""No row of ours is larger (a page image has 64 MiB at most); one that claims to be is damaged and is not read."""
 _UNLIMITED_PAGES = 0xFFFFFFFE
 _NO_ROOM_BYTES = 256 * 1024
 """With less room than this an I/O error is called a full disk."""
@@ -77,11 +100,14 @@ def create_database(path: Path, meta: Mapping[str, str]) -> None:
 def open_writer(path: Path, limit_bytes: int | None) -> sqlite3.Connection:
     """Open for append, in WAL mode; recovers what a crash left in the WAL.
 
+    A damaged file is refused, since writing into it would make it worse.
+
     :raises LectureFileError: see :func:`open_reader`; also ``file_unwritable``.
     """
     db = _open(path, "rw")
     try:
         check_format(db, path)
+        _check_sound(db, path)
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         db.execute("PRAGMA journal_size_limit=8388608")
@@ -103,18 +129,64 @@ def open_reader(path: Path) -> sqlite3.Connection:
     db = _open(path, "ro")
     try:
         check_format(db, path)
+    except LectureFileError as error:
+        db.close()
+        if error.error_id != "file_damaged":
+            raise
+        return _open_cut_short(path)
     except sqlite3.OperationalError as error:
         db.close()
-        unwritable = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
-        if not unwritable or path.with_name(path.name + "-wal").exists():
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
             raise translate(error, path) from error
+        if _has_wal(path):
+            return _open_copy(path)
         # In a folder that we cannot write (a USB stick switched to read-only) SQLite cannot make the WAL's index;
         # without a WAL there is nothing in it that could be missed.
         return _open_immutable(path)
+    except sqlite3.Error as error:
+        db.close()
+        raise translate(error, path) from error
+    return db
+
+
+def _open_cut_short(path: Path) -> sqlite3.Connection:
+    """Open what is left of a file that lacks its end, or whose schema names things that are not there."""
+    db = _open(path, "ro")
+    try:
+        # SQLite then takes the file for as long as it is; the connection itself cannot write.
+        db.execute("PRAGMA writable_schema=ON")
+        check_format(db, path)
     except (sqlite3.Error, LectureFileError) as error:
         db.close()
         raise translate(error, path) from error
     return db
+
+
+def opened_cut_short(db: sqlite3.Connection) -> bool:
+    """Whether :func:`open_reader` found no other way than to take the file for as long as it is."""
+    return bool(db.execute("PRAGMA writable_schema").fetchone()[0])
+
+
+def _open_copy(path: Path) -> sqlite3.Connection:
+    """Open a copy of a file whose WAL lies where we cannot write: SQLite needs to make an index of it."""
+    folder = tempfile.mkdtemp(prefix="hallcast-")
+    try:
+        copy = Path(folder, path.name)
+        for source, target in ((path, copy), (_wal(path), _wal(copy))):
+            shutil.copyfile(source, target)
+        db = _open(copy, "rw")
+        try:
+            check_format(db, path)
+            db.execute("PRAGMA query_only=ON")
+        except BaseException:
+            db.close()
+            raise
+        return db
+    except (sqlite3.Error, OSError) as error:
+        raise translate(error, path) from error
+    finally:
+        # What is open stays readable without its name; where a system does not allow that, its own tidying comes later.
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _open_immutable(path: Path) -> sqlite3.Connection:
@@ -133,12 +205,16 @@ def check_format(db: sqlite3.Connection, path: Path) -> None:
     :raises LectureFileError: ``not_a_lecture_file``, ``file_too_new``, ``file_damaged``.
     """
     try:
-        (application_id,) = db.execute("PRAGMA application_id").fetchone()
-        (user_version,) = db.execute("PRAGMA user_version").fetchone()
+        _check_format(db, path)
+    except sqlite3.OperationalError:
+        raise
     except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
-            raise
         raise translate(error, path) from error
+
+
+def _check_format(db: sqlite3.Connection, path: Path) -> None:
+    (application_id,) = db.execute("PRAGMA application_id").fetchone()
+    (user_version,) = db.execute("PRAGMA user_version").fetchone()
     if application_id != APPLICATION_ID:
         raise LectureFileError("not_a_lecture_file", f"{path.name} is not a lecture file.")
     if user_version // 1000 != FORMAT_MAJOR:
@@ -147,9 +223,30 @@ def check_format(db: sqlite3.Connection, path: Path) -> None:
             f"{path.name} has format {user_version // 1000}.{user_version % 1000}; "
             f"this Hallcast reads {FORMAT_MAJOR}.x. Use a newer Hallcast.",
         )
-    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    if not tables >= TABLES.keys():
-        raise LectureFileError("file_damaged", f"{path.name} lacks a table of a lecture file.")
+    for name, columns in COLUMNS.items():
+        # A view or a virtual table of that name could do anything when it is read.
+        kinds = db.execute("SELECT type, strict FROM pragma_table_list WHERE schema = 'main' AND name = ?", (name,))
+        if kinds.fetchall() != [("table", 1)]:
+            raise LectureFileError("file_damaged", f"{path.name} lacks a table of a lecture file.")
+        found = db.execute("SELECT name, type FROM pragma_table_xinfo(?) WHERE hidden = 0", (name,)).fetchall()
+        if not columns.items() <= dict(found).items():
+            raise LectureFileError("file_damaged", f"{path.name} lacks a column of a lecture file.")
+
+
+def _check_sound(db: sqlite3.Connection, path: Path) -> None:
+    """:raises LectureFileError: ``file_damaged``."""
+    bound(db)
+    problems = db.execute("PRAGMA integrity_check(1)").fetchall()
+    db.set_progress_handler(None, 0)
+    if problems != [("ok",)]:
+        raise LectureFileError(
+            "file_damaged",
+            f"{path.name} is damaged and is not written to: {problems[0][0] if problems else 'not readable'}. "
+            "“hallcast recordings verify” names the damaged parts.",
+        )
+    # What runs by itself when something is written is none of ours.
+    if db.execute("SELECT 1 FROM sqlite_schema WHERE type = 'trigger'").fetchone():
+        raise LectureFileError("file_damaged", f"{path.name} has a trigger, which no lecture file has.")
 
 
 def limit_pages(db: sqlite3.Connection, limit_bytes: int | None) -> None:
@@ -176,6 +273,8 @@ _OURS: dict[int | None, tuple[str, str]] = {
     sqlite3.SQLITE_NOTADB: ("not_a_lecture_file", "is not a lecture file"),
     sqlite3.SQLITE_CORRUPT: ("file_damaged", "is damaged"),
     sqlite3.SQLITE_ERROR: ("file_damaged", "is damaged"),
+    sqlite3.SQLITE_TOOBIG: ("file_damaged", "is damaged"),
+    sqlite3.SQLITE_INTERRUPT: ("file_damaged", "is damaged"),
     sqlite3.SQLITE_BUSY: ("file_busy", "is in use"),
     sqlite3.SQLITE_LOCKED: ("file_busy", "is in use"),
     sqlite3.SQLITE_READONLY: ("file_unwritable", "cannot be written"),
@@ -186,19 +285,47 @@ _OURS: dict[int | None, tuple[str, str]] = {
 }
 
 
-def _open(path: Path, mode: str) -> sqlite3.Connection:
+def require_file(path: Path) -> None:
+    """:raises LectureFileError: ``file_missing``."""
     if not path.is_file():
         raise LectureFileError("file_missing", f"There is no file {path.name}.")
+
+
+def _open(path: Path, mode: str) -> sqlite3.Connection:
+    require_file(path)
     try:
-        return sqlite3.connect(
+        db = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode={mode}",
             uri=True,
             timeout=BUSY_TIMEOUT_S,
             isolation_level=None,
             check_same_thread=False,
+            factory=_Connection,
         )
     except sqlite3.Error as error:
         raise translate(error, path) from error
+    db.text_factory = _text
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, ROW_LIMIT_BYTES)
+    db.execute("PRAGMA trusted_schema=OFF")
+    db.execute("PRAGMA cell_size_check=ON")
+    return db
+
+
+class _Connection(sqlite3.Connection):
+    """A connection on which also a damaged name in the schema is an error of SQLite's."""
+
+    def execute(self, *statement: Any) -> sqlite3.Cursor:
+        try:
+            return super().execute(*statement)
+        except UnicodeDecodeError as error:
+            # Python could not decode SQLite's message, which quotes the name.
+            damage = sqlite3.DatabaseError("a name in the schema is no text")
+            damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise damage from error
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="replace")
 
 
 def _no_room(path: Path) -> bool:
@@ -210,5 +337,16 @@ def _no_room(path: Path) -> bool:
 
 def file_bytes(path: Path) -> int:
     """Size of the file and its WAL in bytes."""
-    wal = path.with_name(path.name + "-wal")
-    return os.path.getsize(path) + (os.path.getsize(wal) if wal.exists() else 0)
+    try:
+        return os.path.getsize(path) + os.path.getsize(_wal(path))
+    except OSError:
+        return os.path.getsize(path)
+
+
+def _has_wal(path: Path) -> bool:
+    """Whether a part of the content lies in the WAL beside the file."""
+    return _wal(path).exists()
+
+
+def _wal(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lecture.checksum import crc32c, entry_crc32c
 from lecture.coverage import Coverage
 from lecture.entries import MEDIA_KINDS, Entry, check_numbers, unpack_event, unpack_frames
 from lecture.log import Span
-from lecture.schema import INDEXES, file_bytes, open_reader
+from lecture.salvage import FIRST_ROWID, bound, readable_rows
+from lecture.schema import INDEXES, file_bytes, open_reader, opened_cut_short
 
 _PROBLEMS_NAMED = 50
 
@@ -67,6 +70,9 @@ class _Verifier:
         try:
             self._db.execute("BEGIN")  # one snapshot, even while somebody writes
             self._check_structure()
+        except sqlite3.Error as error:
+            self._problem(f"SQLite cannot read all of it: {error}")
+        try:
             entries = self._check_entries()
             blobs = self._check_blobs()
         except sqlite3.Error as error:
@@ -81,6 +87,15 @@ class _Verifier:
         return VerifyReport(entries, blobs, file_bytes(self._path), self._duration_ms, gaps, self._problems)
 
     def _check_structure(self) -> None:
+        if opened_cut_short(self._db):
+            # Of no other file: closing it would take away the locks of whoever writes it in this process.
+            with self._path.open("rb") as file:
+                header = file.read(100)
+            size, page_size = self._path.stat().st_size, self._db.execute("PRAGMA page_size").fetchone()[0]
+            claimed = int.from_bytes(header[28:32], "big") * page_size  # SQLite file format, 1.3.7
+            if claimed > size:
+                self._problem(f"the file has {size} bytes of {claimed}: its end is missing")
+        bound(self._db)
         for (row,) in self._db.execute(f"PRAGMA integrity_check({_PROBLEMS_NAMED})"):
             if row != "ok":
                 self._problem(f"SQLite: {row}")
@@ -90,20 +105,19 @@ class _Verifier:
 
     def _check_entries(self) -> int:
         tracks = {}
-        for track_id, kind, language in self._db.execute("SELECT track_id, kind, language FROM tracks"):
+        for track_id, kind, language in self._rows("tracks", "kind, language"):
             tracks[track_id] = kind
-            if kind == "voice":
+            if kind == "voice" and isinstance(language, str):
                 self._voices[track_id] = language
-        count = last_seq = 0
-        rows = self._db.execute(
-            """SELECT seq, kind, flags, track_id, t_ms, duration_ms, crc32c, payload
-            FROM entries NOT INDEXED ORDER BY seq"""
-        )
-        for seq, kind, flags, track_id, t_ms, duration_ms, crc, payload in rows:
+        count = 0
+        for seq, *facts, payload in self._rows("entries", "kind, flags, track_id, t_ms, duration_ms, crc32c, payload"):
             count += 1
-            if seq <= last_seq:
-                self._problem(f"entry {seq} does not come after {last_seq}")
-            last_seq = seq
+            if seq <= 0:
+                self._problem(f"entry {seq} does not come after 0")
+            if not isinstance(payload, bytes) or not all(isinstance(fact, int) for fact in facts):
+                self._problem(f"entry {seq} has values of a wrong type")
+                continue
+            kind, flags, track_id, t_ms, duration_ms, crc = facts
             entry = Entry(kind, t_ms, payload, track_id, duration_ms, flags, seq)
             fault = _fault(entry, crc)
             if fault is None and track_id and track_id not in tracks:
@@ -118,14 +132,30 @@ class _Verifier:
 
     def _check_blobs(self) -> int:
         count = 0
-        for digest, size, crc, data in self._db.execute("SELECT digest, size, crc32c, data FROM blobs"):
+        for _, digest, size, crc, data in self._rows("blobs", "digest, size, crc32c, data"):
             count += 1
-            if len(data) != size or crc32c(data) != crc or hashlib.sha256(data).hexdigest() != digest:
+            if (
+                not isinstance(data, bytes)
+                or len(data) != size
+                or crc32c(data) != crc
+                or hashlib.sha256(data).hexdigest() != digest
+            ):
                 self._problem(f"blob {digest} is damaged")
-        for digest, offset, crc, data in self._db.execute("SELECT digest, offset, crc32c, data FROM blob_parts"):
-            if crc32c(data) != crc:
+        for _, digest, offset, crc, data in self._rows("blob_parts", "digest, offset, crc32c, data"):
+            if not isinstance(data, bytes) or crc32c(data) != crc:
                 self._problem(f"piece at {offset} of blob {digest} is damaged")
         return count
+
+    def _rows(self, table: str, columns: str) -> Iterator[tuple[Any, ...]]:
+        """All rows of a table that can be read; what cannot is named."""
+
+        def lost(after: int, until: int | None) -> None:
+            place = f"after {after}" if until is None else f"between {after} and {until}"
+            self._problem(f"{table} {place} cannot be read")
+
+        # Ours count from 1; what a forger put below is read too, so that it is named.
+        yield from readable_rows(self._db, table, columns, after=FIRST_ROWID, before=1)
+        yield from readable_rows(self._db, table, columns, lost=lost)
 
     def _problem(self, text: str) -> None:
         if len(self._problems) < _PROBLEMS_NAMED:

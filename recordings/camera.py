@@ -72,15 +72,18 @@ def write_film(recording: Recording, path: Path) -> None:
     if track is None or not frames:
         raise RecordingError("camera_missing", "No camera was recorded in this lecture.")
     with written_whole(path) as partial:
-        if track.codec == "h264":
-            _write_mp4(frames, partial)
-        else:
-            _write_webm(track, frames, partial)
+        try:
+            if track.codec == "h264":
+                _write_mp4(frames, partial)
+            else:
+                _write_webm(track, frames, partial)
+        except (av.error.FFmpegError, IndexError) as error:
+            raise RecordingError("camera_missing", "The camera of this lecture cannot be read.") from error
 
 
 def _write_webm(track: Track, frames: list[EncodedFrame], path: Path) -> None:
     decoder = _decoder(track.codec)
-    first = next(iter(decoder.decode(av.Packet(frames[0].data)) + decoder.decode(None)))
+    first = (decoder.decode(av.Packet(frames[0].data)) + decoder.decode(None))[0]
     with av.open(str(path), "w", format="webm") as container:
         stream = container.add_mux_stream(_MUXED_AS[track.codec], width=first.width, height=first.height)
         stream.time_base = _MS

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Column, Table
 
@@ -73,7 +74,7 @@ def _list(args: argparse.Namespace) -> int:
     for facts in found:
         table.add_row(
             facts["id"],
-            facts["title"],
+            escape(facts["title"]),
             facts["state"],
             clock(facts["duration_ms"]),
             ", ".join(facts["languages"]),
@@ -82,7 +83,7 @@ def _list(args: argparse.Namespace) -> int:
         )
     console.print(table if found else f"No recordings in {args.data / 'lectures'} yet.")
     for problem in problems:
-        console.print(f"[yellow]cannot be read:[/] {problem}")
+        console.print(f"[yellow]cannot be read:[/] {escape(problem)}")
     return 0
 
 
@@ -97,11 +98,11 @@ def _info(args: argparse.Namespace) -> int:
         print(json.dumps(facts, ensure_ascii=False))
         return 0
     console = Console()
-    console.print(f"[bold]{facts['title']}[/] ({facts['id']}), {facts['state']}, {clock(facts['duration_ms'])}")
+    console.print(f"[bold]{escape(facts['title'])}[/] ({facts['id']}), {facts['state']}, {clock(facts['duration_ms'])}")
     for track in facts["tracks"]:
         console.print(f"  {track['kind']} {track['language']} {track['codec']} {track['rung']}")
     for chapter in facts["chapters"]:
-        console.print(f"  {clock(chapter['t_ms'])}  page {chapter['page']}  {chapter['title']}")
+        console.print(f"  {clock(chapter['t_ms'])}  page {chapter['page']}  {escape(chapter['title'])}")
     return 0
 
 
@@ -121,7 +122,7 @@ def _verify(args: argparse.Namespace) -> int:
         missing_ms = sum(gap.end_ms - gap.start_ms for gap in gaps)
         console.print(f"  voice {language}: {len(gaps)} gaps, {missing_ms / 1000:.1f} s in all")
     for problem in report.problems:
-        console.print(f"  [red]{problem}[/]")
+        console.print(f"  [red]{escape(problem)}[/]")
     return 0 if report.ok else 1
 
 

@@ -7,13 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lecture.errors import LectureFileError
+from lecture.errors import HallcastError
 from recordings import camera, voice
 from recordings.errors import RecordingError
-from recordings.recording import Recording
+from recordings.recording import LECTURE_ID, Recording
 from recordings.replay import replay_manifest
 
-_LECTURE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
 
 
@@ -35,19 +34,19 @@ class Library:
         :raises LectureFileError: if the file cannot be read.
         """
         path = self._lectures_dir / f"{lecture_id}.lecture"
-        if not _LECTURE_ID.fullmatch(lecture_id) or not path.is_file():
+        if not LECTURE_ID.fullmatch(lecture_id) or not path.is_file():
             raise RecordingError("recording_unknown", f"There is no recording “{lecture_id[:64]}” here.")
         return Recording.open(path)
 
     def summaries(self) -> tuple[list[dict[str, Any]], list[str]]:
         """Facts of every recording, newest first, and in plain words the files that could not be read."""
         found, problems = [], []
-        paths = sorted(self._lectures_dir.glob("*.lecture"), key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in paths:
+        # Sorted below; a file may be removed by hand at any moment.
+        for path in sorted(self._lectures_dir.glob("*.lecture")):
             try:
                 with Recording.open(path) as recording:
                     found.append(summary(recording))
-            except (LectureFileError, RecordingError) as error:
+            except HallcastError as error:
                 problems.append(f"{path.name}: {error.text}")
         found.sort(key=lambda facts: str(facts["started_at"] or ""), reverse=True)
         return found, problems

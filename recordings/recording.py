@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from lecture.decks import Deck, PageImage, PageTurn, read_deck_event
+from lecture.decks import Deck, DeckEvent, PageImage, PageTurn, read_deck_event
 from lecture.entries import EncodedFrame, Entry, Kind, unpack_event, unpack_frames
 from lecture.file import LectureFile
 from lecture.log import Blob
@@ -16,6 +18,13 @@ from lecture.tracks import SOURCE_RUNG, Track
 from lecture.verify import VerifyReport
 
 _READ_BATCH = 2000
+LONGEST_MS = 7 * 24 * 3600 * 1000
+"""What claims to lie beyond a week of lecture time is left out of replay and export: one forged number would else make
+years of silence."""
+LECTURE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+"""What a lecture's id looks like; it becomes file names and addresses."""
+_TITLE_CHARS = 500
+_CAMERA_CODECS = frozenset({"vp8", "vp9", "av1", "h264"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +52,8 @@ class Recording:
 
     def __init__(self, file: LectureFile) -> None:
         self._file = file
-        self.lecture_id = file.get_meta("lecture") or file.path.stem
+        lecture_id = file.get_meta("lecture") or ""
+        self.lecture_id = lecture_id if LECTURE_ID.fullmatch(lecture_id) else file.path.stem
 
     @classmethod
     def open(cls, path: Path) -> Recording:
@@ -73,12 +83,12 @@ class Recording:
     @property
     def title(self) -> str:
         """The lecture's title; its id where it has none."""
-        return self._file.get_meta("title") or self.lecture_id
+        return self._words("title") or self.lecture_id
 
     @property
     def course(self) -> str:
         """The course it belongs to, or an empty text."""
-        return self._file.get_meta("course") or ""
+        return self._words("course")
 
     @property
     def state(self) -> str:
@@ -93,7 +103,7 @@ class Recording:
     @property
     def duration_ms(self) -> int:
         """Lecture time of the last entry's end."""
-        return self._file.last_t_ms()
+        return min(self._file.last_t_ms(LONGEST_MS), LONGEST_MS)
 
     @property
     def revision(self) -> str:
@@ -110,19 +120,25 @@ class Recording:
 
     def tracks(self, kind: str) -> list[Track]:
         """The tracks of one kind (``voice``, ``camera``)."""
-        return [track for track in self._file.tracks() if track.kind == kind]
+        fits = {"voice": _is_playable_voice, "camera": _is_playable_camera}.get(kind, lambda _: True)
+        return [track for track in self._file.tracks() if track.kind == kind and fits(track)]
 
     def languages(self) -> list[str]:
         """Languages that were spoken, the lecturer's first."""
         spoken = list(dict.fromkeys(track.language for track in self.tracks("voice")))
-        planned = json.loads(self._file.get_meta("languages") or "[]")
+        try:
+            planned = json.loads(self._file.get_meta("languages") or "[]")
+        except (ValueError, RecursionError):
+            planned = []
+        if not isinstance(planned, list):
+            planned = []
         return sorted(spoken, key=lambda language: planned.index(language) if language in planned else len(planned))
 
     def voice_track(self, language: str, *, best: bool = False) -> Track | None:
         """The voice to replay: the highest made rung, which is light; with ``best`` the publisher's own."""
         tracks = [track for track in self.tracks("voice") if track.language == language]
         source = [track for track in tracks if track.rung == SOURCE_RUNG]
-        made = sorted((track for track in tracks if track.rung != SOURCE_RUNG), key=lambda track: int(track.rung))
+        made = sorted((track for track in tracks if _is_made(track)), key=lambda track: int(track.rung))
         order = (made + source) if best else (source + made)
         return order[-1] if order else None
 
@@ -136,13 +152,15 @@ class Recording:
         kind = Kind.VOICE if track.kind == "voice" else Kind.CAMERA
         entries = [entry for entry in self._entries(frozenset({kind})) if entry.track_id == track.track_id]
         for entry in sorted(entries, key=lambda entry: entry.t_ms):
-            yield from unpack_frames(entry)
+            # What was cut short plays as far as it goes; verify names it.
+            with contextlib.suppress(ValueError):
+                yield from unpack_frames(entry)
 
     def turns(self) -> list[Turn]:
         """Page turns in order of lecture time."""
         found = []
         for entry in self._entries(frozenset({Kind.TURN})):
-            turn = read_deck_event(entry.kind, unpack_event(entry))
+            turn = _deck_event(entry)
             if isinstance(turn, PageTurn):
                 found.append(Turn(entry.t_ms, turn.deck, turn.page))
         return sorted(found, key=lambda turn: turn.t_ms)
@@ -152,7 +170,7 @@ class Recording:
         images: dict[tuple[str, int], dict[int, PageImage]] = {}
         words: dict[tuple[str, int], tuple[str, str]] = {}
         for entry in self._entries(frozenset({Kind.DECK, Kind.PAGE})):
-            match read_deck_event(entry.kind, unpack_event(entry)):
+            match _deck_event(entry):
                 case Deck() as deck:
                     for number in range(1, deck.page_count + 1):
                         words.setdefault((deck.deck, number), ("", ""))
@@ -170,5 +188,29 @@ class Recording:
     def _entries(self, kinds: frozenset[int]) -> Iterator[Entry]:
         after_seq = 0
         while batch := self._file.read(after_seq, kinds=kinds, limit=_READ_BATCH):
-            yield from batch
+            yield from (entry for entry in batch if entry.t_ms < LONGEST_MS)
             after_seq = batch[-1].seq
+
+    def _words(self, key: str) -> str:
+        """A fact as one line of text; whoever shows it escapes it."""
+        text = (self._file.get_meta(key) or "")[:_TITLE_CHARS]
+        return "".join(char if char.isprintable() else " " for char in text).strip()
+
+
+def _is_made(track: Track) -> bool:
+    return track.rung.isascii() and track.rung.isdigit() and len(track.rung) <= 4
+
+
+def _is_playable_voice(track: Track) -> bool:
+    return track.codec == "opus" and 0 <= track.channels <= 2
+
+
+def _is_playable_camera(track: Track) -> bool:
+    return track.codec in _CAMERA_CODECS
+
+
+def _deck_event(entry: Entry) -> DeckEvent | None:
+    try:
+        return read_deck_event(entry.kind, unpack_event(entry))
+    except ValueError:
+        return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -25,7 +26,6 @@ SAMPLE_RATE = 48_000
 _SILENCE_MS = 60
 _SLACK_MS = 40
 """A frame this much off the running position still follows it directly: publishers' stamps jitter by a few ms."""
-_LEAST_DURATION_MS = 20
 
 
 def _silence(channels: int) -> bytes:
@@ -46,10 +46,13 @@ def timeline(frames: Iterable[EncodedFrame], channels: int) -> Iterator[tuple[in
     at = 0
     for frame in frames:
         start = frame.t_ms * SAMPLE_RATE // 1000
-        length = max(int(opus.packet_duration_ms(frame.data) * SAMPLE_RATE / 1000), 120)
         slack = _SLACK_MS * SAMPLE_RATE // 1000
         if start < at - slack:
             continue
+        try:
+            length = opus.packet_samples(frame.data)
+        except opus.OpusError:
+            continue  # no Opus packet: silence of its length follows by itself
         while start - at >= max(step, slack):
             yield at, step, silence
             at += step
@@ -73,10 +76,14 @@ def write_ogg(recording: Recording, language: str, path: Path) -> None:
     """
     track, frames = _voice_frames(recording, language, best=False)
     channels = max(track.channels, 1)
+    packets = timeline(frames, channels)
+    first = next(packets, None)
+    if first is None:
+        raise RecordingError("voice_missing", f"Nothing of the voice in “{language}” can be read in this recording.")
     with written_whole(path) as partial, av.open(str(partial), "w", format="ogg") as container:
         stream = container.add_stream("libopus", rate=SAMPLE_RATE, layout="mono" if channels == 1 else "stereo")
         stream.time_base = Fraction(1, SAMPLE_RATE)
-        for at, length, data in timeline(frames, channels):
+        for at, length, data in chain([first], packets):
             packet = av.Packet(data)
             packet.stream = stream
             packet.time_base = Fraction(1, SAMPLE_RATE)

@@ -42,7 +42,12 @@ def open_own_copy(folder: Path, lecture: str, title: str = "") -> LectureFile:
             path = folder / (f"{lecture}.lecture" if number == 1 else f"{lecture}-{number}.lecture")
             if not path.exists():
                 return LectureFile.create(path, {"lecture": lecture, "title": title, "role": "lecturer"})
-            file = LectureFile.open(path)
+            try:
+                file = LectureFile.open(path)
+            except LectureFileError as error:
+                if error.error_id == "file_damaged":
+                    continue  # kept as it is, for repair; the lecture goes on in a file of its own
+                raise
             if not file.finished:
                 return file
             file.close()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from lecture.entries import MAX_SEQ
 
 RESTART_MARGIN_MS = 3_000
 """After a reboot the clock goes on this far behind the log's last entry. What the relay had sent but not yet written
@@ -50,15 +53,19 @@ class LectureClock:
         """The clock of a lecture that a former process left behind.
 
         In the same boot it goes on as if nothing had happened (the outage is a hole in the log, which the lecturer's
-        own copy can fill); after a reboot, just behind the last entry.
+        own copy can fill); after a reboot, just behind the last entry. It never falls behind the last entry, even on
+        a machine whose boot clock went back (a virtual one, set back to an earlier state).
         """
         clock = cls()
-        if _END in meta:
-            clock._end_ms = int(meta[_END])
-        elif meta.get(_BOOT_ID) and meta[_BOOT_ID] == boot.boot_id:
-            clock._zero_s = now - (boot.seconds - float(meta[_ZERO]))
-        elif _ZERO in meta:
+        zero_s, end_ms = _number(meta.get(_ZERO)), _number(meta.get(_END))
+        if end_ms is not None:
+            clock._end_ms = int(end_ms)
+        elif zero_s is not None:
             clock._zero_s = now - (last_t_ms + RESTART_MARGIN_MS) / 1000
+            if meta.get(_BOOT_ID) and meta[_BOOT_ID] == boot.boot_id:
+                gone_on_s = now - (boot.seconds - zero_s)
+                if (now - gone_on_s) * 1000 >= last_t_ms:
+                    clock._zero_s = gone_on_s
         return clock
 
     @property
@@ -94,6 +101,15 @@ class LectureClock:
         if self._end_ms is not None:
             meta[_END] = str(self._end_ms)
         return meta
+
+
+def _number(text: str | None) -> float | None:
+    """A finite number; None for what is none (a file that came from elsewhere may say anything)."""
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and abs(number) <= MAX_SEQ else None
 
 
 CLOCK_META_KEYS = (_BOOT_ID, _ZERO, _END)

@@ -99,8 +99,17 @@ class LiveLecture:
         self._closing.set()
 
     def idle_for(self, now: float) -> float:
-        """For how many seconds nobody was here and nothing was asked or done."""
-        if len(self._people) or len(self._players) or len(self._desk) or len(self._crew):
+        """For how many seconds nobody was here and nothing was asked or done.
+
+        What the disk does not take yet counts as something to do: leaving memory would lose it.
+        """
+        if (
+            self._stage.recorder.trouble
+            or len(self._people)
+            or len(self._players)
+            or len(self._desk)
+            or len(self._crew)
+        ):
             self.used_at = now
         return now - self.used_at
 

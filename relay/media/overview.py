@@ -27,14 +27,14 @@ class Overview:
             return
         try:
             fields = unpack_event(entry)
-            turn = read_deck_event(entry.kind, fields) if entry.kind is Kind.TURN else None
+            turn = read_deck_event(entry.kind, fields) if entry.kind == Kind.TURN else None
         except ValueError:
             return
         if isinstance(turn, PageTurn):
             at = bisect_right(self._turns, entry.t_ms, key=lambda known: known[0])
             self._turns.insert(at, (entry.t_ms, turn.page))
             del self._turns[:-KEPT_TURNS]
-        elif entry.kind is Kind.QUESTION:
+        elif entry.kind == Kind.QUESTION:
             self._questions.append(
                 {"t_ms": entry.t_ms, "hall": str(fields.get("hall", "")), "text": str(fields.get("text", ""))}
             )

@@ -11,6 +11,8 @@ from lecture.file import LectureFile
 logger = logging.getLogger("hallcast.recorder")
 
 WARN_EVERY_S = 10.0
+SLOW_S = 5.0
+"""A commit that takes longer is told to staff: what is said meanwhile is in memory only."""
 
 
 class Recorder:
@@ -19,7 +21,6 @@ class Recorder:
     A full disk stops nothing: the lecture goes on, what was appended stays in memory (bounded by the lecture file),
     every commit tries again, and :attr:`trouble` tells staff.
 
-    :ivar trouble: error id of the last failed commit (``disk_full``, ``disk_failed``), empty while all is well.
     :ivar committed_ms: lecture time of the last entry that is on disk.
     """
 
@@ -29,8 +30,18 @@ class Recorder:
         self._soon = asyncio.Event()
         self._writing = asyncio.Lock()
         self._warned_at = float("-inf")
-        self.trouble = ""
+        self._writing_since: float | None = None
+        self._failed_with = ""
+        self._finish_due = False
         self.committed_ms = file.last_t_ms()
+
+    @property
+    def trouble(self) -> str:
+        """Error id of the last failed commit (``disk_full``, ``disk_failed``, …), ``disk_slow`` while one takes longer
+        than :data:`SLOW_S`, empty while all is well."""
+        if self._writing_since is not None and asyncio.get_running_loop().time() - self._writing_since > SLOW_S:
+            return self._failed_with or "disk_slow"
+        return self._failed_with
 
     def commit_soon(self) -> None:
         """Commit without waiting for the interval (an event was appended, which must outlive a crash)."""
@@ -51,25 +62,26 @@ class Recorder:
         """Commit now. Never raises for the disk's sake: see :attr:`trouble`."""
         async with self._writing:
             reached_ms = self._file.last_t_ms()
+            self._writing_since = asyncio.get_running_loop().time()
             try:
-                await asyncio.to_thread(self._file.commit)
+                await asyncio.to_thread(self._file.finish if self._finish_due else self._file.commit)
             except LectureFileError as error:
                 self._failed(error)
                 return
+            finally:
+                self._writing_since = None
+            self._finish_due = False
             self.committed_ms = reached_ms
-            if self.trouble:
-                logger.warning("recording of %s goes on", self._file.path.name)
-                self.trouble = ""
+            if self._failed_with:
+                dropped = self._file.dropped_entries
+                lost = f"; {dropped} entries found no room in memory and are a gap" if dropped else ""
+                logger.warning("recording of %s goes on%s", self._file.path.name, lost)
+                self._failed_with = ""
 
     async def finish(self) -> None:
         """Commit and close the lecture's file for good. A disk that is full is reported and tried again later."""
-        async with self._writing:
-            try:
-                await asyncio.to_thread(self._file.finish)
-            except LectureFileError as error:
-                self._failed(error)
-                return
-            self.committed_ms = self._file.last_t_ms()
+        self._finish_due = True
+        await self.commit()
 
     def _failed(self, error: LectureFileError) -> None:
         now = asyncio.get_running_loop().time()
@@ -81,4 +93,4 @@ class Recorder:
                 error.text,
                 self._file.pending_bytes // 1000,
             )
-        self.trouble = error.error_id
+        self._failed_with = error.error_id

@@ -185,7 +185,11 @@ def write_info(file: LectureFile, lecture_id: str, info: LectureInfo) -> None:
 
 def read_info(file: LectureFile) -> LectureInfo:
     """The facts :func:`write_info` kept."""
-    languages = tuple(str(item) for item in json.loads(file.get_meta("languages") or "[]"))
+    try:
+        found = json.loads(file.get_meta("languages") or "[]")
+    except (ValueError, RecursionError):
+        found = []
+    languages = tuple(str(item) for item in found) if isinstance(found, list) else ()
     return LectureInfo(file.get_meta("title") or "", file.get_meta("course") or "", languages or ("en",))
 
 

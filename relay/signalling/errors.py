@@ -34,6 +34,8 @@ _STATUS_OF_ID = {
     "camera_missing": 404,
     "catalogue_unusable": 503,
     "disk_full": 507,
+    "file_missing": 404,
+    "file_busy": 503,
     "udp_ports_exhausted": 503,
     "no_address": 503,
 }

@@ -81,8 +81,14 @@ def base_url(request: Request, public_url: str) -> str:
 
 
 def file_response(request: Request, path: Path, media_type: str, headers: Mapping[str, str]) -> Response:
-    """A file, in ranges if asked for, or 304 if the client has it (RFC 9110 section 13.1.2)."""
-    response = FileResponse(path, media_type=media_type, headers=headers, stat_result=path.stat())
+    """A file, in ranges if asked for, or 304 if the client has it (RFC 9110 section 13.1.2).
+
+    :raises RefusedError: ``not_found`` (404) if it has just been removed.
+    """
+    try:
+        response = FileResponse(path, media_type=media_type, headers=headers, stat_result=path.stat())
+    except FileNotFoundError:
+        raise RefusedError("not_found", "That file has just been removed. Ask again.", 404) from None
     if request.headers.get("if-none-match") == response.headers["etag"]:
         return Response(status_code=304, headers={**headers, "ETag": response.headers["etag"]})
     return response

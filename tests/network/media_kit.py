@@ -118,6 +118,8 @@ class VoicePublisher:
         self.peer = peer
         self.stream = stream
         self.sent_ms = 0
+        self.sent: list[tuple[float, bytes]] = []
+        """Each Opus packet with the loop's time at which it left, in s."""
         self.muted = False
         self._task: asyncio.Task[None] | None = None
 
@@ -164,6 +166,7 @@ class VoicePublisher:
                 continue
             self.peer.send_rtp(self.stream.send(packet, number * 960, number == 0, loop.time()))
             self.sent_ms += 20
+            self.sent.append((loop.time(), packet))
 
 
 @dataclass

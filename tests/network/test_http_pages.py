@@ -144,6 +144,12 @@ async def test_a_lecture_that_has_ended_is_in_the_library_at_once(relay: Served)
     assert part.headers["content-range"] == f"bytes 10-19/{len(whole.content)}"
     beyond = await relay.http.get(url, headers={"Range": f"bytes={len(whole.content)}-"})
     assert beyond.status_code == 416
+    assert beyond.headers["content-range"] == f"bytes */{len(whole.content)}"
+    # All of it from the end, and ranges that are none: an answer of at most the file, or a refusal.
+    for nonsense in ("bytes=-99999999999", "bytes=9-3", "bytes=x-y", "bytes=-", "pages=1-2", "bytes=0-1," * 500):
+        answer = await relay.http.get(url, headers={"Range": nonsense})
+        assert answer.status_code in (200, 206, 400, 416), nonsense
+        assert len(answer.content) <= 2 * len(whole.content)
 
 
 @pytest.mark.parametrize(

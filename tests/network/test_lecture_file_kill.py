@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import selectors
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -49,24 +55,39 @@ for n in range(10**9):
 """
 
 
-def write_and_kill(path: Path, after_commits: int) -> int:
-    """Lecture time in ms up to which the writer had committed when it was killed."""
+@contextmanager
+def writing(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A writer, killed on leaving."""
     writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)
-    assert writer.stdout is not None
-    committed = 0
-    deadline = time.monotonic() + 30
     try:
-        with selectors.DefaultSelector() as selector:
-            selector.register(writer.stdout, selectors.EVENT_READ)
-            commits = 0
-            while commits < after_commits:
-                assert selector.select(deadline - time.monotonic()), "the writer says nothing"
-                line = writer.stdout.readline()
-                assert line, "the writer died by itself"
-                committed, commits = int(line), commits + 1
+        yield writer
     finally:
         writer.kill()
-        rest, _ = writer.communicate()
+        writer.communicate()
+
+
+def committed_after(writer: subprocess.Popen[str], commits: int) -> int:
+    """Lecture time in ms that the writer says is on disk after so many more commits."""
+    assert writer.stdout is not None
+    deadline = time.monotonic() + 30
+    committed = 0
+    with selectors.DefaultSelector() as selector:
+        selector.register(writer.stdout, selectors.EVENT_READ)
+        for _ in range(commits):
+            assert selector.select(deadline - time.monotonic()), "the writer says nothing"
+            line = writer.stdout.readline()
+            assert line, "the writer died by itself"
+            committed = int(line)
+    return committed
+
+
+def write_and_kill(path: Path, after_commits: int) -> int:
+    """Lecture time in ms up to which the writer had committed when it was killed."""
+    with writing(path) as writer:
+        committed = committed_after(writer, after_commits)
+        writer.kill()
+        assert writer.stdout is not None
+        rest = writer.stdout.read()
     whole_lines = rest.splitlines() if rest.endswith("\n") else rest.splitlines()[:-1]
     return int(whole_lines[-1]) if whole_lines else committed
 
@@ -99,6 +120,56 @@ def test_a_killed_writer_loses_at_most_what_it_had_not_committed(tmp_path: Path,
         assert file.verify().ok
 
 
+def test_a_copy_of_the_moment_of_a_power_cut_is_whole_in_any_state_of_its_index_and_its_last_words(
+    tmp_path: Path,
+) -> None:
+    """What a disk holds when the power goes: all that commits have returned from, then anything."""
+    path = tmp_path / "a.lecture"
+    LectureFile.create(path).close()
+    rng = random.Random(11)
+    tails = [b"", bytes(20_000), rng.randbytes(7_001), b"\xff" * 24]
+    with writing(path) as writer:
+        for number, commits in enumerate((1, 3, 9, 4, 30, 2, 11, 5)):
+            committed = committed_after(writer, commits)
+            writer.send_signal(signal.SIGSTOP)
+            os.waitpid(writer.pid, os.WUNTRACED)
+            cut = tmp_path / f"cut-{number}.lecture"
+            wal, index = Path(f"{path}-wal").read_bytes(), Path(f"{path}-shm").read_bytes()
+            cut.write_bytes(path.read_bytes())
+            writer.send_signal(signal.SIGCONT)
+            Path(f"{cut}-wal").write_bytes(wal + tails[number % len(tails)])
+            states = [None, index, rng.randbytes(len(index)), index[: len(index) // 2]]
+            state = states[rng.randrange(len(states))]
+            if state is not None:
+                Path(f"{cut}-shm").write_bytes(state)
+            with LectureFile.open(cut, readonly=True) as file:
+                report = file.verify()
+                assert report.ok, report.problems
+                assert report.duration_ms >= committed
+            with LectureFile.open(cut) as file:
+                file.finish()
+            with LectureFile.open(cut, readonly=True) as file:
+                assert file.verify().ok
+                assert file.last_t_ms() == report.duration_ms
+
+
+def test_a_file_copied_piecemeal_while_it_is_written_is_an_error_or_a_report(tmp_path: Path) -> None:
+    path = tmp_path / "a.lecture"
+    LectureFile.create(path).close()
+    with writing(path) as writer:
+        for number, with_wal in enumerate((True, False, True, True)):
+            committed_after(writer, 5)
+            copy = tmp_path / f"copy-{number}.lecture"
+            copy.write_bytes(path.read_bytes())
+            committed_after(writer, 40)
+            if with_wal:
+                Path(f"{copy}-wal").write_bytes(Path(f"{path}-wal").read_bytes())
+            with contextlib.suppress(LectureFileError), LectureFile.open(copy, readonly=True) as file:
+                report = file.verify()
+                if report.ok:
+                    assert len(file.read(limit=1 << 20)) == report.entries
+
+
 def test_a_file_is_read_while_another_process_writes_it(tmp_path: Path) -> None:
     path = tmp_path / "a.lecture"
     LectureFile.create(path).close()
@@ -119,13 +190,23 @@ def test_a_file_is_read_while_another_process_writes_it(tmp_path: Path) -> None:
             writer.kill()
 
 
-def test_a_file_in_a_folder_that_cannot_be_written_is_read() -> None:
-    """A USB stick with its switch on read-only: also a file that was closed in good order without being finished."""
+@pytest.mark.parametrize("left", [[], ["-wal", "-shm"], ["-wal"]])
+def test_a_file_in_a_folder_that_cannot_be_written_is_read(left: list[str]) -> None:
+    """A USB stick with its switch on read-only: a file that was closed in good order without being finished, and one
+    whose writer died before the disk turned read-only."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "a.lecture")
-        with LectureFile.create(path) as file:
+        with LectureFile.create(Path(folder, "live.lecture")) as file:
             file.append(Entry(Kind.TURN, 0, pack_event({"deck": "d", "page": 1})))
-        os.chmod(path, 0o444)
+            file.commit()
+            for suffix in left:
+                shutil.copy(f"{file.path}{suffix}", f"{path}{suffix}")
+            if left:
+                shutil.copy(file.path, path)
+        if not left:
+            shutil.copy(file.path, path)
+        for name in os.listdir(folder):
+            os.chmod(Path(folder, name), 0o444)
         os.chmod(folder, 0o555)
         user = os.geteuid()
         if user == 0:

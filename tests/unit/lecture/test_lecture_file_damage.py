@@ -17,7 +17,6 @@ from lecture.entries import Entry, Kind
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
 from lecture.log import Span
-from lecture.tracks import Track
 from tests.unit.lecture.file_kit import VOICE, turn, voice
 
 PAGE = b"page" * 500
@@ -235,7 +234,7 @@ def test_a_finished_file_is_one_file_at_once_and_can_go_on(tmp_path: Path) -> No
     with LectureFile.create(path) as file:
         file.append(turn(0))
         file.finish()
-        assert os.listdir(tmp_path) == ["a.lecture"]
+        assert sorted(os.listdir(tmp_path)) == ["a.lecture", "a.lecture-lock"]
         assert [entry.t_ms for entry in file.read()] == [0]
         file.append(turn(1))
         file.commit()
@@ -247,18 +246,36 @@ def test_a_finished_file_is_one_file_at_once_and_can_go_on(tmp_path: Path) -> No
     assert path.read_bytes()[18:20] == b"\x01\x01"
 
 
-def test_a_second_writer_is_told_so(tmp_path: Path) -> None:
+def test_a_second_writer_is_told_so_and_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.lecture"
     with LectureFile.create(path) as first:
-        second = LectureFile.open(path)
+        assert refused(path, readonly=False).error_id == "file_busy"
         first.add_track(VOICE)
-        second.add_track(Track("camera", "vp8", 90000))
-        first.commit()
-        with pytest.raises(LectureFileError) as caught:
-            second.close()
-        assert caught.value.error_id == "file_busy"
         first.append(voice(0))
         assert first.verify().ok
+    with LectureFile.open(path) as later:
+        assert len(later.read()) == 1
+    assert os.listdir(tmp_path) == ["a.lecture"]
+
+
+@pytest.mark.parametrize("suffixes", [[""], ["", "-wal", "-shm"], ["", "-wal", "-shm", "-lock"]])
+def test_a_file_removed_by_hand_while_it_is_written_comes_back_whole(tmp_path: Path, suffixes: list[str]) -> None:
+    path = tmp_path / "a.lecture"
+    with LectureFile.create(path) as file:
+        file.add_track(VOICE)
+        file.append(voice(0))
+        file.commit()
+        for suffix in suffixes:
+            Path(f"{path}{suffix}").unlink()
+        file.append(voice(1000))
+        file.commit()
+        with LectureFile.open(path, readonly=True) as reader:
+            assert [entry.t_ms for entry in reader.read()] == [0, 1000]
+            assert reader.verify().ok
+        file.append(voice(2000))
+        file.finish()
+        assert [entry.t_ms for entry in file.read()] == [0, 1000, 2000]
+    assert os.listdir(tmp_path) == ["a.lecture"]
 
 
 @pytest.mark.parametrize(

@@ -107,10 +107,12 @@ def test_opening_on_a_full_disk_goes_on_in_memory(tmp_path: Path, caplog: pytest
     path = tmp_path / "a.lecture"
     LectureFile.create(path).close()
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.execute("CREATE TABLE ballast (x)")
-        db.execute(
-            "CREATE TRIGGER needs_room BEFORE INSERT ON meta BEGIN INSERT INTO ballast VALUES (zeroblob(20000)); END"
-        )
+        (pages,) = db.execute("PRAGMA page_count").fetchone()
+        db.execute(f"PRAGMA max_page_count={pages}")
+        for size in (400, 40, 1):  # facts until not even the smallest has room
+            with contextlib.suppress(sqlite3.OperationalError):
+                for number in range(1000):
+                    db.execute("INSERT INTO meta VALUES (?, zeroblob(0) || ?)", (f"{size}-{number}", "x" * size))
     with caplog.at_level(logging.WARNING, "hallcast.lecture"):
         file = LectureFile.open(path, limit_bytes=1)
     try:
@@ -123,3 +125,18 @@ def test_opening_on_a_full_disk_goes_on_in_memory(tmp_path: Path, caplog: pytest
         file.commit()
     finally:
         file.close()
+
+
+def test_what_memory_could_not_hold_is_a_gap_that_verify_names(tmp_path: Path) -> None:
+    with LectureFile.create(tmp_path / "a.lecture", pending_limit_bytes=100_000) as file:
+        file.add_track(VOICE)
+        file.append(voice(0))
+        file.commit()
+        file.set_limit_bytes(1)
+        for n in range(1, 300):
+            file.append(voice(n * 1000, size_bytes=1000))
+        file.set_limit_bytes(None)
+        report = file.verify()
+        assert report.ok
+        assert report.gaps == {"en": [Span(1000, 1000 + file.dropped_entries * 1000)]}
+        assert file.dropped_entries > 100

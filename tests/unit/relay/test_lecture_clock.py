@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from relay.media.lecture_clock import RESTART_MARGIN_MS, BootTime, LectureClock, read_boot_time
 
 
@@ -55,3 +57,17 @@ def test_a_lecture_that_never_began_is_still_to_begin() -> None:
 
 def test_the_boot_clock_runs() -> None:
     assert read_boot_time().seconds <= read_boot_time().seconds
+
+
+def test_it_never_falls_behind_what_was_said_even_if_the_boot_clock_went_back() -> None:
+    clock = LectureClock()
+    clock.start(1000.0)
+    meta = clock.to_meta(1010.0, BootTime("boot", 50.0))
+    resumed = LectureClock.resume(meta, 9_000, 3.0, BootTime("boot", 45.0))
+    assert resumed.now_ms(3.0) == 9_000 + RESTART_MARGIN_MS
+
+
+@pytest.mark.parametrize("nonsense", ["", "soon", "nan", "inf", "9" * 400])
+def test_nonsense_in_the_file_is_no_clock(nonsense: str) -> None:
+    meta = {"clock_boot_id": "boot", "clock_zero_boot_s": nonsense, "clock_end_ms": nonsense}
+    assert not LectureClock.resume(meta, 9_000, 3.0, BootTime("boot", 45.0)).started

@@ -47,3 +47,11 @@ def test_what_cannot_be_read_changes_nothing() -> None:
     for entry in (Entry(Kind.TURN, 0, b"no json"), Entry(Kind.QUESTION, 0, b"["), Entry(Kind.MARK, 0, b"{}")):
         overview.apply(entry)
     assert (overview.page_at(10), overview.questions) == (0, [])
+
+
+def test_what_a_file_gives_back_after_a_restart_counts_the_same() -> None:
+    overview = Overview()
+    overview.apply(Entry(5, 1000, pack_event({"deck": "d", "page": 4})))
+    overview.apply(Entry(8, 2000, pack_event({"hall": "Busan", "text": "Why?"})))
+    assert overview.page_at(1000) == 4
+    assert [question["text"] for question in overview.questions] == ["Why?"]

@@ -1,0 +1,272 @@
+"""Lecture files that were cut, bitten into, mixed up or forged: an error or a report, no crash, no loop, no change."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from hallcast.cli import main
+from lecture.entries import EVENT_KINDS, MAX_SEQ, EncodedFrame, Entry, Kind, pack_event, pack_frames
+from lecture.errors import LectureFileError
+from lecture.file import LectureFile
+from lecture.log import Span
+from lecture.tracks import Track
+from recordings.errors import RecordingError
+from recordings.recording import LONGEST_MS, Recording
+from recordings.replay import replay_manifest
+from recordings.voice import write_ogg
+from tests.unit.lecture.file_kit import VOICE, turn, voice
+from transport import opus
+
+PAGE = bytes(range(256)) * 60
+SIZE = 4096
+SECONDS = 300
+
+
+@functools.cache
+def sound_file() -> bytes:
+    """A real recording: voice, page turns, a deck, a page."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "talk.lecture")
+        with LectureFile.create(path, {"title": "Physics", "lecture": "talk", "languages": '["en"]'}) as file:
+            file.add_track(VOICE)
+            digest = file.put_blob(PAGE, "image/avif")
+            file.append(Entry(Kind.DECK, 0, pack_event({"deck": "d", "page_count": 9})))
+            file.append(Entry(Kind.PAGE, 0, pack_event({"deck": "d", "page": 1, "tier": 1, "digest": digest})))
+            for n in range(SECONDS):
+                file.append(voice(n * 1000, size_bytes=200))
+                if n % 10 == 0:
+                    file.append(turn(n * 1000))
+            file.finish()
+        return path.read_bytes()
+
+
+@contextmanager
+def kept(content: bytes) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "talk.lecture")
+        path.write_bytes(content)
+        yield path
+
+
+def try_everything(path: Path) -> None:
+    """Read, verify, replay and write a file; only the project's own errors may come of it."""
+    before = path.read_bytes()
+    ours = contextlib.suppress(LectureFileError, RecordingError, opus.OpusError)
+    with ours, LectureFile.open(path, readonly=True) as file:
+        with ours:
+            file.verify()
+        with ours:
+            assert len(file.read(limit=10_000)) <= SECONDS * 4
+        with ours:
+            file.read(kinds=EVENT_KINDS)
+        with ours:
+            file.gaps([1], Span(0, SECONDS * 1000))
+            file.read_span(1, Span(0, SECONDS * 1000))
+        for digest, _ in file.blob_sizes():
+            file.get_blob(digest)
+    with ours, Recording.open(path) as recording:
+        with ours:
+            replay_manifest(recording)
+        with ours:
+            write_ogg(recording, "en", path.with_name("voice.ogg"))
+    assert path.read_bytes() == before, "reading changed the file"
+    try:
+        file = LectureFile.open(path)
+    except LectureFileError:
+        assert path.read_bytes() == before, "a refusal changed the file"
+    else:
+        with contextlib.suppress(LectureFileError), file:
+            file.append(turn(400_000))
+
+
+AT = st.integers(0, len(sound_file()) - 1)
+PAGES = st.integers(0, len(sound_file()) // SIZE - 1)
+Mutation = tuple[str, int, int]
+MUTATIONS = st.lists(
+    st.one_of(
+        st.tuples(st.just("cut"), AT, st.just(0)),
+        st.tuples(st.just("flip"), AT, st.integers(1, 255)),
+        st.tuples(st.just("flip in a page's head"), PAGES.map(lambda page: page * SIZE), st.integers(0, 30 * 256)),
+        st.tuples(st.just("copy a page"), PAGES, PAGES),
+        st.tuples(st.just("blank a page"), PAGES, st.integers(0, 255)),
+        st.tuples(st.just("splice"), AT, AT),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+def mutated(content: bytes, mutations: list[Mutation]) -> bytes:
+    out = bytearray(content)
+    for what, at, value in mutations:
+        if what == "cut":
+            del out[at:]
+        elif what == "flip" and at < len(out):
+            out[at] ^= value
+        elif what == "flip in a page's head" and at + 30 < len(out):
+            out[at + value // 256] = value % 256
+        elif what == "copy a page":
+            out[value * SIZE : (value + 1) * SIZE] = content[at * SIZE : (at + 1) * SIZE]
+        elif what == "blank a page":
+            out[at * SIZE : (at + 1) * SIZE] = bytes([value]) * SIZE
+        elif what == "splice":
+            out[at:] = content[value:]
+    return bytes(out)
+
+
+@settings(suppress_health_check=list(HealthCheck))
+@given(MUTATIONS)
+@example([("copy a page", 0, 7)])
+@example([("flip", 2499, 128)])
+@example([("copy a page", 3, 11)])
+def test_no_mutation_of_a_file_crashes_loops_or_is_made_worse(mutations: list[Mutation]) -> None:
+    with kept(mutated(sound_file(), mutations)) as path:
+        try_everything(path)
+
+
+@pytest.mark.parametrize("kept_share", [0.4, 0.7, 0.95])
+def test_a_file_that_lacks_its_end_plays_as_far_as_it_goes(kept_share: float) -> None:
+    whole = sound_file()
+    with (
+        kept(whole[: int(len(whole) * kept_share) // SIZE * SIZE + 100]) as path,
+        LectureFile.open(path, readonly=True) as file,
+    ):
+        report = file.verify()
+        assert not report.ok
+        assert any("cannot be read" in problem for problem in report.problems), report.problems
+        read = [entry for entry in file.read(limit=10_000) if entry.kind == Kind.VOICE]
+        assert len(read) >= SECONDS * (kept_share - 0.35)
+        assert [entry.t_ms for entry in read] == [entry.t_ms for entry in file.read_span(1, Span(0, SECONDS * 1000))]
+        with pytest.raises(LectureFileError, match="file_damaged"):
+            LectureFile.open(path)
+
+
+def test_one_bad_page_in_the_middle_costs_only_what_was_on_it() -> None:
+    whole = sound_file()
+    voice_at = whole.index(pack_event({"deck": "d", "page": 1}), len(whole) // 2) // SIZE * SIZE
+    with (
+        kept(whole[:voice_at] + b"\xa5" * SIZE + whole[voice_at + SIZE :]) as path,
+        LectureFile.open(path, readonly=True) as file,
+    ):
+        report = file.verify()
+        (named,) = [problem for problem in report.problems if "cannot be read" in problem]
+        _, _, after, _, until, *_ = named.split()
+        assert 0 < int(until) - int(after) < 40
+        assert report.gaps["en"], "what is lost is a gap, for repair to find"
+        entries = file.read(limit=10_000)
+        assert len(entries) == report.entries > 0.85 * SECONDS * 1.1
+        assert [entry.seq for entry in entries] == sorted({entry.seq for entry in entries})
+
+
+FORGERIES = {
+    "a view": ["DROP TABLE blobs", "CREATE VIEW blobs AS SELECT 1"],
+    "a virtual table": ["DROP TABLE blobs", "CREATE VIRTUAL TABLE blobs USING fts5(digest, media_type, size)"],
+    "loose types": ["DROP TABLE meta", "CREATE TABLE meta (key, value)"],
+    "a reckoned column": [
+        "DROP TABLE blobs",
+        """CREATE TABLE blobs (digest TEXT PRIMARY KEY, media_type TEXT, size INTEGER, crc32c INTEGER,
+        data BLOB AS (zeroblob(999999999))) STRICT""",
+    ],
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_forged_schema_is_refused(name: str) -> None:
+    with kept(sound_file()) as path:
+        edit(path, *FORGERIES[name])
+        for readonly in (True, False):
+            with pytest.raises(LectureFileError, match="file_damaged"):
+                LectureFile.open(path, readonly=readonly)
+
+
+def test_what_would_run_by_itself_is_never_run() -> None:
+    with kept(sound_file()) as path:
+        edit(path, "CREATE TRIGGER t AFTER INSERT ON entries BEGIN DELETE FROM entries; END")
+        before = path.read_bytes()
+        with pytest.raises(LectureFileError, match="trigger"):
+            LectureFile.open(path)
+        assert path.read_bytes() == before
+        with LectureFile.open(path, readonly=True) as file:
+            assert len(file.read(limit=10_000)) > SECONDS
+
+
+def test_a_file_that_claims_four_gigabytes_costs_no_memory() -> None:
+    with kept(sound_file()) as path:
+        content = bytearray(path.read_bytes())
+        content[28:32] = (1 << 20).to_bytes(4, "big")  # pages, in the header (SQLite file format, 1.3.7)
+        path.write_bytes(content)
+        with LectureFile.open(path, readonly=True) as file:
+            assert len(file.read(limit=10_000)) > SECONDS
+            assert not file.verify().ok
+
+
+def edit(path: Path, *statements: str) -> None:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        for statement in statements:
+            db.execute(statement)
+
+
+def forged(path: Path) -> Path:
+    """A file whose every checksum is right and whose every word is hostile."""
+    nested = b'{"deck":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    meta = {"lecture": "../../etc/passwd", "title": "[/b]<img src=x onerror=alert(1)>\x1b[2J\n", "languages": "[[1" * 9}
+    with LectureFile.create(path, meta) as file:
+        file.add_track(VOICE)
+        odd = file.add_track(Track("voice", "opus", 48000, "en", "9" * 5000, 200))
+        file.add_track(Track("camera", "../x", 0, "", "source", -4))
+        for n in range(10):
+            file.append(voice(n * 1000))
+        file.append(voice(MAX_SEQ - 1000))
+        file.append(voice(10**12, track_id=odd.track_id))
+        file.append(Entry(Kind.VOICE, 10_000, b"\0\0\0\x3c\0\xff\xff\xff\xffcut", 1, 1000))
+        file.append(Entry(Kind.VOICE, 11_000, pack_frames(11_000, [EncodedFrame(11_000, 60, b"")] * 5000), 1, 1000))
+        file.append(Entry(Kind.DECK, 0, nested))
+        file.append(Entry(Kind.DECK, 0, b'{"deck":"d","page_count":' + b"9" * 10_000 + b"}"))
+        file.append(Entry(Kind.TURN, 0, b"\xff\xfe"))
+        file.append(turn(2000, page=2))
+        file.finish()
+    return path
+
+
+def test_hostile_words_in_a_sound_file_reach_neither_paths_nor_clocks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = forged(tmp_path / "talk.lecture")
+    with Recording.open(path) as recording:
+        manifest = replay_manifest(recording)
+        write_ogg(recording, "en", tmp_path / "voice.ogg")
+        report = recording.verify()
+    assert manifest["lecture"] == "talk"
+    assert manifest["title"].isprintable()
+    assert manifest["duration_ms"] <= LONGEST_MS
+    assert [turn["page"] for turn in manifest["turns"]] == [2]
+    assert manifest["camera"] is None
+    assert all(voice["url"].startswith("/library/talk/voice/") for voice in manifest["voice"])
+    # Ten seconds of voice and no years of silence.
+    assert (tmp_path / "voice.ogg").stat().st_size < 20_000
+    assert len([problem for problem in report.problems if "cannot be read" in problem]) == 4, report.problems
+    for action in ("info", "verify"):
+        assert main(["recordings", action, str(path)]) == (action == "verify")
+        assert "onerror" in capsys.readouterr().out or action == "verify"
+
+
+def test_verify_says_what_is_damaged_and_exits_with_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "talk.lecture"
+    path.write_bytes(sound_file()[: len(sound_file()) // 2])
+    assert main(["recordings", "verify", str(path)]) == 1
+    said = capsys.readouterr().out
+    assert "damaged" in said
+    assert "its end is missing" in said
+    path.write_bytes(b"<html>" * 1000)
+    assert main(["recordings", "verify", str(path)]) != 0
+    assert "not a lecture file" in capsys.readouterr().err
