@@ -7,13 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lecture.errors import LectureFileError
 from recordings import camera, voice
 from recordings.errors import RecordingError
 from recordings.recording import Recording
 from recordings.replay import replay_manifest
 
-_LECTURE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+LECTURE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
 
 
@@ -35,22 +34,9 @@ class Library:
         :raises LectureFileError: if the file cannot be read.
         """
         path = self._lectures_dir / f"{lecture_id}.lecture"
-        if not _LECTURE_ID.fullmatch(lecture_id) or not path.is_file():
+        if not LECTURE_ID.fullmatch(lecture_id) or not path.is_file():
             raise RecordingError("recording_unknown", f"There is no recording “{lecture_id[:64]}” here.")
         return Recording.open(path)
-
-    def summaries(self) -> tuple[list[dict[str, Any]], list[str]]:
-        """Facts of every recording, newest first, and in plain words the files that could not be read."""
-        found, problems = [], []
-        paths = sorted(self._lectures_dir.glob("*.lecture"), key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in paths:
-            try:
-                with Recording.open(path) as recording:
-                    found.append(summary(recording))
-            except (LectureFileError, RecordingError) as error:
-                problems.append(f"{path.name}: {error.text}")
-        found.sort(key=lambda facts: str(facts["started_at"] or ""), reverse=True)
-        return found, problems
 
     def manifest(self, lecture_id: str) -> dict[str, Any]:
         """See :func:`recordings.replay.replay_manifest`."""

@@ -81,6 +81,21 @@ class Recording:
         return self._file.get_meta("course") or ""
 
     @property
+    def series(self) -> str:
+        """The series of lectures it belongs to, or an empty text."""
+        return self._file.get_meta("series") or ""
+
+    @property
+    def tags(self) -> list[str]:
+        """What staff marked it with."""
+        return _texts(self._file.get_meta("tags"))
+
+    @property
+    def keep_forever(self) -> bool:
+        """Whether no retention rule may delete it."""
+        return self._file.get_meta("keep") == "forever"
+
+    @property
     def state(self) -> str:
         """``planned``, ``live`` or ``ended``."""
         return self._file.get_meta("state") or ("ended" if self.duration_ms else "planned")
@@ -115,8 +130,12 @@ class Recording:
     def languages(self) -> list[str]:
         """Languages that were spoken, the lecturer's first."""
         spoken = list(dict.fromkeys(track.language for track in self.tracks("voice")))
-        planned = json.loads(self._file.get_meta("languages") or "[]")
+        planned = self.planned_languages()
         return sorted(spoken, key=lambda language: planned.index(language) if language in planned else len(planned))
+
+    def planned_languages(self) -> list[str]:
+        """Languages that were planned, the lecturer's first."""
+        return _texts(self._file.get_meta("languages"))
 
     def voice_track(self, language: str, *, best: bool = False) -> Track | None:
         """The voice to replay: the highest made rung, which is light; with ``best`` the publisher's own."""
@@ -147,6 +166,15 @@ class Recording:
                 found.append(Turn(entry.t_ms, turn.deck, turn.page))
         return sorted(found, key=lambda turn: turn.t_ms)
 
+    def texts(self, kind: Kind) -> list[tuple[int, str]]:
+        """The ``text`` of each event of a kind (marks, questions) with its lecture time in ms."""
+        found = []
+        for entry in self._entries(frozenset({kind})):
+            text = unpack_event(entry).get("text")
+            if isinstance(text, str) and text:
+                found.append((entry.t_ms, text))
+        return sorted(found)
+
     def pages(self) -> list[Page]:
         """Every page of every deck, in order, with the renderings that are there."""
         images: dict[tuple[str, int], dict[int, PageImage]] = {}
@@ -172,3 +200,12 @@ class Recording:
         while batch := self._file.read(after_seq, kinds=kinds, limit=_READ_BATCH):
             yield from batch
             after_seq = batch[-1].seq
+
+
+def _texts(packed: str | None) -> list[str]:
+    """The texts of a JSON list; none where there is no such list."""
+    try:
+        items = json.loads(packed or "[]")
+    except ValueError:
+        return []
+    return [item for item in items if isinstance(item, str)] if isinstance(items, list) else []
