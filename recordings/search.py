@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from recordings.catalogue import NEWEST_FIRST, Catalogue, LectureRecord, as_list, record_of
 from recordings.errors import SearchError
-from recordings.passages import PassageKind, snippet, terms_of
+from recordings.passages import LABEL_KINDS, PassageKind, snippet, terms_of
 from recordings.tables import FILES, LECTURES, PASSAGE_WORDS, PASSAGES
 
 PAGE_SIZE = 50
@@ -58,7 +58,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A place in a lecture where something stands that was looked for.
+    """A place within a lecture where something stands that was looked for (not its title, course, series or tags).
 
     :param moments: lecture times in ms at which it was said or shown.
     :param snippet: see :func:`recordings.passages.snippet`.
@@ -244,10 +244,11 @@ def _scores(hits: CTE, terms: int) -> CTE:
 def _places(
     connection: Connection, hits: CTE, lecture_ids: Sequence[str], terms: Sequence[str]
 ) -> dict[str, list[Hit]]:
-    """The best places of each of these lectures: those that hold most terms first."""
+    """The best places within each of these lectures: those that hold most terms first."""
     by_passage = (
         select(hits.c.passage_id, hits.c.lecture_id, hits.c.weight, func.count().label("held"))
-        .where(hits.c.lecture_id.in_(lecture_ids))
+        .join(PASSAGES, PASSAGES.c.passage_id == hits.c.passage_id)
+        .where(hits.c.lecture_id.in_(lecture_ids), PASSAGES.c.kind.not_in(LABEL_KINDS))
         .group_by(hits.c.passage_id, hits.c.lecture_id, hits.c.weight)
         .subquery("by_passage")
     )
