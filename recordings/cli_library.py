@@ -49,8 +49,8 @@ def add_actions(actions: Actions[argparse.ArgumentParser]) -> None:
     rebuild.set_defaults(run=_rebuild)
     retention = actions.add_parser("retention", help="delete what the rules no longer keep; exit code 1 if it is some")
     retention.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
-    retention.add_argument("--keep-days", type=float, help="(library.keep_days)")
-    retention.add_argument("--recycle-days", type=float, help="(library.recycle_days)")
+    retention.add_argument("--keep-days", type=_days, help="(library.keep_days)")
+    retention.add_argument("--recycle-days", type=_days, help="(library.recycle_days)")
     retention.set_defaults(run=_retention)
     delete = actions.add_parser("delete", help="put lectures into the recycle bin")
     delete.add_argument("--purge", action="store_true", help="delete for good what lies in the recycle bin")
@@ -61,6 +61,13 @@ def add_actions(actions: Actions[argparse.ArgumentParser]) -> None:
         action.add_argument("lectures", nargs="+", metavar="LECTURE", help="a lecture's id")
     for action in (listing, searching, rebuild, retention, delete, restore):
         action.add_argument("--config", type=Path, help="the relay's configuration file, for its catalogue and rules")
+
+
+def _days(text: str) -> float:
+    days = float(text)
+    if not 0 <= days < float("inf"):
+        raise argparse.ArgumentTypeError("must be a number of days from 0 up")
+    return days
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +93,8 @@ def _opened(args: argparse.Namespace) -> Iterator[_Place]:
     where = os.environ.get(CATALOGUE_VARIABLE) or table["data"].get("catalogue_url") or data_dir / "catalogue.db"
     rules = {name: table["library"][name] for name in ("keep_days", "recycle_days") if name in table["library"]}
     for name in rules:
-        if not isinstance(rules[name], int | float):
-            raise RecordingError("config_invalid", f"{args.config}: library.{name} must be a number.")
+        if not isinstance(rules[name], int | float) or rules[name] < 0:
+            raise RecordingError("config_invalid", f"{args.config}: library.{name} must be a number from 0 up.")
     with Catalogue(where) as catalogue:
         shelf = Shelf(catalogue, data_dir)
         yield _Place(shelf, RecycleBin(shelf), LibrarySettings(**rules))

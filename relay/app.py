@@ -105,14 +105,13 @@ class Relay:
             self.directory = await stack.enter_async_context(
                 LectureDirectory(self.data_dir, self.config.network_config(), self.config.media, self.config.halls)
             )
+            shelf = Shelf(self.catalogue, self.data_dir)
+            self.librarian = Librarian(shelf, self.directory, self.config.library, self.renew_hall_code)
             for lecture in self.directory.lectures():
                 log.info("lecture %s goes on (%s)", lecture.lecture_id, lecture.state)
                 self._follow(lecture)
             await self._catch_up_catalogue()
-            shelf = Shelf(self.catalogue, self.data_dir)
-            self.librarian = await stack.enter_async_context(
-                Librarian(shelf, self.directory, self.config.library, self.renew_hall_code)
-            )
+            await stack.enter_async_context(self.librarian)
             self._stack = stack.pop_all()
         return self
 
@@ -256,7 +255,7 @@ class Relay:
 
         def changed(state: LectureState) -> None:
             self._states.changed(lecture.lecture_id, state, lecture.now_ms(), time.time())
-            if state == "ended" and hasattr(self, "librarian"):
+            if state == "ended":
                 self.librarian.changed()
 
         lecture.on_state = changed

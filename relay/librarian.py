@@ -8,7 +8,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -159,7 +159,8 @@ class Librarian:
     async def _round(self) -> None:
         async with self._busy:
             for lecture_id in await asyncio.to_thread(self._bin.unsettled):
-                await self._settle(lecture_id)
+                with _told(lecture_id):
+                    await self._settle(lecture_id)
         outdated = [
             lecture_id for lecture_id in await asyncio.to_thread(self._shelf.outdated) if not self._is_live(lecture_id)
         ]
@@ -167,7 +168,8 @@ class Librarian:
             self.behind = len(outdated) - done
             started = time.monotonic()
             async with self._busy:
-                await asyncio.to_thread(self._shelf.take_in, lecture_id)
+                with _told(lecture_id):
+                    await asyncio.to_thread(self._shelf.take_in, lecture_id)
             await asyncio.sleep(time.monotonic() - started)  # half of the time is everyone else's
         self.behind = 0
         for state in ("planned", "live"):
@@ -182,7 +184,8 @@ class Librarian:
     async def _retain(self) -> None:
         for one in await self.due():
             log.info("%s: %s, as the rules say", one.lecture_id, one.action)
-            await (self.purge(one.lecture_id) if one.action == "purge" else self.delete(one.lecture_id))
+            with _told(one.lecture_id):
+                await (self.purge(one.lecture_id) if one.action == "purge" else self.delete(one.lecture_id))
 
     def _due(self) -> list[Due]:
         return due(self._shelf.all_records(), self._settings, time.time())
@@ -217,6 +220,15 @@ class Librarian:
         if problems:
             log.error("%s is damaged: %s", lecture_id, problems[0])
             await self._count()
+
+
+@contextlib.contextmanager
+def _told(lecture_id: str) -> Iterator[None]:
+    """What is wrong with one recording is logged, and hinders no other."""
+    try:
+        yield
+    except (HallcastError, OSError) as error:
+        log.warning("%s: %s", lecture_id, getattr(error, "text", error))
 
 
 async def _check(path: Path) -> list[str]:

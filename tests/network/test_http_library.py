@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ import pytest_asyncio
 from lecture.entries import Entry, Kind, pack_event
 from lecture.file import LectureFile
 from relay import librarian
-from tests import recorded
-from tests.network.relays import Served, bearer, served
+from relay.app import Relay
+from relay.signalling.server import RelayServer
+from tests import catalogues, recorded
+from tests.network.relays import Served, bearer, config_for, served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -186,6 +189,25 @@ async def test_damage_and_loss_reach_console_metrics_and_library(data: Path, mon
         metrics = (await relay.http.get("/metrics")).text
         assert "hallcast_library_missing 1.0" in metrics
         assert "hallcast_library_damaged 0.0" in metrics
+
+
+async def test_a_relay_with_its_catalogue_on_postgresql(data: Path) -> None:
+    programs = catalogues.postgres_programs()
+    if programs is None:
+        pytest.skip("Debian's package postgresql is not installed")
+    with catalogues.postgres(programs) as url:
+        config = config_for(data)
+        config = replace(config, data=replace(config.data, catalogue_url=url))
+        async with Relay(config) as relay, RelayServer(relay) as server:
+            handout = await relay.create_lecture("Waves", lecture_id="waves")
+            async with httpx.AsyncClient(base_url=server.local_url, trust_env=False, timeout=20) as http:
+                served_here = Served(relay, server, http, handout)
+                await until(lambda: listed(served_here, q="질문"), "the recording is in the index")
+                joined = await http.post("/join", json={"code": handout.record.hall_code})
+                assert joined.status_code == 200
+        async with Relay(config) as again:
+            assert again.record("waves").hall_code == handout.record.hall_code
+    assert not (data / "catalogue.db").exists()
 
 
 async def test_rules_put_old_recordings_into_the_bin(data: Path) -> None:

@@ -168,10 +168,18 @@ export class Staff {
         {},
         make("span", { className: "grow" }, make("strong", {}, title), ` · ${text("purged_from", { day: day(purged_from) })}`),
         make("button", { type: "button", onclick: () => void this.act("POST", `${lecture}/restore`) }, text("restore")),
-        make("button", { type: "button", className: "danger", onclick: () => void this.act("DELETE", lecture) }, text("purge")),
+        make("button", { type: "button", className: "danger", onclick: () => this.purge(lecture, title) }, text("purge")),
       ),
     );
     element("bin").replaceChildren(...(rows.length > 0 ? rows : [make("li", { className: "hint" }, text("bin_empty"))]));
+  }
+
+  /**
+   * @param {string} lecture
+   * @param {string} title
+   */
+  purge(lecture, title) {
+    if (confirm(text("purge_sure", { title }))) void this.act("DELETE", lecture);
   }
 
   /**

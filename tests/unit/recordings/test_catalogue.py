@@ -165,10 +165,9 @@ def test_a_server_that_is_not_there_is_told_without_its_password(url: str) -> No
     assert "secretpw" not in caught.value.text
 
 
-def test_a_server_that_was_restarted_is_found_again(catalogue_where: Path | str) -> None:
-    if isinstance(catalogue_where, Path):
-        pytest.skip("a file has no server")
-    with Catalogue(catalogue_where) as catalogue, psycopg.connect(catalogue_where, autocommit=True) as other:
+def test_a_server_that_was_restarted_is_found_again(postgres_url: str) -> None:
+    catalogues.empty(postgres_url)
+    with Catalogue(postgres_url) as catalogue, psycopg.connect(postgres_url, autocommit=True) as other:
         catalogue.create(record("a"))
         other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hallcast'")
         assert catalogue.get("a") == record("a")
