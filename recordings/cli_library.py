@@ -205,8 +205,8 @@ def _rebuild(args: argparse.Namespace) -> int:
 
 
 def _retention(args: argparse.Namespace) -> int:
+    from recordings.lecture_facts import iso
     from recordings.retention import due
-    from recordings.search import iso
 
     with _opened(args) as place:
         settings = place.settings
@@ -229,7 +229,7 @@ def _retention(args: argparse.Namespace) -> int:
 
 
 def _print_due(found: list[Due], *, dry_run: bool) -> None:
-    from recordings.search import iso
+    from recordings.lecture_facts import iso
 
     console = Console()
     if not found:

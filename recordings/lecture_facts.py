@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from recordings.catalogue import LectureRecord, LectureState, as_list
 from recordings.passages import clean
 from recordings.recording import Recording
+
+FOREVER = "forever"
+LAST_TIME = 7_258_118_400.0
+"""The year 2200: a file that tells a later time was not written by a clock."""
 
 _TITLE_CHARS = 200
 
@@ -19,7 +23,7 @@ def told_facts(record: LectureRecord) -> dict[str, str]:
         "course": record.course,
         "series": record.series,
         "tags": as_list(record.tags),
-        "keep": "forever" if record.keep_forever else "",
+        "keep": FOREVER if record.keep_forever else iso(record.keep_until) or "",
     }
 
 
@@ -56,14 +60,22 @@ def record_from_file(lecture_id: str, recording: Recording) -> LectureRecord:
         created_at=started_at or recording.path.stat().st_mtime,
         state=state,
         started_at=started_at,
-        ended_at=started_at + duration_ms / 1000 if started_at is not None and state == "ended" else None,
+        ended_at=min(started_at + duration_ms / 1000, LAST_TIME) if started_at and state == "ended" else None,
         duration_ms=duration_ms if state == "ended" else 0,
-        keep_forever=recording.keep_forever,
+        keep_forever=recording.keep == FOREVER,
+        keep_until=_seconds(recording.keep),
     )
 
 
-def _seconds(iso: str | None) -> float | None:
+def iso(seconds: float | None) -> str | None:
+    """A time (seconds since 1970) as ISO 8601 in UTC."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")[:-6] + "Z"
+
+
+def _seconds(text: str | None) -> float | None:
+    """A time as a file tells it; None for none, and for one that no calendar of ours has."""
     try:
-        return datetime.fromisoformat(iso).timestamp() if iso else None
-    except ValueError:
+        seconds = datetime.fromisoformat(text or "").timestamp()
+    except (ValueError, OverflowError, OSError):
         return None
+    return seconds if 0 <= seconds < LAST_TIME else None

@@ -91,9 +91,9 @@ class Recording:
         return _texts(self._file.get_meta("tags"))
 
     @property
-    def keep_forever(self) -> bool:
-        """Whether no retention rule may delete it."""
-        return self._file.get_meta("keep") == "forever"
+    def keep(self) -> str:
+        """How long staff want it kept: ``forever``, until a time (ISO 8601), or an empty text."""
+        return self._file.get_meta("keep") or ""
 
     @property
     def state(self) -> str:

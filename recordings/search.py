@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -25,6 +24,7 @@ from sqlalchemy import (
 
 from recordings.catalogue import NEWEST_FIRST, Catalogue, LectureRecord, as_list, record_of
 from recordings.errors import SearchError
+from recordings.lecture_facts import iso
 from recordings.passages import LABEL_KINDS, PassageKind, snippet, terms_of
 from recordings.tables import FILES, LECTURES, PASSAGE_WORDS, PASSAGES
 
@@ -319,8 +319,3 @@ def found_facts(found: Found, *, staff: bool) -> dict[str, Any]:
             "keep_until": iso(record.keep_until),
         }
     return facts
-
-
-def iso(seconds: float | None) -> str | None:
-    """A time (seconds since 1970) as ISO 8601 in UTC."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")[:-6] + "Z"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from lecture.errors import HallcastError
 from lecture.file import LectureFile
@@ -129,7 +129,7 @@ class Shelf:
         path = binned if in_bin else here
         stamp = _stamp(path)
         if stamp is None:
-            self._note_missing(lecture_id)
+            self._note_missing(lecture_id, is_recorded=record is not None)
             return
         try:
             with Recording.open(path) as recording:
@@ -140,7 +140,9 @@ class Shelf:
             facts, words, found = {"trouble": getattr(error, "text", str(error))}, [], None
         if found is not None and in_bin:
             found = replace(found, deleted_at=time.time())
-        self._note(lecture_id, {"stamp": stamp, "missing": 0, **facts}, words, found if record is None else None)
+        # What was found in the file as it was says nothing of the file as it is: it is checked again.
+        facts |= {"stamp": stamp, "missing": 0, "scanned_at": None, "scan_problems": "[]"}
+        self._note(lecture_id, facts, words, found if record is None else None)
 
     def remember(self, lecture_id: str) -> None:
         """Write into a lecture's file what staff said of it, so that a catalogue made from the files knows it too.
@@ -234,8 +236,10 @@ class Shelf:
         rows = self.catalogue.database.read(lambda connection: connection.execute(statement).all())
         return {lecture_id: _File(stamp, bool(missing), trouble) for lecture_id, stamp, missing, trouble in rows}
 
-    def _note_missing(self, lecture_id: str) -> None:
-        statement = update(FILES).where(FILES.c.lecture_id == lecture_id).values(missing=1)
+    def _note_missing(self, lecture_id: str, *, is_recorded: bool) -> None:
+        here = FILES.c.lecture_id == lecture_id
+        # Of a file that never could be read nothing is missed.
+        statement = update(FILES).where(here).values(missing=1) if is_recorded else delete(FILES).where(here)
         self.catalogue.database.write(lambda connection: connection.execute(statement))
 
     def _note(

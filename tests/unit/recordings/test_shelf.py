@@ -19,7 +19,7 @@ from recordings.errors import RecordingError
 from recordings.recycle_bin import RecycleBin, held
 from recordings.retention import DAY_S, LibrarySettings, due
 from recordings.scan import problems_of
-from recordings.search import Query, search
+from recordings.search import Query, found_facts, search
 from recordings.shelf import Shelf
 from tests.recorded import LECTURE
 
@@ -53,7 +53,7 @@ def test_a_lost_catalogue_is_made_again_from_the_files(shelf: Shelf) -> None:
 
 def test_what_staff_said_is_in_the_file_and_comes_back_with_it(shelf: Shelf, data: Path) -> None:
     shelf.sync()
-    told = {"title": "값", "series": "Term 1", "tags": ("시장", "intro"), "keep_forever": True}
+    told = {"title": "값", "series": "Term 1", "tags": ("시장", "intro"), "keep_until": 2_000_000_000.0}
     shelf.catalogue.update(LECTURE, lambda record: replace(record, **told))
     shelf.remember(LECTURE)
     assert shelf.outdated() == []
@@ -63,6 +63,15 @@ def test_what_staff_said_is_in_the_file_and_comes_back_with_it(shelf: Shelf, dat
         record = lost.get(LECTURE)
         assert record is not None
         assert {name: getattr(record, name) for name in told} == told
+
+
+@pytest.mark.parametrize("started_at", ["9999-12-31T23:59:59-23:00", "0001-01-01T00:00:00", "no time", "\0"])
+def test_no_time_that_a_file_tells_hides_the_library(shelf: Shelf, started_at: str) -> None:
+    with LectureFile.open(shelf.path_of(LECTURE)) as file:
+        file.set_meta("started_at", started_at)
+    shelf.sync()
+    (found,) = search(shelf.catalogue, Query()).lectures
+    assert found_facts(found, staff=True)["started_at"] is None
 
 
 def test_a_file_that_changes_is_read_again_with_its_notes_and_questions(shelf: Shelf) -> None:
@@ -88,8 +97,9 @@ def test_files_that_vanish_or_are_damaged_are_told_and_hide_no_other(shelf: Shel
     storage = shelf.storage()
     assert (storage.missing, storage.damaged, storage.recordings) == ((LECTURE,), ("broken",), 1)
     shutil.copy(shelf.path_of("second"), shelf.path_of(LECTURE))
+    (shelf.lectures_dir / "broken.lecture").unlink()
     shelf.sync()
-    assert shelf.storage().missing == ()
+    assert (shelf.storage().missing, shelf.storage().damaged, shelf.unreadable()) == ((), (), [])
 
 
 def test_deleting_moves_the_file_restoring_brings_it_back_purging_ends_it(shelf: Shelf) -> None:
@@ -153,6 +163,10 @@ def test_the_file_checked_longest_ago_is_next_and_what_was_found_stays(shelf: Sh
     assert shelf.next_scan(before=100.0) is None
     assert shelf.next_scan(before=250.0) == LECTURE
     assert shelf.storage().damaged == ("second",)
+    shutil.copy(shelf.path_of(LECTURE), shelf.path_of("second"))  # as a repair does
+    shelf.sync()
+    assert shelf.storage().damaged == ()
+    assert shelf.next_scan(before=100.0) == "second"
 
 
 def lecture(name: str, **facts: object) -> LectureRecord:
