@@ -91,13 +91,22 @@ class RecycleBin:
 
         :raises RecordingError: ``recycle_failed``.
         """
+        way = self._way(lecture_id)
+        if way is not None:
+            _move(*way)
+
+    def is_settled(self, lecture_id: str) -> bool:
+        """Whether a lecture's file lies where the catalogue says."""
+        return self._way(lecture_id) is None
+
+    def _way(self, lecture_id: str) -> tuple[Path, Path] | None:
+        """From where to where a lecture's file must move; None if it need not."""
         record = self._catalogue.get(lecture_id, in_bin=True)
-        here, binned = self._shelf.path_of(lecture_id), self._shelf.path_of(lecture_id, in_bin=True)
         if record is None:
-            return
+            return None
+        here, binned = self._shelf.path_of(lecture_id), self._shelf.path_of(lecture_id, in_bin=True)
         source, target = (here, binned) if record.deleted_at is not None else (binned, here)
-        if source.is_file() and not target.exists():
-            _move(source, target)
+        return (source, target) if source.is_file() and not target.exists() else None
 
     def unsettled(self) -> list[str]:
         """Ids of the lectures whose files do not lie where the catalogue says."""

@@ -108,8 +108,7 @@ class Librarian:
         :raises RefusedError: ``lecture_live`` (409).
         :raises CatalogueError: ``lecture_unknown``, ``catalogue_unusable``.
         """
-        lecture = self._directory.get(lecture_id)
-        if lecture is not None and lecture.state == "live":
+        if self._is_live(lecture_id):
             raise RefusedError("lecture_live", "The lecture is going on; end it first.", 409)
         async with self._busy:
             record = await asyncio.to_thread(self._bin.delete, lecture_id, time.time())
@@ -191,6 +190,8 @@ class Librarian:
         return due(self._shelf.all_records(), self._settings, time.time())
 
     async def _settle(self, lecture_id: str) -> None:
+        if self._is_live(lecture_id) or await asyncio.to_thread(self._bin.is_settled, lecture_id):
+            return
         # The catalogue has spoken: nobody can open it again between these two.
         await self._directory.close(lecture_id)
         await asyncio.to_thread(self._bin.settle, lecture_id)
@@ -215,7 +216,10 @@ class Librarian:
             await asyncio.sleep(max(SCAN_PAUSE_S, SCAN_SHARE * (time.monotonic() - started)))
 
     async def _scan_one(self, lecture_id: str) -> None:
-        problems = await _check(self._shelf.path_of(lecture_id))
+        path = self._shelf.path_of(lecture_id)
+        problems = await _check(path)
+        if not path.exists():
+            return  # moved into the recycle bin meanwhile
         await asyncio.to_thread(self._shelf.note_scan, lecture_id, problems, time.time())
         if problems:
             log.error("%s is damaged: %s", lecture_id, problems[0])

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Path, Request, Security
+from fastapi import APIRouter, Depends, Request, Security
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
@@ -15,6 +15,7 @@ from recordings.catalogue import LectureRecord
 from recordings.retention import kept_until
 from relay.app import Relay
 from relay.signalling.http import bearer_token
+from relay.signalling.staff import LectureId
 
 
 class StorageFacts(BaseModel):
@@ -64,9 +65,6 @@ class DueLectures(BaseModel):
     """What the rules would delete now, longest due first."""
 
     lectures: list[DueLecture]
-
-
-LectureId = Annotated[str, Path(max_length=64)]
 
 
 def router(relay: Relay) -> APIRouter:

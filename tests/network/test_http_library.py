@@ -135,6 +135,11 @@ async def test_a_lecture_that_is_open_is_closed_before_its_file_moves_and_a_live
     lecture._media_came()
     refused = await relay.http.delete("/api/library/lectures/waves", headers=relay.staff)
     assert error_of(refused) == (409, "lecture_live")
+    await relay.http.post("/api/library/bin/waves/restore", headers=relay.staff)
+    refused = await relay.http.delete("/api/library/bin/waves", headers=relay.staff)
+    assert error_of(refused) == (409, "not_recycled")
+    assert relay.relay.directory.get("waves") is lecture
+    assert not lecture.shutting
     await relay.relay.end_lecture("waves")
     assert (await relay.http.delete("/api/library/lectures/waves", headers=relay.staff)).status_code == 200
     assert lecture.closed.is_set()
