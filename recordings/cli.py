@@ -1,4 +1,4 @@
-"""``hallcast recordings list|info|verify|export``."""
+"""``hallcast recordings``: actions on one recording; those on the library: :mod:`recordings.cli_library`."""
 
 from __future__ import annotations
 
@@ -11,36 +11,28 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
-from rich.table import Column, Table
 
-from recordings.errors import RecordingError
+from recordings import cli_library
+from recordings.cli_common import ATTENTION, OK, add_recording, clock, open_named
 from recordings.export import export_mp4
-from recordings.library import Library, summary
-from recordings.recording import Recording
+from recordings.library import summary
 from recordings.replay import chapters
-
-
-def clock(t_ms: int) -> str:
-    """Lecture time as ``h:mm:ss``."""
-    seconds = t_ms // 1000
-    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
 
 def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``recordings`` to the ``hallcast`` command."""
-    parser = subparsers.add_parser("recordings", help="list, check and export recorded lectures")
+    parser = subparsers.add_parser("recordings", help="list, search, check, export and care for recorded lectures")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    listing = actions.add_parser("list", help="the recordings of a data folder")
-    listing.set_defaults(run=_list)
+    cli_library.add_actions(actions)
     for name, run, text in (
         ("info", _info, "what one recording holds"),
         ("verify", _verify, "check every byte of a lecture file; exit code 1 if anything is damaged"),
     ):
         action = actions.add_parser(name, help=text)
-        action.add_argument("recording", help="a lecture's id, or the path of a .lecture file")
+        add_recording(action)
         action.set_defaults(run=run)
     export = actions.add_parser("export", help="make an MP4 of a recording")
-    export.add_argument("recording", help="a lecture's id, or the path of a .lecture file")
+    add_recording(export)
     export.add_argument("--to", choices=["mp4"], default="mp4", help="file type (default: mp4)")
     export.add_argument("--out", type=Path, help="where to write (default: LECTURE.mp4 in this folder)")
     export.add_argument("--language", help="which voice (default: the lecturer's)")
@@ -50,45 +42,8 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
         action.add_argument("--json", action="store_true", help="print facts as JSON")
 
 
-def _library(args: argparse.Namespace) -> Library:
-    return Library(args.data / "lectures", args.data / "cache")
-
-
-def _open(args: argparse.Namespace) -> Recording:
-    """The recording that was named by path or by id."""
-    path = Path(args.recording)
-    if path.suffix == ".lecture" or path.is_file():
-        if not path.is_file():
-            raise RecordingError("recording_unknown", f"There is no file {path}.")
-        return Recording.open(path)
-    return _library(args).open(args.recording)
-
-
-def _list(args: argparse.Namespace) -> int:
-    found, problems = _library(args).summaries()
-    if args.json:
-        print(json.dumps({"recordings": found, "problems": problems}, ensure_ascii=False))
-        return 0
-    console = Console()
-    table = Table(Column("id", no_wrap=True), "title", "state", "length", "languages", "pages", "camera")
-    for facts in found:
-        table.add_row(
-            facts["id"],
-            escape(facts["title"]),
-            facts["state"],
-            clock(facts["duration_ms"]),
-            ", ".join(facts["languages"]),
-            str(facts["page_count"]),
-            "yes" if facts["has_camera"] else "no",
-        )
-    console.print(table if found else f"No recordings in {args.data / 'lectures'} yet.")
-    for problem in problems:
-        console.print(f"[yellow]cannot be read:[/] {escape(problem)}")
-    return 0
-
-
 def _info(args: argparse.Namespace) -> int:
-    with _open(args) as recording:
+    with open_named(args) as recording:
         facts: dict[str, Any] = summary(recording)
         facts["file"] = str(recording.path)
         facts["bytes"] = recording.path.stat().st_size
@@ -96,23 +51,23 @@ def _info(args: argparse.Namespace) -> int:
         facts["chapters"] = chapters(recording.turns(), recording.pages())
     if args.json:
         print(json.dumps(facts, ensure_ascii=False))
-        return 0
+        return OK
     console = Console()
     console.print(f"[bold]{escape(facts['title'])}[/] ({facts['id']}), {facts['state']}, {clock(facts['duration_ms'])}")
     for track in facts["tracks"]:
         console.print(f"  {track['kind']} {track['language']} {track['codec']} {track['rung']}")
     for chapter in facts["chapters"]:
         console.print(f"  {clock(chapter['t_ms'])}  page {chapter['page']}  {escape(chapter['title'])}")
-    return 0
+    return OK
 
 
 def _verify(args: argparse.Namespace) -> int:
-    with _open(args) as recording:
+    with open_named(args) as recording:
         report = recording.verify()
         facts: dict[str, Any] = {"recording": recording.lecture_id, "ok": report.ok, **asdict(report)}
     if args.json:
         print(json.dumps(facts, ensure_ascii=False))
-        return 0 if report.ok else 1
+        return OK if report.ok else ATTENTION
     console = Console()
     console.print(
         f"{facts['recording']}: {report.entries} entries, {report.blobs} blobs, {clock(report.duration_ms)}, "
@@ -123,11 +78,11 @@ def _verify(args: argparse.Namespace) -> int:
         console.print(f"  voice {language}: {len(gaps)} gaps, {missing_ms / 1000:.1f} s in all")
     for problem in report.problems:
         console.print(f"  [red]{escape(problem)}[/]")
-    return 0 if report.ok else 1
+    return OK if report.ok else ATTENTION
 
 
 def _export(args: argparse.Namespace) -> int:
-    with _open(args) as recording:
+    with open_named(args) as recording:
         out: Path = args.out or Path(f"{recording.lecture_id}.mp4")
         with Progress(disable=args.json) as progress:
             task = progress.add_task(f"writing {out}", total=recording.duration_ms)
@@ -136,4 +91,4 @@ def _export(args: argparse.Namespace) -> int:
             )
         facts: dict[str, Any] = {"recording": recording.lecture_id, "file": str(out), "bytes": out.stat().st_size}
     print(json.dumps(facts) if args.json else f"{out}: {facts['bytes'] / 1e6:.1f} MB")
-    return 0
+    return OK

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lecture.errors import HallcastError
 from recordings import camera, voice
 from recordings.errors import RecordingError
 from recordings.recording import LECTURE_ID, Recording
@@ -37,19 +36,6 @@ class Library:
         if not LECTURE_ID.fullmatch(lecture_id) or not path.is_file():
             raise RecordingError("recording_unknown", f"There is no recording “{lecture_id[:64]}” here.")
         return Recording.open(path)
-
-    def summaries(self) -> tuple[list[dict[str, Any]], list[str]]:
-        """Facts of every recording, newest first, and in plain words the files that could not be read."""
-        found, problems = [], []
-        # Sorted below; a file may be removed by hand at any moment.
-        for path in sorted(self._lectures_dir.glob("*.lecture")):
-            try:
-                with Recording.open(path) as recording:
-                    found.append(summary(recording))
-            except HallcastError as error:
-                problems.append(f"{path.name}: {error.text}")
-        found.sort(key=lambda facts: str(facts["started_at"] or ""), reverse=True)
-        return found, problems
 
     def manifest(self, lecture_id: str) -> dict[str, Any]:
         """See :func:`recordings.replay.replay_manifest`."""

@@ -91,6 +91,21 @@ class Recording:
         return self._words("course")
 
     @property
+    def series(self) -> str:
+        """The series of lectures it belongs to, or an empty text."""
+        return self._words("series")
+
+    @property
+    def tags(self) -> list[str]:
+        """What staff marked it with."""
+        return _texts(self._file.get_meta("tags"))
+
+    @property
+    def keep(self) -> str:
+        """How long staff want it kept: ``forever``, until a time (ISO 8601), or an empty text."""
+        return self._file.get_meta("keep") or ""
+
+    @property
     def state(self) -> str:
         """``planned``, ``live`` or ``ended``."""
         return self._file.get_meta("state") or ("ended" if self.duration_ms else "planned")
@@ -126,13 +141,12 @@ class Recording:
     def languages(self) -> list[str]:
         """Languages that were spoken, the lecturer's first."""
         spoken = list(dict.fromkeys(track.language for track in self.tracks("voice")))
-        try:
-            planned = json.loads(self._file.get_meta("languages") or "[]")
-        except (ValueError, RecursionError):
-            planned = []
-        if not isinstance(planned, list):
-            planned = []
+        planned = self.planned_languages()
         return sorted(spoken, key=lambda language: planned.index(language) if language in planned else len(planned))
+
+    def planned_languages(self) -> list[str]:
+        """Languages that were planned, the lecturer's first."""
+        return _texts(self._file.get_meta("languages"))
 
     def voice_track(self, language: str, *, best: bool = False) -> Track | None:
         """The voice to replay: the highest made rung, which is light; with ``best`` the publisher's own."""
@@ -164,6 +178,15 @@ class Recording:
             if isinstance(turn, PageTurn):
                 found.append(Turn(entry.t_ms, turn.deck, turn.page))
         return sorted(found, key=lambda turn: turn.t_ms)
+
+    def texts(self, kind: Kind) -> list[tuple[int, str]]:
+        """The ``text`` of each event of a kind (marks, questions) with its lecture time in ms."""
+        found = []
+        for entry in self._entries(frozenset({kind})):
+            text = unpack_event(entry).get("text")
+            if isinstance(text, str) and text:
+                found.append((entry.t_ms, text))
+        return sorted(found)
 
     def pages(self) -> list[Page]:
         """Every page of every deck, in order, with the renderings that are there."""
@@ -214,3 +237,12 @@ def _deck_event(entry: Entry) -> DeckEvent | None:
         return read_deck_event(entry.kind, unpack_event(entry))
     except ValueError:
         return None
+
+
+def _texts(packed: str | None) -> list[str]:
+    """The texts of a JSON list; none where there is no such list."""
+    try:
+        items = json.loads(packed or "[]")
+    except (ValueError, RecursionError):
+        return []
+    return [item for item in items if isinstance(item, str)] if isinstance(items, list) else []

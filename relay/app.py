@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import logging
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -19,10 +17,14 @@ from typing import Self
 from lecture.errors import HallcastError, LectureFileError, RefusedError
 from recordings.catalogue import Catalogue, CatalogueError, LectureRecord
 from recordings.library import Library
+from recordings.recycle_bin import held
+from recordings.shelf import Shelf
 from relay.access import Access
 from relay.attempts import Attempts
 from relay.config import RelayConfig
+from relay.lecture_change import LectureChange
 from relay.lecture_ids import check_language, check_lecture_id, check_planned_at, check_text, new_lecture_id
+from relay.librarian import Librarian
 from relay.media.directory import LectureDirectory
 from relay.media.live import LectureState, LiveLecture
 from relay.media.settings import LectureInfo
@@ -59,6 +61,7 @@ class Relay:
     :ivar access: tokens and codes.
     :ivar directory: the lectures that are open now.
     :ivar library: recordings.
+    :ivar librarian: keeps catalogue and recordings in order.
     """
 
     catalogue: Catalogue
@@ -66,6 +69,7 @@ class Relay:
     access: Access
     directory: LectureDirectory
     library: Library
+    librarian: Librarian
 
     def __init__(self, config: RelayConfig) -> None:
         self.config = config
@@ -90,7 +94,8 @@ class Relay:
         """
         async with AsyncExitStack() as stack:
             stack.enter_context(_data_folder(self.data_dir))
-            self.catalogue = stack.enter_context(Catalogue(self.data_dir / "catalogue.db"))
+            where = self.config.data.catalogue_url or self.data_dir / "catalogue.db"
+            self.catalogue = stack.enter_context(Catalogue(where))
             self.tokens = Tokens(load_secret(self.data_dir / "secret"), load_staff_token(self.staff_token_path))
             limits = self.config.access
             attempts = Attempts(limits.join_failures, limits.join_failures_per_minute)
@@ -100,10 +105,13 @@ class Relay:
             self.directory = await stack.enter_async_context(
                 LectureDirectory(self.data_dir, self.config.network_config(), self.config.media, self.config.halls)
             )
+            shelf = Shelf(self.catalogue, self.data_dir)
+            self.librarian = Librarian(shelf, self.directory, self.config.library, self.renew_hall_code)
             for lecture in self.directory.lectures():
                 log.info("lecture %s goes on (%s)", lecture.lecture_id, lecture.state)
                 self._follow(lecture)
             await self._catch_up_catalogue()
+            await stack.enter_async_context(self.librarian)
             self._stack = stack.pop_all()
         return self
 
@@ -158,33 +166,18 @@ class Relay:
             else:
                 return self.handout(record)
 
-    async def change_lecture(
-        self, lecture_id: str, *, title: str | None = None, course: str | None = None, planned_at: float | None = None
-    ) -> LectureHandout:
-        """Change what staff said of a lecture; None leaves a fact as it is. A new time moves the hall code's expiry.
+    async def change_lecture(self, lecture_id: str, change: LectureChange) -> LectureHandout:
+        """Change what staff said of a lecture, in the catalogue and in its file.
 
-        :raises RefusedError: ``lecture_unknown`` (404), ``title_invalid``, ``planned_at_invalid`` (422).
+        :raises RefusedError: ``lecture_unknown`` (404); as :meth:`relay.lecture_change.LectureChange.check`.
         """
-        if title is not None:
-            check_text("title", title, required=True)
-        if course is not None:
-            check_text("course", course)
-        check_planned_at(planned_at)
-
-        def change(record: LectureRecord) -> LectureRecord:
-            record = replace(
-                record,
-                title=record.title if title is None else title,
-                course=record.course if course is None else course,
-            )
-            if planned_at is None:
-                return record
-            return replace(
-                record, planned_at=planned_at, code_expires_at=self._code_expiry(record.created_at, planned_at)
-            )
-
+        change.check()
         self.record(lecture_id)
-        return self.handout(await asyncio.to_thread(self.catalogue.update, lecture_id, change))
+        record = await asyncio.to_thread(
+            self.catalogue.update, lecture_id, lambda found: change.apply(found, self._code_expiry)
+        )
+        await self.librarian.remember(record)
+        return self.handout(record)
 
     async def renew_hall_code(self, lecture_id: str) -> LectureHandout:
         """Give a lecture a new hall code; the old one and the hall tokens made from it are void.
@@ -266,6 +259,8 @@ class Relay:
 
         def changed(state: LectureState) -> None:
             self._states.changed(lecture.lecture_id, state, lecture.now_ms(), time.time())
+            if state == "ended":
+                self.librarian.changed()
 
         lecture.on_state = changed
         changed(lecture.state)
@@ -274,22 +269,18 @@ class Relay:
 @contextlib.contextmanager
 def _data_folder(path: Path) -> Iterator[None]:
     """The data folder, made if need be and held by this process alone (the system lets go of it when we are killed)."""
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in ("lectures", "cache"):
-            (path / name).mkdir(mode=0o700, exist_ok=True)
-        for left_over in (path / "cache").glob("upload-*"):
-            shutil.rmtree(left_over, ignore_errors=True)
-        lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise HallcastError(
-            "data_folder_unusable", f"The data folder {path} cannot be used: {error.strerror}."
-        ) from error
-    try:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for name in ("lectures", "cache", "recycle"):
+                (path / name).mkdir(mode=0o700, exist_ok=True)
+            for left_over in (path / "cache").glob("upload-*"):
+                shutil.rmtree(left_over, ignore_errors=True)
+            alone = stack.enter_context(held(path))
         except OSError as error:
-            raise HallcastError("data_folder_in_use", f"Another relay is using the data folder {path}.") from error
+            raise HallcastError(
+                "data_folder_unusable", f"The data folder {path} cannot be used: {error.strerror}."
+            ) from error
+        if not alone:
+            raise HallcastError("data_folder_in_use", f"Another relay is using the data folder {path}.")
         yield
-    finally:
-        os.close(lock)

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lecture.errors import HallcastError
+from recordings.retention import LibrarySettings
 from relay.media.settings import HallSettings, MediaSettings
 from relay.toml_fields import read_section
 from transport.network import IceServer, NetworkConfig
@@ -41,9 +42,13 @@ class ServerConfig:
 
 @dataclass(frozen=True, slots=True)
 class DataConfig:
-    """``[data]``: the folder that holds everything the relay keeps."""
+    """``[data]``: the folder that holds everything the relay keeps.
+
+    :param catalogue_url: a PostgreSQL database for the catalogue; empty: a SQLite file in the folder.
+    """
 
     folder: str = "data"
+    catalogue_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,7 @@ class RelayConfig:
     limits: LimitsConfig = LimitsConfig()
     media: MediaSettings = field(default_factory=MediaSettings)
     halls: HallSettings = field(default_factory=HallSettings)
+    library: LibrarySettings = field(default_factory=LibrarySettings)
     log: LogConfig = LogConfig()
 
     @property
@@ -158,6 +164,8 @@ class RelayConfig:
             found.append("network.udp_ports must be two ports in order, from 1024 to 65535, or []")
         if not self.data.folder:
             found.append("data.folder must not be empty")
+        if self.data.catalogue_url and urlsplit(self.data.catalogue_url).scheme not in ("postgresql", "postgres"):
+            found.append("data.catalogue_url must begin with postgresql://")
         if self.log.level not in ("debug", "info", "warning", "error"):
             found.append('log.level must be "debug", "info", "warning" or "error"')
         for key, values in (

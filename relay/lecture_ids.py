@@ -10,6 +10,8 @@ from lecture.errors import RefusedError
 
 MAX_TITLE_CHARS = 200
 MAX_LANGUAGES = 8
+MAX_TAGS = 20
+MAX_TAG_CHARS = 50
 
 LAST_PLANNED_AT = 7_258_118_400.0
 """The year 2200: calendars of programs end with the year 9999, and a hall code expires later still."""
@@ -40,14 +42,25 @@ def check_lecture_id(text: str) -> None:
 
 
 def check_text(name: str, text: str, *, required: bool = False) -> None:
-    """Check a title or course.
+    """Check a title, course or series.
 
-    :raises RefusedError: ``title_invalid`` or ``course_invalid`` (422).
+    :raises RefusedError: ``title_invalid``, ``course_invalid`` or ``series_invalid`` (422).
     """
     if (required and not text.strip()) or len(text) > MAX_TITLE_CHARS or not all(map(_is_writing, text)):
         low = 1 if required else 0
         raise RefusedError(
             f"{name}_invalid", f"The {name} must be one line of {low} to {MAX_TITLE_CHARS} characters.", 422
+        )
+
+
+def check_tags(tags: tuple[str, ...]) -> None:
+    """:raises RefusedError: ``tags_invalid`` (422)."""
+    good = all(tag == tag.strip() and 1 <= len(tag) <= MAX_TAG_CHARS and "," not in tag for tag in tags)
+    if not good or len(set(tags)) != len(tags) or len(tags) > MAX_TAGS or not all(map(_is_writing, "".join(tags))):
+        raise RefusedError(
+            "tags_invalid",
+            f"A lecture has up to {MAX_TAGS} different tags of 1 to {MAX_TAG_CHARS} characters, without commas.",
+            422,
         )
 
 

@@ -14,6 +14,7 @@ if [ "$purpose" = dev ]; then
     command -v tesseract >/dev/null || packages+=(tesseract-ocr)
     command -v Xvfb >/dev/null || packages+=(xvfb)
     command -v node >/dev/null || packages+=(nodejs)
+    compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql)
     command -v git >/dev/null || packages+=(git)
     compgen -G '/usr/share/fonts/truetype/nanum/*' >/dev/null || packages+=(fonts-nanum)
 fi

@@ -81,6 +81,13 @@ class LectureDirectory:
         found.used_at = asyncio.get_running_loop().time()
         return found
 
+    async def close(self, lecture_id: str) -> None:
+        """Close a lecture in memory and its file, if it is open: for whoever moves the file. It must not be live."""
+        async with self._opening:
+            lecture = self._open.get(lecture_id)
+            if lecture is not None:
+                await self._close(lecture)
+
     def get(self, lecture_id: str) -> LiveLecture | None:
         """The lecture if it is open now."""
         return self._open.get(lecture_id)

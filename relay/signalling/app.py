@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from lecture.errors import HallcastError
 from recordings.catalogue import CatalogueError
 from relay.app import Relay
-from relay.signalling import console, decks, health, join, library, pages, staff, whip
+from relay.signalling import console, decks, health, join, library, library_staff, pages, staff, whip
 from relay.signalling.errors import error_response
 from relay.signalling.gate import Gate
 from relay.signalling.metrics import RelayMetrics
@@ -32,6 +32,7 @@ def create_app(relay: Relay) -> ASGIApp:
         app.add_exception_handler(kind, _answer)
     sockets = Sockets(relay)
     app.include_router(staff.router(relay))
+    app.include_router(library_staff.router(relay))
     app.include_router(console.router(relay))
     app.include_router(join.router(relay))
     app.router.routes.extend(

@@ -30,12 +30,19 @@ def router(relay: Relay) -> APIRouter:
     @api.get(LIVE, summary="All open lectures, their halls and links, now")
     async def live(request: Request, _: Annotated[object, Security(_BEARER)]) -> Response:
         relay.access.require_staff(bearer_token(request))
-        facts = {"poll_s": POLL_S, "lectures": [_shown(one.snapshot()) for one in relay.directory.lectures()]}
+        lectures = [_shown(one.snapshot()) for one in relay.directory.lectures()]
+        facts = {"poll_s": POLL_S, "lectures": lectures, "library": _library(relay)}
         packed = "gzip" in request.headers.get("accept-encoding", "")
         body, encoding = await asyncio.to_thread(_encode, facts, packed)
         return Response(body, media_type="application/json", headers={"Cache-Control": "no-store", **encoding})
 
     return api
+
+
+def _library(relay: Relay) -> dict[str, int]:
+    """How many recordings need somebody."""
+    storage = relay.librarian.storage
+    return {"damaged": len(storage.damaged), "missing": len(storage.missing)} if storage else {}
 
 
 def _shown(snapshot: dict[str, Any]) -> dict[str, Any]:

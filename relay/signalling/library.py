@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from starlette.requests import Request
@@ -11,6 +14,9 @@ from starlette.responses import JSONResponse, Response
 
 from lecture.errors import HallcastError, RefusedError
 from lecture.log import Blob
+from recordings.errors import SearchError
+from recordings.retention import DAY_S
+from recordings.search import Query, facets, found_facts, search
 from relay import pages
 from relay.access import EVERYONE, unauthorised
 from relay.app import Relay
@@ -37,6 +43,8 @@ IMAGE_TYPES = frozenset({"image/avif", "image/png", "image/webp", "image/jpeg"})
 """What a blob may be sent as: nothing that a browser would run."""
 
 DERIVING_AT_ONCE = 16
+SEARCHES_AT_ONCE = 2
+"""Each takes some tens of milliseconds of a core that lectures need; more wait."""
 
 FILE_HEADERS = {
     "Cache-Control": "private, no-cache",
@@ -51,19 +59,35 @@ class _Handlers:
         self._relay = relay
         self._library = relay.library
         self._list_page = page(pages.ROUTES[LIBRARY])
-        # Reading every recording, or making a film of one, is work for the disk: done once at a time per recording.
-        self._scanning = asyncio.Lock()
+        self._searching = asyncio.Semaphore(SEARCHES_AT_ONCE)
+        # Making a film of a recording is work for the disk: done once at a time per recording.
         self._deriving = [asyncio.Lock() for _ in range(DERIVING_AT_ONCE)]
 
     async def list(self, request: Request) -> Response:
-        """The page for people, the list for programs."""
+        """The page for people; the list, searched and filtered, for programs."""
         if not _wants_json(request):
             return await self._list_page(request)
-        if not self._relay.config.access.library_open:
-            self._relay.access.require_staff(bearer_token(request))
-        async with self._scanning:
-            summaries, _ = await asyncio.to_thread(self._library.summaries)
-        return JSONResponse({"lectures": [facts for facts in summaries if self._is_ended(facts)]})
+        token = bearer_token(request)
+        if token or not self._relay.config.access.library_open:
+            self._relay.access.require_staff(token)
+        query = query_of(request.query_params)
+        async with self._searching:
+            facts = await asyncio.to_thread(self._search, query, staff=bool(token))
+        return JSONResponse(facts, headers={"Cache-Control": "no-store"})
+
+    def _search(self, query: Query, *, staff: bool) -> dict[str, Any]:
+        catalogue = self._relay.catalogue
+        results = search(catalogue, query, whole_only=not staff)
+        facts: dict[str, Any] = {
+            "lectures": [found_facts(found, staff=staff) for found in results.lectures],
+            "total": results.total,
+            "page": results.page,
+            "pages": results.pages,
+            "facets": asdict(facets(catalogue)),
+        }
+        if staff and self._relay.librarian.storage is not None:
+            facts["storage"] = asdict(self._relay.librarian.storage)
+        return facts
 
     async def manifest(self, request: Request) -> Response:
         """What the replay page needs to know."""
@@ -134,9 +158,37 @@ class _Handlers:
         except HallcastError:
             return False
 
-    def _is_ended(self, facts: dict[str, Any]) -> bool:
-        record = self._relay.catalogue.get(str(facts["id"]))
-        return (record.state if record else facts["state"]) == "ended"
+
+def query_of(asked: Mapping[str, str]) -> Query:
+    """What the parameters of an address ask for.
+
+    :raises SearchError: ``query_invalid``.
+    """
+    since, until = _day(asked.get("from", "")), _day(asked.get("until", ""))
+    return Query(
+        text=asked.get("q", ""),
+        course=asked.get("course", ""),
+        series=asked.get("series", ""),
+        tag=asked.get("tag", ""),
+        language=asked.get("language", ""),
+        since=since,
+        until=None if until is None else until + DAY_S,
+        page=_number(asked.get("page") or "1"),
+    )
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 9):
+        raise SearchError("query_invalid", "page must be a number.")
+    return int(text)
+
+
+def _day(text: str) -> float | None:
+    """The beginning of a day (2026-03-01, UTC) in seconds since 1970, None for an empty text."""
+    try:
+        return datetime.combine(date.fromisoformat(text), time.min, UTC).timestamp() if text else None
+    except (ValueError, OverflowError):
+        raise SearchError("query_invalid", "from and until must be days such as 2026-03-01.") from None
 
 
 def _wants_json(request: Request) -> bool:

@@ -21,6 +21,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from recordings.shelf import Storage
 from relay.app import Relay
 from relay.signalling.sockets import Sockets
 
@@ -180,6 +181,8 @@ class RelayMetrics:
             live=sum(lecture.state == "live" for lecture in lectures),
             sockets=self._sockets.active,
             data_dir=self._relay.data_dir,
+            storage=self._relay.librarian.storage,
+            behind=self._relay.librarian.behind,
         )
         return await asyncio.to_thread(reading.render)
 
@@ -190,6 +193,8 @@ class _Reading(Collector):
     live: int
     sockets: int
     data_dir: Path
+    storage: Storage | None
+    behind: int
 
     def render(self) -> bytes:
         # A registry per reading: nothing is shared between two readings, or between two relays in one process.
@@ -206,9 +211,20 @@ class _Reading(Collector):
         yield _gauge("sockets", "Control sockets that are open.", (), [((), self.sockets)])
         yield _gauge("lectures_live", "Lectures that are going on.", (), [((), self.live)])
         yield _gauge("disk_free_bytes", "Free space where the data folder lies.", (), [((), free_bytes)])
+        yield _gauge("library_behind", "Recordings that the index does not know yet.", (), [((), self.behind)])
+        if self.storage is not None:
+            yield from _library(self.storage)
         for family in _FAMILIES:
             samples = (sample for name, facts in self.snapshots.items() for sample in family.samples(name, facts))
             yield _gauge(family.name, family.help, family.labels, samples)
+
+
+def _library(storage: Storage) -> Iterator[Metric]:
+    yield _gauge("library_recordings", "Recordings in the library.", (), [((), storage.recordings)])
+    yield _gauge("library_bytes", "What they take on the disk.", (), [((), storage.file_bytes)])
+    yield _gauge("library_recycled_bytes", "What lies in the recycle bin.", (), [((), storage.recycled_bytes)])
+    yield _gauge("library_damaged", "Recordings whose check found damage.", (), [((), len(storage.damaged))])
+    yield _gauge("library_missing", "Recordings whose file has gone.", (), [((), len(storage.missing))])
 
 
 def _gauge(name: str, text: str, labels: Labels, samples: Iterable[Sample]) -> GaugeMetricFamily:

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from lecture.errors import RefusedError
 from relay.app import LectureHandout, Relay
+from relay.lecture_change import LectureChange
 from relay.signalling.http import base_url, bearer_token
 from relay.tokens import group_code
 
@@ -28,13 +29,18 @@ class NewLecture(BaseModel):
     planned_at: AwareDatetime | None = Field(None, description="when it is to begin, with time zone")
 
 
-class LectureChange(BaseModel):
+class Change(BaseModel):
     """Facts to change; those left out stay."""
 
     model_config = ConfigDict(extra="forbid")
 
     title: str | None = None
     course: str | None = None
+    series: str | None = None
+    tags: list[str] | None = None
+    keep: Literal["by_rule", "for_ever"] | AwareDatetime | None = Field(
+        None, description="how long the recording is kept: by the relay's rule, for ever, or until a time"
+    )
     planned_at: AwareDatetime | None = None
 
 
@@ -56,6 +62,8 @@ class Lecture(BaseModel):
     lecture: str
     title: str
     course: str
+    series: str
+    tags: list[str]
     languages: list[str]
     state: Literal["planned", "live", "ended"]
     planned_at: datetime | None
@@ -120,14 +128,18 @@ def router(relay: Relay) -> APIRouter:
         return LectureDetails(**found.model_dump(), live=opened.snapshot() if opened else None)
 
     @api.patch("/{lecture}", summary="Change what was said of a lecture")
-    async def change(request: Request, lecture: LectureId, change: LectureChange) -> Lecture:
+    async def change(request: Request, lecture: LectureId, change: Change) -> Lecture:
         if not change.model_fields_set:
             raise RefusedError("request_invalid", "There is nothing to change.", 422)
-        planned_at = change.planned_at.timestamp() if change.planned_at else None
-        return show(
-            request,
-            await relay.change_lecture(lecture, title=change.title, course=change.course, planned_at=planned_at),
+        wanted = LectureChange(
+            title=change.title,
+            course=change.course,
+            series=change.series,
+            tags=None if change.tags is None else tuple(change.tags),
+            planned_at=change.planned_at.timestamp() if change.planned_at else None,
+            keep=change.keep.timestamp() if isinstance(change.keep, datetime) else change.keep,
         )
+        return show(request, await relay.change_lecture(lecture, wanted))
 
     @api.post("/{lecture}/end", summary="End a lecture")
     async def end(request: Request, lecture: LectureId) -> Lecture:
@@ -141,12 +153,15 @@ def router(relay: Relay) -> APIRouter:
 
 
 def _to_lecture(handout: LectureHandout, base: str) -> Lecture:
-    record, code = handout.record, group_code(handout.record.hall_code)
+    record = handout.record
+    code = group_code(record.hall_code) if record.hall_code else ""
     name = record.lecture_id
     return Lecture(
         lecture=name,
         title=record.title,
         course=record.course,
+        series=record.series,
+        tags=list(record.tags),
         languages=list(record.languages),
         state=record.state,
         planned_at=_time(record.planned_at),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -20,6 +21,15 @@ async def library_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
     recorded.write(data / "lectures")
     async with parts.relay(data) as (_, url):
         yield url
+
+
+@pytest_asyncio.fixture
+async def own_library(tmp_path: Path) -> AsyncIterator[tuple[str, str]]:
+    """The address of a relay of the test's own with the same lecture, and its staff token."""
+    (tmp_path / "data" / "lectures").mkdir(parents=True)
+    recorded.write(tmp_path / "data" / "lectures")
+    async with parts.relay(tmp_path / "data") as (_, url):
+        yield url, (tmp_path / "data" / "staff.token").read_text().strip()
 
 
 async def open_replay(browser: Browser, library_url: str) -> Page:
@@ -40,19 +50,56 @@ async def says(replay: Page, words: str) -> bool:
     return words in await replay.text("#page-announcement")
 
 
-async def test_library_lists_filters_and_leads_to_the_replay(browser: Browser, library_url: str) -> None:
+async def test_library_finds_part_of_a_korean_word_and_leads_to_its_moment(browser: Browser, library_url: str) -> None:
     library = await browser.open(f"{library_url}/library")
-    entry = library.page.locator("#lectures a")
+    page, entry = library.page, library.page.locator("#lectures > li > a")
     await entry.wait_for()
     assert "Pricing" in await entry.inner_text()
-    await library.page.fill("#search", "nothing of the kind")
-    assert await entry.count() == 0
-    assert await library.text("#state") == "0 of 1 lectures"
-    await library.page.fill("#search", "PRIC")
-    await entry.wait_for()
-    await library.page.press("#search", "Tab")
-    await library.page.keyboard.press("Enter")
-    await library.page.wait_for_selector("#page:not([hidden])")
+    await page.fill("#search", "nothing of the kind")
+    await page.wait_for_selector("#lectures > li", state="detached")
+    assert await library.text("#state") == "0 lectures"
+    await page.fill("#search", "질")
+    moment = page.locator(".hits .moment")
+    await moment.wait_for()
+    assert (await moment.inner_text(), await library.text(".hits mark")) == ("0:01", "질")
+    assert await moment.get_attribute("href") == f"/library/{recorded.LECTURE}#t=1.5"
+    await page.reload()
+    await moment.wait_for()
+    await page.select_option("#course", "Business 1")
+    await moment.click()
+    await page.wait_for_selector("#page:not([hidden])")
+    assert page.url.endswith(f"/library/{recorded.LECTURE}#t=1.5")
+    await page.go_back()
+    await moment.wait_for()
+    assert await page.input_value("#search") == "질"
+    assert not library.problems
+
+
+async def test_staff_change_a_lecture_delete_and_restore_it(browser: Browser, own_library: tuple[str, str]) -> None:
+    url, staff_token = own_library
+    library = await browser.open(f"{url}/library")
+    page = library.page
+    await page.click("#staff")
+    await page.fill("#token", "a wrong one")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector("#sign-in[open]")
+    await page.fill("#token", staff_token)
+    await page.keyboard.press("Enter")
+    await page.click("#lectures button")
+    await page.fill("#edit-name", "값 <b>정하기</b>")
+    await page.fill("#edit-tags", "시장, intro")
+    await page.select_option("#edit-keep", "for_ever")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector("text=값 <b>정하기</b>")
+    assert await page.locator("#lectures .tag").all_inner_texts() == ["시장", "intro"]
+    await page.click("#lectures button")
+    assert await page.input_value("#edit-keep") == "for_ever"
+    await page.click("#edit-delete")
+    await page.wait_for_selector("#lectures > li", state="detached")
+    await page.click("#show-bin")
+    await page.click("#bin button:not(.danger)")
+    await page.wait_for_selector("#lectures > li")
+    assert await library.text("#bin") == "The recycle bin is empty."
     assert not library.problems
 
 

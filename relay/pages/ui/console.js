@@ -18,6 +18,8 @@ const model = new Console();
 /** @type {Map<string, BoardView>} */
 const views = new Map();
 
+/** Recordings that need somebody. */
+let library = { damaged: 0, missing: 0 };
 let token = read(sessionStorage, TOKEN_KEY) ?? "";
 let poll_ms = 2000;
 /** When the last answer came, on this page's clock; null before the first. @type {number | null} */
@@ -40,10 +42,17 @@ function draw() {
   const rows = boards.flatMap((board) => board.rows);
   const connected = rows.filter(({ hall }) => hall.connected).length;
   say(element("summary"), boards.length > 0 ? text("console_summary", { lectures: number(boards.length), halls: number(connected) }) : "");
+  drawLibrary();
   drawBoards();
   drawQuestions();
   element("nothing").hidden = token === "" || boards.length > 0;
   say(element("nothing"), text(answered_ms === null ? "loading" : "console_nothing"));
+}
+
+function drawLibrary() {
+  const { damaged, missing } = library;
+  element("library-warning").hidden = token === "" || damaged + missing === 0;
+  say(element("library-warning"), text("console_library", { damaged: number(damaged), missing: number(missing) }));
 }
 
 function drawFreshness() {
@@ -113,6 +122,7 @@ async function poll() {
       error = null;
       answered_ms = performance.now();
       poll_ms = answer.poll_s * 1000;
+      library = { damaged: 0, missing: 0, ...answer.library };
       model.take(answer.lectures, answered_ms);
     } else error = answer.error;
   } catch {

@@ -1,79 +1,133 @@
 /**
- * Library: the list of lectures.
+ * Library: search and filters, the list of lectures with the moments that were found.
  */
 
+import { FIELDS, readAddress, writeAddress } from "../lib/library.js";
 import { element, make, say } from "./dom.js";
-import { clockTime, currentLanguage, languageName, number, startTexts, text } from "./texts.js";
+import { lectureRow } from "./library-row.js";
+import { Staff } from "./library-staff.js";
+import { errorText, languageName, number, startTexts, text } from "./texts.js";
 
-/**
- * @typedef {{id: string, title: string, course: string, state: string, started_at: string | null, duration_ms: number,
- *   languages: string[], has_camera: boolean, page_count: number}} Lecture
- */
+/** @typedef {import("../lib/library.js").Answer} Answer */
 
-/** @type {Lecture[] | null} */
-let lectures = null;
-/** @type {"" | "library_failed" | "library_closed"} */
-let failure = "";
+const TYPING_MS = 250;
 
-const search = element("search", HTMLInputElement);
+/** Which control holds which field of the address. @type {Record<string, string>} */
+const CONTROLS = { q: "search", course: "course", series: "series", tag: "tag", language: "spoken", from: "from", until: "until" };
+
+/** @type {Answer | null} */
+let answer = null;
+/** @type {{id: string, text?: string} | null} */
+let error = null;
+let asked = readAddress(location.search);
+/** Counts questions: an answer to an earlier one is no longer wanted. */
+let turn = 0;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
+
+const staff = new Staff(() => void load());
 
 function draw() {
   document.title = `Hallcast · ${text("library")}`;
-  element("again").hidden = failure === "";
-  if (!lectures) {
-    say(element("state"), text(failure || "loading"));
+  staff.draw(answer?.storage);
+  element("again").hidden = !error;
+  drawFilters();
+  element("pager").hidden = (answer?.pages ?? 1) < 2;
+  if (error || !answer) {
+    say(element("state"), error ? failureText(error) : text("loading"));
     return;
   }
-  const wanted = fold(search.value);
-  const found = lectures.filter(({ title, course }) => fold(`${title} ${course}`).includes(wanted));
-  element("lectures").replaceChildren(...found.map(row));
-  if (lectures.length === 0) say(element("state"), text("library_empty"));
-  else say(element("state"), text("lectures_found", { found: number(found.length), all: number(lectures.length) }));
+  element("lectures").replaceChildren(...answer.lectures.map((lecture) => lectureRow(lecture, staff.editor())));
+  const filtered = FIELDS.some((name) => name !== "page" && asked[name]);
+  if (answer.total === 0 && !filtered) say(element("state"), text("library_empty"));
+  else say(element("state"), text("lectures_found", { found: number(answer.total) }));
+  say(element("page-number"), text("results_page", { page: number(answer.page), pages: number(answer.pages) }));
+  element("previous", HTMLButtonElement).disabled = answer.page <= 1;
+  element("next", HTMLButtonElement).disabled = answer.page >= answer.pages;
+}
+
+function drawFilters() {
+  const facets = answer?.facets;
+  fill("course", facets?.courses ?? [], (value) => value);
+  fill("series", facets?.series ?? [], (value) => value);
+  fill("tag", facets?.tags ?? [], (value) => value);
+  fill("language", facets?.languages ?? [], languageName);
 }
 
 /**
- * Letters alike but for case, width and composition are alike to whoever searches.
- * @param {string} words
+ * @param {"course" | "series" | "tag" | "language"} field
+ * @param {import("../lib/library.js").Facet} values
+ * @param {(value: string) => string} name
  */
-function fold(words) {
-  return words.normalize("NFKC").toLocaleLowerCase().trim();
+function fill(field, values, name) {
+  const select = element(CONTROLS[field], HTMLSelectElement);
+  const chosen = asked[field];
+  const offered = values.some(([value]) => value === chosen) || !chosen ? values : [...values, /** @type {[string, number]} */ ([chosen, 0])];
+  const options = offered.map(([value, count]) => make("option", { value }, `${name(value)} (${number(count)})`));
+  select.replaceChildren(make("option", { value: "" }, text("any")), ...options);
+  select.value = chosen;
+  select.disabled = offered.length === 0;
 }
 
-/** @param {Lecture} lecture */
-function row(lecture) {
-  const facts = [lecture.course];
-  if (lecture.started_at) {
-    const date = new Date(lecture.started_at);
-    facts.push(date.toLocaleString(currentLanguage(), { dateStyle: "long", timeStyle: "short" }));
-  }
-  facts.push(lecture.languages.map(languageName).join(", "));
-  if (lecture.page_count > 0) facts.push(text("pages_count", { pages: number(lecture.page_count) }));
-  if (lecture.has_camera) facts.push(text("with_camera"));
-  const length = lecture.state === "ended" ? clockTime(lecture.duration_ms) : text(`badge_${lecture.state}`);
-  const link = make(
-    "a",
-    { href: `/library/${encodeURIComponent(lecture.id)}` },
-    make("strong", {}, lecture.title || lecture.id),
-    make("span", { className: "length number" }, length),
-    make("span", { className: "facts" }, facts.filter(Boolean).join(" · ")),
-  );
-  return make("li", {}, link);
+/** @param {{id: string, text?: string}} failure */
+function failureText(failure) {
+  return failure.id === "library_failed" || failure.id === "library_closed" ? text(failure.id) : errorText(failure);
 }
 
 async function load() {
-  failure = "";
-  draw();
+  clearTimeout(timer);
+  const mine = ++turn;
+  error = null;
+  const address = writeAddress(asked);
+  history.replaceState(null, "", location.pathname + address);
   try {
-    const response = await fetch("/library?format=json", { headers: { Accept: "application/json" } });
-    if (response.ok) lectures = (await response.json()).lectures;
-    else failure = response.status === 401 || response.status === 403 ? "library_closed" : "library_failed";
+    const response = await fetch(`/library${address ? `${address}&` : "?"}format=json`, {
+      headers: { Accept: "application/json", ...staff.headers() },
+    });
+    const said = await response.json();
+    if (mine !== turn) return;
+    if (response.ok) answer = said;
+    else if (response.status === 401 && staff.signedIn) staff.leave({ id: "staff_token_refused" });
+    else error = response.status === 401 || response.status === 403 ? { id: "library_closed" } : said.error;
   } catch {
-    failure = "library_failed";
+    if (mine !== turn) return;
+    error = { id: "library_failed" };
   }
   draw();
 }
 
-search.oninput = draw;
+/** Ask for what the controls say, from its first page on. */
+function ask() {
+  for (const [field, id] of Object.entries(CONTROLS)) {
+    const control = element(id);
+    const value = control instanceof HTMLSelectElement || control instanceof HTMLInputElement ? control.value : "";
+    asked[/** @type {keyof typeof asked} */ (field)] = value;
+  }
+  asked.page = "";
+  void load();
+}
+
+/** @param {number} step */
+function turnPage(step) {
+  asked.page = String((answer?.page ?? 1) + step);
+  void load();
+  element("lectures").focus();
+}
+
+for (const field of /** @type {const} */ (["q", "from", "until"])) {
+  element(CONTROLS[field], HTMLInputElement).value = asked[field];
+}
+element("search").oninput = () => {
+  clearTimeout(timer);
+  timer = setTimeout(ask, TYPING_MS);
+};
+element("search-form").onchange = ask;
+element("search-form").onsubmit = (event) => {
+  event.preventDefault();
+  ask();
+};
+element("previous").onclick = () => turnPage(-1);
+element("next").onclick = () => turnPage(1);
 element("again").onclick = () => void load();
 await startTexts(draw);
 await load();

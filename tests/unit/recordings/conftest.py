@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests import recorded
+from recordings.catalogue import Catalogue
+from tests import catalogues, recorded
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +20,27 @@ def lectures_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def lecture_path(lectures_dir: Path) -> Path:
     return lectures_dir / f"{recorded.LECTURE}.lecture"
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server; the one thing in these tests with a socket, since half of what they check is its."""
+    programs = catalogues.postgres_programs()
+    if programs is None:
+        pytest.skip("Debian's package postgresql is not installed")
+    with catalogues.postgres(programs) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def catalogue_where(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where to open an empty catalogue: every test that asks for it runs on both databases."""
+    if request.param == "sqlite":
+        return tmp_path / "catalogue.db"
+    return catalogues.empty(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def catalogue(catalogue_where: Path | str) -> Iterator[Catalogue]:
+    with Catalogue(catalogue_where) as opened:
+        yield opened

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
+import psycopg
 import pytest
 
 from recordings.catalogue import APPLICATION_ID, Catalogue, CatalogueError, LectureRecord
+from tests import catalogues
 
 
 def record(name: str = "waves-1", **facts: object) -> LectureRecord:
@@ -25,17 +26,14 @@ def record(name: str = "waves-1", **facts: object) -> LectureRecord:
     return replace(base, **facts)  # type: ignore[arg-type]
 
 
-@pytest.fixture
-def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
-    with Catalogue(tmp_path / "catalogue.db") as opened:
-        yield opened
-
-
-def test_a_lecture_comes_back_as_it_was_put_in_also_after_reopening(tmp_path: Path) -> None:
-    put = record(planned_at=1500.0, state="ended", started_at=1501.0, ended_at=1600.0, duration_ms=99_000)
-    with Catalogue(tmp_path / "catalogue.db") as catalogue:
+def test_a_lecture_comes_back_as_it_was_put_in_also_after_reopening(catalogue_where: Path | str) -> None:
+    put = record(
+        planned_at=1500.0, state="ended", started_at=1501.0, ended_at=1600.0, duration_ms=99_000, series="Term 1",
+        tags=("optics", "교양"), keep_until=9e9,
+    )  # fmt: skip
+    with Catalogue(catalogue_where) as catalogue:
         catalogue.create(put)
-    with Catalogue(tmp_path / "catalogue.db") as catalogue:
+    with Catalogue(catalogue_where) as catalogue:
         assert catalogue.get("waves-1") == put
         assert catalogue.find_by_code("key of waves-1") == put
         assert catalogue.get("waves-2") is None
@@ -49,6 +47,24 @@ def test_update_changes_one_lecture_only(catalogue: Catalogue) -> None:
     assert changed.title == "new"
     assert catalogue.get("a") == changed
     assert catalogue.get("b") == record("b")
+
+
+def test_what_lies_in_the_recycle_bin_is_found_only_there(catalogue: Catalogue) -> None:
+    deleted = record("a", deleted_at=3000.0)
+    catalogue.create(deleted)
+    catalogue.create(record("b"))
+    assert catalogue.get("a") is None
+    assert catalogue.find_by_code("key of a") is None
+    assert catalogue.list() == [record("b")]
+    assert catalogue.get("a", in_bin=True) == deleted
+    assert catalogue.recycled() == [deleted]
+
+
+def test_lectures_without_a_hall_code_are_no_two_of_a_kind(catalogue: Catalogue) -> None:
+    for name in ("a", "b"):
+        catalogue.create(record(name, hall_code="", hall_code_key=""))
+    assert catalogue.get("a") == record("a", hall_code="", hall_code_key="")
+    assert catalogue.find_by_code("") is None
 
 
 def test_list_is_newest_first_and_can_be_of_one_state(catalogue: Catalogue) -> None:
@@ -129,3 +145,31 @@ def test_what_is_no_catalogue_of_ours_is_refused(tmp_path: Path, spoil: object) 
     with pytest.raises(CatalogueError) as caught:
         Catalogue(path)
     assert caught.value.error_id == "catalogue_unusable"
+
+
+def test_another_versions_tables_on_a_server_are_refused_and_left_alone(postgres_url: str) -> None:
+    catalogues.empty(postgres_url)
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute("CREATE TABLE catalogue_version (version integer)")
+        connection.execute("INSERT INTO catalogue_version VALUES (99)")
+    with pytest.raises(CatalogueError, match="version 99") as caught:
+        Catalogue(postgres_url)
+    assert caught.value.error_id == "catalogue_unusable"
+
+
+@pytest.mark.parametrize("url", ["mysql://somewhere/x", "no url", "postgresql://u:secretpw@/x?host=/nowhere/at/all"])
+def test_a_server_that_is_not_there_is_told_without_its_password(url: str) -> None:
+    with pytest.raises(CatalogueError) as caught:
+        Catalogue(url)
+    assert caught.value.error_id == "catalogue_unusable"
+    assert "secretpw" not in caught.value.text
+
+
+def test_a_server_that_was_restarted_is_found_again(postgres_url: str) -> None:
+    catalogues.empty(postgres_url)
+    with Catalogue(postgres_url) as catalogue, psycopg.connect(postgres_url, autocommit=True) as other:
+        catalogue.create(record("a"))
+        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hallcast'")
+        assert catalogue.get("a") == record("a")
+        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hallcast'")
+        assert catalogue.update("a", lambda found: replace(found, title="new")).title == "new"

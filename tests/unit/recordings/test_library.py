@@ -36,35 +36,6 @@ def loudness(sound: np.ndarray, start_ms: int, end_ms: int) -> float:
     return float(np.sqrt(np.mean(sound[start_ms * 48 : end_ms * 48] ** 2)))
 
 
-def test_summaries_tell_what_a_list_shows(library: Library) -> None:
-    found, problems = library.summaries()
-    assert problems == []
-    assert found == [
-        {
-            "id": LECTURE,
-            "title": "Pricing",
-            "course": "Business 1",
-            "state": "ended",
-            "started_at": "2026-03-01T09:00:00Z",
-            "duration_ms": VOICE_MS,
-            "languages": ["en"],
-            "has_camera": True,
-            "page_count": 3,
-        }
-    ]
-
-
-def test_a_file_that_cannot_be_read_is_named_and_hides_no_other(lectures_dir: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "lectures"
-    folder.mkdir()
-    (folder / f"{LECTURE}.lecture").write_bytes((lectures_dir / f"{LECTURE}.lecture").read_bytes())
-    (folder / "broken.lecture").write_bytes(b"no database")
-    found, problems = Library(folder, tmp_path / "cache").summaries()
-    assert [facts["id"] for facts in found] == [LECTURE]
-    assert len(problems) == 1
-    assert problems[0].startswith("broken.lecture: ")
-
-
 def test_manifest_has_pages_turns_and_chapters(library: Library) -> None:
     manifest = library.manifest(LECTURE)
     assert [(turn["t_ms"], turn["page"]) for turn in manifest["turns"]] == [(0, 1), (1500, 2), (1600, 2), (4000, 3)]

@@ -83,6 +83,8 @@ def test_network_settings_reach_the_transport(tmp_path: Path) -> None:
         ("network.ice_servers = [1]\n", ["must be a table"]),
         ("server = 1\n", ["server must be a table"]),
         ('[data]\nfolder = ""\n', ["data.folder"]),
+        ('[data]\ncatalogue_url = "mysql://x"\n', ["data.catalogue_url must begin with postgresql://"]),
+        ("[library]\nkeep_days = -1\n", ["library.keep_days must be a number from 0 up"]),
         ('[log]\nlevel = "loud"\n', ["log.level"]),
         ("[server\n", ["is not TOML"]),
     ],

@@ -1,0 +1,279 @@
+"""``hallcast recordings list|search|rebuild|retention|delete|restore``: the library as a whole."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+from rich.table import Column, Table
+from rich.text import Text
+
+from recordings.cli_common import ATTENTION, OK, Actions, clock, size
+from recordings.errors import RecordingError
+
+if TYPE_CHECKING:
+    from recordings.recycle_bin import RecycleBin
+    from recordings.retention import Due, LibrarySettings
+    from recordings.search import Found, Query, Results
+    from recordings.shelf import Shelf
+
+CATALOGUE_VARIABLE = "HALLCAST_CATALOGUE"
+"""Environment variable with the catalogue's URL: on a command line others would read its password."""
+
+# The database's modules are imported when an action runs: `info` and `verify` need none, on a hall's machine neither.
+
+
+def add_actions(actions: Actions[argparse.ArgumentParser]) -> None:
+    """Add the library's actions."""
+    listing = actions.add_parser("list", help="the recordings of a data folder; exit code 1 if one needs attention")
+    searching = actions.add_parser("search", help="find words in titles, pages, notes and questions")
+    searching.add_argument("words", help='words, or "several words" in quotes; parts of words are found too')
+    for action in (listing, searching):
+        for name in ("course", "series", "tag", "language"):
+            action.add_argument(f"--{name}", default="")
+        action.set_defaults(run=_list)
+        action.add_argument("--page", type=int, default=1, help="of the results (default: 1)")
+    listing.set_defaults(words="")
+    rebuild = actions.add_parser("rebuild", help="make the catalogue again from the lecture files alone")
+    rebuild.set_defaults(run=_rebuild)
+    retention = actions.add_parser("retention", help="delete what the rules no longer keep; exit code 1 if it is some")
+    retention.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
+    retention.add_argument("--keep-days", type=_days, help="(library.keep_days)")
+    retention.add_argument("--recycle-days", type=_days, help="(library.recycle_days)")
+    retention.set_defaults(run=_retention)
+    delete = actions.add_parser("delete", help="put lectures into the recycle bin")
+    delete.add_argument("--purge", action="store_true", help="delete for good what lies in the recycle bin")
+    delete.set_defaults(run=_delete)
+    restore = actions.add_parser("restore", help="take lectures out of the recycle bin")
+    restore.set_defaults(run=_restore)
+    for action in (delete, restore):
+        action.add_argument("lectures", nargs="+", metavar="LECTURE", help="a lecture's id")
+    for action in (listing, searching, rebuild, retention, delete, restore):
+        action.add_argument("--config", type=Path, help="the relay's configuration file, for its catalogue and rules")
+
+
+def _days(text: str) -> float:
+    days = float(text)
+    if not 0 <= days < float("inf"):
+        raise argparse.ArgumentTypeError("must be a number of days from 0 up")
+    return days
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Which library is meant, from arguments, environment and configuration."""
+
+    shelf: Shelf
+    bin: RecycleBin
+    settings: LibrarySettings
+
+
+@contextmanager
+def _opened(args: argparse.Namespace) -> Iterator[_Place]:
+    from recordings.catalogue import Catalogue
+    from recordings.recycle_bin import RecycleBin
+    from recordings.retention import LibrarySettings
+    from recordings.shelf import Shelf
+
+    table = _read_config(args.config)
+    data_dir = Path(table["data"].get("folder", args.data)) if args.data == Path("data") else args.data
+    if not (data_dir / "lectures").is_dir():
+        raise RecordingError("data_folder_unknown", f"There is no folder {data_dir / 'lectures'}; name it with --data.")
+    where = os.environ.get(CATALOGUE_VARIABLE) or table["data"].get("catalogue_url") or data_dir / "catalogue.db"
+    rules = {name: table["library"][name] for name in ("keep_days", "recycle_days") if name in table["library"]}
+    for name in rules:
+        if not isinstance(rules[name], int | float) or rules[name] < 0:
+            raise RecordingError("config_invalid", f"{args.config}: library.{name} must be a number from 0 up.")
+    with Catalogue(where) as catalogue:
+        shelf = Shelf(catalogue, data_dir)
+        yield _Place(shelf, RecycleBin(shelf), LibrarySettings(**rules))
+
+
+def _read_config(path: Path | None) -> dict[str, dict[str, Any]]:
+    """The two sections that matter here; the relay itself checks the whole file."""
+    if path is None:
+        return {"data": {}, "library": {}}
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecordingError("config_unreadable", f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise RecordingError("config_invalid", f"{path} is not TOML: {error}.") from error
+    return {name: table.get(name, {}) for name in ("data", "library")}
+
+
+def _sync(shelf: Shelf, args: argparse.Namespace, *, force: bool = False) -> list[str]:
+    with Progress(disable=args.json, transient=True) as progress:
+        task = progress.add_task("reading lecture files", total=None)
+
+        def show(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        return shelf.sync(force=force, progress=show)
+
+
+def _list(args: argparse.Namespace) -> int:
+    from recordings.search import Query, found_facts, search
+
+    query = Query(args.words, args.course, args.series, args.tag, args.language, page=args.page)
+    with _opened(args) as place:
+        _sync(place.shelf, args)
+        results = search(place.shelf.catalogue, query, whole_only=False)
+        storage = place.shelf.storage()
+        problems = place.shelf.unreadable()
+    attention = bool(storage.damaged or storage.missing or problems) and not args.words
+    if args.json:
+        facts = {
+            "recordings": [found_facts(found, staff=True) for found in results.lectures],
+            "total": results.total,
+            "page": results.page,
+            "pages": results.pages,
+            "storage": asdict(storage),
+            "problems": problems,
+        }
+        print(json.dumps(facts, ensure_ascii=False))
+        return ATTENTION if attention else OK
+    _print_results(args, query, results)
+    console = Console()
+    if not args.words:
+        console.print(f"{storage.recordings} recordings, {size(storage.file_bytes)}; {storage.recycled} in the bin")
+    for problem in problems:
+        console.print(f"[yellow]cannot be read:[/] {escape(problem)}")
+    return ATTENTION if attention else OK
+
+
+def _print_results(args: argparse.Namespace, query: Query, results: Results) -> None:
+    console = Console()
+    if not results.lectures:
+        console.print("Nothing was found." if query.text else f"No recordings in {args.data / 'lectures'} yet.")
+        return
+    if query.text:
+        for found in results.lectures:
+            console.print(f"[bold]{escape(found.record.title)}[/] ({found.record.lecture_id})")
+            for hit in found.hits:
+                moment = clock(hit.moments[0]) if hit.moments else "      -"
+                words = Text.assemble(*((piece, "bold" if at % 2 else "") for at, piece in enumerate(hit.snippet)))
+                console.print(Text(f"  {moment}  {hit.kind:8} "), words, sep="", soft_wrap=True)
+    else:
+        table = Table(Column("id", no_wrap=True), "title", "length", "languages", "pages", "camera", "size", "")
+        for found in results.lectures:
+            table.add_row(
+                found.record.lecture_id,
+                escape(found.record.title),
+                clock(found.duration_ms),
+                ", ".join(found.languages),
+                str(found.page_count),
+                "yes" if found.has_camera else "no",
+                size(found.file_bytes),
+                f"[red]{escape(_fault(found))}[/]",
+            )
+        console.print(table)
+    if results.pages > 1:
+        console.print(f"{results.total} in all; page {results.page} of {results.pages} (--page)")
+
+
+def _fault(found: Found) -> str:
+    if found.missing:
+        return "file is gone"
+    return found.trouble or (found.scan_problems[0] if found.scan_problems else "")
+
+
+def _rebuild(args: argparse.Namespace) -> int:
+    with _opened(args) as place:
+        changed = _sync(place.shelf, args, force=True)
+        storage = place.shelf.storage()
+        problems = place.shelf.unreadable()
+    if args.json:
+        print(json.dumps({"read": changed, "storage": asdict(storage), "problems": problems}, ensure_ascii=False))
+    else:
+        console = Console()
+        console.print(f"{len(changed)} lecture files read; {storage.recordings} recordings in the catalogue")
+        for problem in (*problems, *(f"{lecture_id}: its file is gone" for lecture_id in storage.missing)):
+            console.print(f"[yellow]{escape(problem)}[/]")
+    return ATTENTION if problems or storage.damaged or storage.missing else OK
+
+
+def _retention(args: argparse.Namespace) -> int:
+    from recordings.lecture_facts import iso
+    from recordings.retention import due
+
+    with _opened(args) as place:
+        settings = place.settings
+        for name in ("keep_days", "recycle_days"):
+            if getattr(args, name) is not None:
+                settings = replace(settings, **{name: getattr(args, name)})
+        now = time.time()
+        found = due(place.shelf.all_records(), settings, now)
+        if not args.dry_run:
+            with Progress(disable=args.json, transient=True) as progress:
+                for one in progress.track(found, description="deleting"):
+                    place.bin.apply(one, now)
+            _settle(place, [one.lecture_id for one in found if one.action == "recycle"])
+    if args.json:
+        facts = [asdict(one) | {"since": iso(one.since)} for one in found]
+        print(json.dumps({"dry_run": args.dry_run, "due": facts}, ensure_ascii=False))
+    else:
+        _print_due(found, dry_run=args.dry_run)
+    return ATTENTION if found else OK
+
+
+def _print_due(found: list[Due], *, dry_run: bool) -> None:
+    from recordings.lecture_facts import iso
+
+    console = Console()
+    if not found:
+        console.print("Nothing is due.")
+        return
+    words = {"recycle": "into the recycle bin", "purge": "deleted for good"}
+    for one in found:
+        console.print(f"{one.lecture_id}  {words[one.action]}  due since {iso(one.since)}  {escape(one.title)}")
+    if dry_run:
+        console.print("Nothing was done (--dry-run).")
+
+
+def _delete(args: argparse.Namespace) -> int:
+    with _opened(args) as place:
+        for lecture_id in args.lectures:
+            if args.purge:
+                place.bin.purge(lecture_id)
+            else:
+                place.bin.delete(lecture_id, time.time())
+        if not args.purge:
+            _settle(place, args.lectures)
+    return _say(args, "deleted for good" if args.purge else "in the recycle bin")
+
+
+def _restore(args: argparse.Namespace) -> int:
+    with _opened(args) as place:
+        for lecture_id in args.lectures:
+            place.bin.restore(lecture_id)
+        _settle(place, args.lectures)
+    return _say(args, "restored")
+
+
+def _settle(place: _Place, lecture_ids: list[str]) -> None:
+    """Move the files, unless a relay has them open: then it does so itself within a minute."""
+    from recordings.recycle_bin import held
+
+    with held(place.shelf.data_dir) as alone:
+        for lecture_id in lecture_ids if alone else []:
+            place.bin.settle(lecture_id)
+
+
+def _say(args: argparse.Namespace, what: str) -> int:
+    if args.json:
+        print(json.dumps({"lectures": args.lectures, "done": what}, ensure_ascii=False))
+    else:
+        print(f"{', '.join(args.lectures)}: {what}")
+    return OK

@@ -1,0 +1,254 @@
+"""The librarian: keeps catalogue and recordings of a running relay in order, off the event loop and behind everyone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from lecture.errors import HallcastError, LectureFileError, RefusedError
+from recordings.catalogue import LectureRecord
+from recordings.lecture_facts import told_facts
+from recordings.recycle_bin import RecycleBin
+from recordings.retention import Due, LibrarySettings, due
+from recordings.shelf import Shelf, Storage
+from relay.media.directory import LectureDirectory
+from relay.media.tasks import Crew
+
+log = logging.getLogger("hallcast.library")
+
+ROUND_S = 60.0
+"""How often the folder is looked at for files that came, went or changed."""
+SOON_S, SOON_ROUNDS = 1.0, 10
+"""After something is known to have changed, so often: what a lecture's end still writes takes a moment."""
+RETENTION_S = 3600.0
+SCAN_PAUSE_S = 20.0
+SCAN_SHARE = 4
+"""After a file was checked, nothing is for so many times as long as that took."""
+
+
+class Librarian:
+    """Owner of what goes on in the library while the relay runs. Use within ``async with``.
+
+    :ivar storage: what there is, as of the last round; None before the first.
+    :ivar behind: recordings that are not yet in the index.
+    """
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        directory: LectureDirectory,
+        settings: LibrarySettings,
+        give_code: Callable[[str], Awaitable[object]],
+    ) -> None:
+        """
+        :param give_code: gives a lecture that has none a hall code.
+        """
+        self._shelf = shelf
+        self._bin = RecycleBin(shelf)
+        self._directory = directory
+        self._settings = settings
+        self._give_code = give_code
+        self._crew = Crew()
+        self._wake = asyncio.Event()
+        # One at a time looks after files, so that none is moved while it is read.
+        self._busy = asyncio.Lock()
+        self._retained_at = float("-inf")
+        self._soon = 0
+        self.storage: Storage | None = None
+        self.behind = 0
+
+    async def __aenter__(self) -> Self:
+        """Begin; lectures that are live must be known to the catalogue from the first moment."""
+        for lecture in self._directory.lectures():
+            if self._shelf.catalogue.get(lecture.lecture_id) is None:
+                await asyncio.to_thread(self._shelf.take_in, lecture.lecture_id)
+                await self._give_code(lecture.lecture_id)
+        await self._crew.__aenter__()
+        self._crew.spawn("the library's rounds", self._run())
+        if self._settings.scan_days:
+            self._crew.spawn("the library's checks", self._scan())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._crew.__aexit__(kind, error, trace)
+
+    def changed(self) -> None:
+        """Some lecture's file has changed (it ended, was repaired or imported): look now."""
+        self._soon = SOON_ROUNDS
+        self._wake.set()
+
+    # What staff do
+
+    async def remember(self, record: LectureRecord) -> None:
+        """Have what staff said of a lecture in its file too; a file that cannot be written now only costs a warning."""
+        lecture = self._directory.get(record.lecture_id)
+        try:
+            if lecture is not None and not lecture.shutting:
+                for key, value in told_facts(record).items():
+                    lecture.log.set_meta(key, value)
+                return
+            async with self._busy:
+                await asyncio.to_thread(self._shelf.remember, record.lecture_id)
+        except LectureFileError as error:
+            log.warning("%s: its file does not know what staff changed: %s", record.lecture_id, error.text)
+
+    async def delete(self, lecture_id: str) -> LectureRecord:
+        """Put a lecture into the recycle bin.
+
+        :raises RefusedError: ``lecture_live`` (409).
+        :raises CatalogueError: ``lecture_unknown``, ``catalogue_unusable``.
+        """
+        if self._is_live(lecture_id):
+            raise RefusedError("lecture_live", "The lecture is going on; end it first.", 409)
+        async with self._busy:
+            record = await asyncio.to_thread(self._bin.delete, lecture_id, time.time())
+            await self._settle(lecture_id)
+        await self._count()
+        return record
+
+    async def restore(self, lecture_id: str) -> LectureRecord:
+        """Take a lecture out of the recycle bin.
+
+        :raises CatalogueError: ``lecture_unknown``, ``catalogue_unusable``.
+        """
+        async with self._busy:
+            record = await asyncio.to_thread(self._bin.restore, lecture_id)
+            await self._settle(lecture_id)
+        await self._count()
+        return record
+
+    async def purge(self, lecture_id: str) -> None:
+        """Delete what lies in the recycle bin for good.
+
+        :raises RecordingError: ``not_recycled``.
+        """
+        async with self._busy:
+            await self._settle(lecture_id)
+            await asyncio.to_thread(self._bin.purge, lecture_id)
+        await self._count()
+
+    async def due(self) -> list[Due]:
+        """What the rules would delete now."""
+        return await asyncio.to_thread(self._due)
+
+    # What goes on by itself
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                await self._round()
+            except (HallcastError, OSError) as error:
+                log.warning("the library waits: %s", getattr(error, "text", error))
+            with contextlib.suppress(TimeoutError):
+                self._soon -= 1
+                async with asyncio.timeout(SOON_S if self._soon >= 0 else ROUND_S):
+                    await self._wake.wait()
+
+    async def _round(self) -> None:
+        async with self._busy:
+            for lecture_id in await asyncio.to_thread(self._bin.unsettled):
+                with _told(lecture_id):
+                    await self._settle(lecture_id)
+        outdated = [
+            lecture_id for lecture_id in await asyncio.to_thread(self._shelf.outdated) if not self._is_live(lecture_id)
+        ]
+        for done, lecture_id in enumerate(outdated):
+            self.behind = len(outdated) - done
+            started = time.monotonic()
+            async with self._busy:
+                with _told(lecture_id):
+                    await asyncio.to_thread(self._shelf.take_in, lecture_id)
+            await asyncio.sleep(time.monotonic() - started)  # half of the time is everyone else's
+        self.behind = 0
+        for state in ("planned", "live"):
+            for record in await asyncio.to_thread(self._shelf.catalogue.list, state):
+                if not record.hall_code:
+                    await self._give_code(record.lecture_id)
+        if time.monotonic() - self._retained_at > RETENTION_S:
+            self._retained_at = time.monotonic()
+            await self._retain()
+        await self._count()
+
+    async def _retain(self) -> None:
+        for one in await self.due():
+            log.info("%s: %s, as the rules say", one.lecture_id, one.action)
+            with _told(one.lecture_id):
+                await (self.purge(one.lecture_id) if one.action == "purge" else self.delete(one.lecture_id))
+
+    def _due(self) -> list[Due]:
+        return due(self._shelf.all_records(), self._settings, time.time())
+
+    async def _settle(self, lecture_id: str) -> None:
+        if self._is_live(lecture_id) or await asyncio.to_thread(self._bin.is_settled, lecture_id):
+            return
+        # The catalogue has spoken: nobody can open it again between these two.
+        await self._directory.close(lecture_id)
+        await asyncio.to_thread(self._bin.settle, lecture_id)
+
+    async def _count(self) -> None:
+        self.storage = await asyncio.to_thread(self._shelf.storage)
+
+    def _is_live(self, lecture_id: str) -> bool:
+        lecture = self._directory.get(lecture_id)
+        return lecture is not None and lecture.state == "live"
+
+    async def _scan(self) -> None:
+        while True:
+            started = time.monotonic()
+            try:
+                before = time.time() - self._settings.scan_days * 86_400
+                lecture_id = await asyncio.to_thread(self._shelf.next_scan, before)
+                if lecture_id is not None:
+                    await self._scan_one(lecture_id)
+            except (HallcastError, OSError) as error:
+                log.warning("the check of the recordings waits: %s", getattr(error, "text", error))
+            await asyncio.sleep(max(SCAN_PAUSE_S, SCAN_SHARE * (time.monotonic() - started)))
+
+    async def _scan_one(self, lecture_id: str) -> None:
+        path = self._shelf.path_of(lecture_id)
+        problems = await _check(path)
+        if not path.exists():
+            return  # moved into the recycle bin meanwhile
+        await asyncio.to_thread(self._shelf.note_scan, lecture_id, problems, time.time())
+        if problems:
+            log.error("%s is damaged: %s", lecture_id, problems[0])
+            await self._count()
+
+
+@contextlib.contextmanager
+def _told(lecture_id: str) -> Iterator[None]:
+    """What is wrong with one recording is logged, and hinders no other."""
+    try:
+        yield
+    except (HallcastError, OSError) as error:
+        log.warning("%s: %s", lecture_id, getattr(error, "text", error))
+
+
+async def _check(path: Path) -> list[str]:
+    """What :mod:`recordings.scan` finds in a process of its own."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "recordings.scan", str(path)),
+        stdout=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        out, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode != 0:
+        return [f"It could not be checked: the check ended with status {process.returncode}."]
+    return [str(problem) for problem in json.loads(out)]
