@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from recordings.merge import CLOCK_END_KEY
+
 RESTART_MARGIN_MS = 3_000
 """After a reboot the clock goes on this far behind the log's last entry. What the relay had sent but not yet written
 when it died (a second at most, plus the voice it was about to pack) must never share its lecture time with new voice:
@@ -14,7 +16,7 @@ a hall would take the two for one."""
 
 _BOOT_ID = "clock_boot_id"
 _ZERO = "clock_zero_boot_s"
-_END = "clock_end_ms"
+_END = CLOCK_END_KEY
 
 
 @dataclass(frozen=True, slots=True)
