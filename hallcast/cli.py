@@ -40,6 +40,7 @@ COMMANDS = {
     "relay": Command("relay.cli", "run the relay that lecturers and halls connect to", "relay"),
     "lectures": Command("relay.cli", "plan, list, show and end lectures on a relay", "relay"),
     "stream": Command("streamer.cli", "give a lecture from this machine: voice, slides, camera"),
+    "repair": Command("streamer.cli", "fill the holes of a relay's recording from your own copy"),
     "join": Command("classroom_client.cli", "receive a lecture in this hall", "hall"),
     "recordings": Command("recordings.cli", "list, check and export recorded lectures"),
     "demo": Command("hallcast.demo", "a relay, a lecturer and a hall on this machine, for a first look", "relay,hall"),

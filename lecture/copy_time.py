@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from lecture.log import Span
+from lecture.entries import EncodedFrame, unpack_frames
+from lecture.log import LectureLog, Span
+from lecture.tracks import Track
 
 COPY_TIME_KEY = "lecture_time_runs"
 """The copy's fact: a JSON list of runs ``[start_ms, [[t_ms, offset_ms], …]]``, times being the file's, an offset
@@ -22,7 +24,7 @@ lecture time minus the file's."""
 JUMP_MS = 500
 """A difference that has changed so much is no drift: lecture time itself began anew (the relay's machine was
 restarted)."""
-LEAST_CHANGE_MS = 10
+LEAST_CHANGE_MS = 20
 MAX_POINTS = 1_000
 """Beyond it every second point of a run is dropped: drift needs few."""
 
@@ -86,8 +88,11 @@ class CopyTime:
 
     @property
     def is_settled(self) -> bool:
-        """Whether every run has learnt its difference: only then the copy can tell what it has not."""
-        return all(run.points for run in self._runs)
+        """Whether the last run has learnt its difference: only then the copy can tell what it has not.
+
+        An earlier run that never did has words that nobody can place.
+        """
+        return not self._runs or bool(self._runs[-1].points)
 
     def lecture_ms(self, t_ms: int) -> int | None:
         """Lecture time of a time of the file; None where it is not known, or lies before the lecture."""
@@ -118,3 +123,16 @@ class CopyTime:
     def _run_at(self, t_ms: int) -> _Run:
         at = bisect_right(self._runs, t_ms, key=lambda run: run.start_ms)
         return self._runs[max(0, at - 1)]
+
+
+def copy_frames(copy: LectureLog, track: Track, times: CopyTime, span: Span) -> Iterator[EncodedFrame]:
+    """A track's frames that begin in a span of lecture time, in order, with their lecture time.
+
+    :param times: of the copy.
+    """
+    for own in times.own_spans(span):
+        for entry in copy.read_span(track.track_id, own):
+            for frame in unpack_frames(entry):
+                t_ms = times.lecture_ms(frame.t_ms)
+                if t_ms is not None and own.start_ms <= frame.t_ms < own.end_ms and span.start_ms <= t_ms < span.end_ms:
+                    yield replace(frame, t_ms=t_ms)

@@ -7,16 +7,17 @@ digests. What is there already stays as it is, so the same copy merged twice cha
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from lecture.chunks import HOLE_MS, Chunker
-from lecture.copy_time import CopyTime
+from lecture.copy_time import CopyTime, copy_frames
 from lecture.coverage import Coverage
 from lecture.entries import EVENT_KINDS, EncodedFrame, Entry, Flag, Kind, pack_frames, unpack_frames
 from lecture.file import LectureFile
 from lecture.log import LectureLog, Span
-from lecture.tracks import SOURCE_RUNG, Track
+from lecture.tracks import SOURCE_RUNG, UNKNOWN_LANGUAGE, Track
 from recordings.errors import RecordingError
 from recordings.remake import remake
 
@@ -167,19 +168,6 @@ def voice_languages(file: LectureLog) -> list[str]:
     return list(dict.fromkeys(track.language for track in file.tracks() if track.kind == "voice"))
 
 
-def copy_frames(copy: LectureLog, track: Track, times: CopyTime, span: Span) -> Iterator[EncodedFrame]:
-    """A track's frames that begin in a span of lecture time, in order, with their lecture time.
-
-    :param times: of the copy.
-    """
-    for own in times.own_spans(span):
-        for entry in copy.read_span(track.track_id, own):
-            for frame in unpack_frames(entry):
-                t_ms = times.lecture_ms(frame.t_ms)
-                if t_ms is not None and own.start_ms <= frame.t_ms < own.end_ms and span.start_ms <= t_ms < span.end_ms:
-                    yield replace(frame, t_ms=t_ms)
-
-
 def _length_ms(target: LectureFile, copy: LectureFile, times: CopyTime) -> int:
     """How long the lecture is; what a copy recorded after its end does not belong to it."""
     ended_ms = target.get_meta(CLOCK_END_KEY)
@@ -212,11 +200,18 @@ def _nearest(made: list[Track], into: Track) -> list[Track]:
 
 def _like(target: LectureFile, track: Track) -> Track:
     """The target's track of the same medium (a voice's packets tell their channels themselves), or a new one."""
+    if track.kind == "voice" and track.language == UNKNOWN_LANGUAGE:
+        track = replace(track, language=_first_language(target))
     for known in target.tracks():
         alike = replace(known, track_id=track.track_id, channels=track.channels)
         if alike == track:
             return known
     return target.add_track(replace(track, track_id=0))
+
+
+def _first_language(file: LectureFile) -> str:
+    languages = json.loads(file.get_meta("languages") or "[]")
+    return str(languages[0]) if languages else UNKNOWN_LANGUAGE
 
 
 def _bring_blobs(target: LectureFile, copy: LectureFile) -> int:

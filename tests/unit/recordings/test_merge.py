@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lecture.chunks import HOLE_MS, Chunker
-from lecture.copy_time import COPY_TIME_KEY, CopyTime
+from lecture.copy_time import COPY_TIME_KEY, CopyTime, copy_frames
 from lecture.coverage import Coverage
 from lecture.entries import EncodedFrame, Entry, Kind, pack_event, unpack_frames
 from lecture.file import LectureFile
@@ -20,7 +20,7 @@ from lecture.log import Span
 from lecture.tracks import Track
 from recordings import merge as merging
 from recordings.errors import RecordingError
-from recordings.merge import copy_frames, fill, merge, missing_voice_ms
+from recordings.merge import fill, merge, missing_voice_ms
 from recordings.recording import Recording
 from recordings.voice import timeline
 from tests.recorded import tone

@@ -1,0 +1,96 @@
+"""A lecture whose uplink broke, or whose relay was killed, ends with a recording without gaps."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lecture.entries import EncodedFrame, unpack_frames
+from lecture.file import LectureFile
+from lecture.log import Span
+from recordings.recording import Recording
+from recordings.voice import write_ogg
+from tests import sound
+from tests.network.link import LinkSpec, Loss, LossyLink
+from tests.network.media_kit import until
+from tests.network.relays import LOOPBACK, served
+from tests.network.test_streamer import SAMPLES, options, recorded, streaming
+
+SECONDS = 30
+OUTAGES_MS = (5_000, 12_000, 19_000)
+OUTAGE_S = 3.0
+
+
+def frames_of(file: LectureFile, rung: str) -> list[EncodedFrame]:
+    track = next(t for t in file.tracks() if t.kind == "voice" and t.rung == rung and t.language in ("en", "und"))
+    entries = file.read_span(track.track_id, Span(0, 1 << 40))
+    return sorted((frame for entry in entries for frame in unpack_frames(entry)), key=lambda frame: frame.t_ms)
+
+
+def gaps_of(file: LectureFile, rung: str) -> list[Span]:
+    track = next(t for t in file.tracks() if t.kind == "voice" and t.rung == rung and t.language == "en")
+    frames = frames_of(file, rung)
+    whole = Span(frames[0].t_ms, frames[-1].t_ms)
+    return [gap for gap in file.gaps([track.track_id], whole) if gap.end_ms - gap.start_ms >= 60]
+
+
+@pytest.mark.realtime
+async def test_three_outages_of_the_uplink_end_in_a_recording_without_gaps(tmp_path: Path) -> None:
+    voice = sound.cut(SAMPLES / "voice.opus", 1, SECONDS, tmp_path / "voice.wav")
+    spec = LinkSpec(rate_kbps=200, delay_ms=80, loss=Loss.bursts(0.02, 2))
+    missing: list[int] = []
+    async with served(tmp_path / "data") as relay, LossyLink(seed=11, down=spec, up=spec) as link:
+        port = await link.tcp("127.0.0.1", relay.server.port)
+        given = options(relay, tmp_path, voice, relay=f"http://127.0.0.1:{port}")
+        async with streaming(given, link.near(LOOPBACK)) as (streamer, watcher, task):
+            for at_ms in OUTAGES_MS:
+                await until(
+                    lambda at_ms=at_ms: (status := streamer.status()) and status.spoken_ms > at_ms, f"{at_ms} ms", 60
+                )
+                link.down_for(OUTAGE_S)
+            await until(
+                lambda: ((status := streamer.status()) and missing.append(status.missing_ms)) or missing[-1], "told"
+            )
+            receipt = await asyncio.wait_for(task, 90)
+        lecture = relay.relay.directory.get("waves")
+        assert lecture is not None
+        facts = lecture.snapshot()["voices"]["en"]
+        live = await relay.http.get("/metrics")
+        record = relay.relay.record("waves")
+
+    assert record.state == "ended"
+    assert receipt.missing_ms == facts["missing_ms"] == 0
+    assert receipt.repaired_ms == facts["repaired_ms"] > 5_000
+    assert 'hallcast_voice_missing_seconds{language="en",lecture="waves"} 0.0' in live.text
+    assert "repaired" in watcher.said
+    with (
+        LectureFile.open(recorded(tmp_path / "data"), readonly=True) as theirs,
+        LectureFile.open(Path(receipt.own_copy), readonly=True) as ours,
+    ):
+        assert theirs.finished
+        assert theirs.verify().ok
+        assert [gaps_of(theirs, rung) for rung in ("source", "24", "12")] == [[], [], []]
+        packets = [frame.data for frame in frames_of(ours, "source")]
+        assert len(packets) == SECONDS * 50
+        kept = [frame.data for frame in frames_of(theirs, "source")]
+        assert len(kept) == pytest.approx(len(packets), abs=SECONDS)
+        assert len(set(kept)) == len(kept), "words stand twice"
+        assert abs(record.duration_ms - theirs.last_t_ms()) < 3_000
+
+    # Every word, where it belongs: no stretch of what is replayed is off by as much as a frame of it.
+    with Recording.open(recorded(tmp_path / "data")) as recording:
+        write_ogg(recording, "en", tmp_path / "replay.ogg")
+        begins_s = frames_of(recording._file, "source")[0].t_ms / 1000
+    said, heard = sound.load(voice), sound.load(tmp_path / "replay.ogg")
+    heard = heard[round(begins_s * sound.RATE) :]
+    window = 2 * sound.RATE
+    for at in range(0, len(said) - window, window):
+        stretch = said[at : at + window]
+        if np.abs(stretch).max() < 0.05:
+            continue
+        around = max(0, at - sound.RATE)
+        late_s = sound.delay_s(stretch, heard[around : at + window + sound.RATE]) - (at - around) / sound.RATE
+        assert abs(late_s) < 0.06, f"at {at / sound.RATE} s it is {late_s} s late"
