@@ -18,6 +18,7 @@ from lecture.entries import EVENT_KINDS, EncodedFrame, Entry, Flag, Kind, pack_f
 from lecture.file import LectureFile
 from lecture.log import LectureLog, Span
 from lecture.tracks import SOURCE_RUNG, UNKNOWN_LANGUAGE, Track
+from recordings.align import MARGIN_MS, aligned
 from recordings.errors import RecordingError
 from recordings.remake import remake
 
@@ -137,11 +138,11 @@ def merge(target: LectureFile, copy: LectureFile, progress: Callable[[int, int],
         for start_ms in range(0, length_ms, _READ_MS):
             piece = Span(start_ms, min(length_ms, start_ms + _READ_MS))
             # Most of a recording is whole: only its holes are read of the copy.
-            if any(gap.end_ms - gap.start_ms >= HOLE_MS for gap in target.gaps([into.track_id], piece)):
-                for source in sources:
-                    entries = fill(target, into, copy_frames(copy, source, times, piece), piece)
+            for gap in target.gaps([into.track_id], piece):
+                for source in sources if gap.end_ms - gap.start_ms >= HOLE_MS else ():
+                    entries = fill(target, into, _frames_for(target, into, copy, source, times, gap), gap)
                     brought_ms += sum(entry.duration_ms for entry in entries)
-                target.commit()
+            target.commit()
             tell(done_ms + piece.end_ms, total_ms)
         done_ms += length_ms
         if into.kind == "camera":
@@ -166,6 +167,15 @@ def missing_voice_ms(file: LectureLog, language: str) -> int:
 def voice_languages(file: LectureLog) -> list[str]:
     """Languages of which there is voice."""
     return list(dict.fromkeys(track.language for track in file.tracks() if track.kind == "voice"))
+
+
+def _frames_for(
+    target: LectureFile, into: Track, copy: LectureFile, source: Track, times: CopyTime, gap: Span
+) -> Iterator[EncodedFrame] | list[EncodedFrame]:
+    if source.kind != "voice" or source.rung != SOURCE_RUNG:
+        return copy_frames(copy, source, times, gap)
+    around = Span(max(0, gap.start_ms - MARGIN_MS), gap.end_ms + MARGIN_MS)
+    return aligned(target, into.track_id, list(copy_frames(copy, source, times, around)), gap)[0]
 
 
 def _length_ms(target: LectureFile, copy: LectureFile, times: CopyTime) -> int:

@@ -6,23 +6,19 @@ from collections.abc import Iterator
 from contextlib import closing
 from itertools import groupby
 
-import numpy as np
-
 from lecture.chunks import Chunker
 from lecture.coverage import Coverage
 from lecture.entries import EncodedFrame, Entry, Flag, Kind, unpack_frames
 from lecture.log import LectureLog, Span
 from lecture.tracks import LIGHT_KBPS, RECORDED_KBPS, SOURCE_RUNG, VOICE_FRAME_MS, Track
-from transport.opus import SAMPLE_RATE, Decoder, Encoder, OpusError, Pcm, is_silence
+from recordings.sound import SAMPLES_PER_MS, rendered
+from transport.opus import SAMPLE_RATE, Encoder, Pcm, is_silence
 
-_SAMPLES_PER_MS = SAMPLE_RATE // 1000
-_FRAME_SAMPLES = VOICE_FRAME_MS * _SAMPLES_PER_MS
+_FRAME_SAMPLES = VOICE_FRAME_MS * SAMPLES_PER_MS
 _LEAD_FRAMES = 3
 """Decoder and encoder hear so much of what comes before, where there is any, so that nothing begins abruptly."""
 _PIECE_FRAMES = 1_000
 """A minute: what is decoded at once."""
-_CONTINUES_SAMPLES = 40 * _SAMPLES_PER_MS
-"""A packet whose stamp is no farther off follows the one before directly."""
 
 
 def remake(log: LectureLog, language: str, span: Span, wanted: Coverage | None = None) -> list[Entry]:
@@ -83,24 +79,8 @@ def _encoded(log: LectureLog, sources: list[Track], numbers: list[int], kbps: in
 
 def _decoded(log: LectureLog, sources: list[Track], first: int, end: int) -> Pcm:
     """Mono samples of the grid's frames from ``first`` to ``end``; silence where there is no voice."""
-    start = first * _FRAME_SAMPLES
-    pcm = np.zeros((end - first) * _FRAME_SAMPLES, np.int16)
-    lead_ms = _LEAD_FRAMES * VOICE_FRAME_MS
-    reach = Span(max(0, first * VOICE_FRAME_MS - lead_ms), end * VOICE_FRAME_MS)
+    span = Span(first * VOICE_FRAME_MS, end * VOICE_FRAME_MS)
+    reach = Span(max(0, span.start_ms - _LEAD_FRAMES * VOICE_FRAME_MS), span.end_ms)
     entries = [entry for track in sources for entry in log.read_span(track.track_id, reach)]
-    frames = sorted((frame for entry in entries for frame in unpack_frames(entry)), key=lambda frame: frame.t_ms)
-    at: int | None = None
-    with closing(Decoder(1)) as decoder:
-        for frame in frames:
-            stamp = frame.t_ms * _SAMPLES_PER_MS - start
-            if at is None or abs(stamp - at) > _CONTINUES_SAMPLES:
-                at = stamp
-            try:
-                block = decoder.decode(frame.data).reshape(-1)
-            except OpusError:
-                continue
-            low, high = max(at, 0), min(at + len(block), len(pcm))
-            if low < high:
-                pcm[low:high] = block[low - at : high - at]
-            at += len(block)
-    return pcm
+    frames = (frame for entry in entries for frame in unpack_frames(entry))
+    return rendered(sorted(frames, key=lambda frame: frame.t_ms), span)

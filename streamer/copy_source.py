@@ -11,6 +11,7 @@ from lecture.segment import Segment, frames_that_fit
 from lecture.tracks import SOURCE_RUNG, UNKNOWN_LANGUAGE, Track
 from streamer.own_copy import COPY_KEY
 
+MARGIN_MS = 1_500
 READ_MS = 60_000
 """No segment spans more of lecture time with voice in it: bounds what is read at once."""
 
@@ -33,10 +34,11 @@ class CopySource:
         self._file = file
         self.copy_id = file.get_meta(COPY_KEY) or "copy"
 
-    def segment(self, wanted: Wanted, *, max_bytes: int, spoken: str) -> Segment | None:
+    def segment(self, wanted: Wanted, *, max_bytes: int, spoken: str, goes_on: bool = False) -> Segment | None:
         """What it has of a span, from its beginning on; an empty segment if nothing, None if that cannot be told yet.
 
         :param max_bytes: of the segment, packed.
+        :param goes_on: it follows a segment that was sent just now: the relay knows where the voice belongs.
         :param spoken: the language that a voice without one is taken for.
         """
         times = CopyTime.of_meta(self._file.get_meta)
@@ -46,13 +48,17 @@ class CopySource:
         described = Track("voice", "opus", 48_000, wanted.language, SOURCE_RUNG, 1)
         for start_ms in range(span.start_ms, span.end_ms, READ_MS):
             piece = Span(start_ms, min(span.end_ms, start_ms + READ_MS))
-            frames = self._frames(wanted.language, times, piece, spoken)
-            if not frames:
+            # What lies before and after tells the relay where in its recording the voice belongs.
+            around = Span(max(0, start_ms - (0 if goes_on else MARGIN_MS)), piece.end_ms + MARGIN_MS)
+            frames = self._frames(wanted.language, times, around, spoken)
+            if not any(piece.start_ms <= frame.t_ms < piece.end_ms for frame in frames):
                 continue
             fitting = frames_that_fit(frames, max_bytes)
-            last = fitting[-1]
-            end_ms = piece.end_ms if len(fitting) == len(frames) else last.t_ms + last.duration_ms
-            return Segment(self.copy_id, Span(span.start_ms, end_ms), described, tuple(fitting))
+            if len(fitting) == len(frames):
+                return Segment(self.copy_id, Span(span.start_ms, piece.end_ms), described, tuple(fitting))
+            end_ms = min(piece.end_ms, fitting[-1].t_ms + fitting[-1].duration_ms)
+            if end_ms > piece.start_ms:
+                return Segment(self.copy_id, Span(span.start_ms, end_ms), described, tuple(fitting))
         return Segment(self.copy_id, span, described)
 
     def _frames(self, language: str, times: CopyTime, span: Span, spoken: str) -> list[EncodedFrame]:

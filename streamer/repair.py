@@ -27,7 +27,7 @@ ASK_EVERY_S = 5.0
 ASK_SOON_S = 0.5
 """While the lecture is live, and when nothing but this is left to do."""
 LIVE_SEGMENT_S = 4.0
-LIVE_SEGMENT_BYTES = 4_096
+LIVE_SEGMENT_BYTES = 16_384
 """Beside live voice a segment takes about so long, and has that many bytes at least."""
 PIECE_BYTES = 1_000
 WAIT_S = 0.25
@@ -78,6 +78,7 @@ class RepairClient:
         self._woken = asyncio.Event()
         # What was answered just so is not answered again: the relay asks once more only if something is wrong.
         self._answered: dict[Wanted, None] = {}
+        self._sent_to_ms = -1
 
     def hurry(self) -> None:
         """There is no live voice any more: everything that is left goes as fast as it can."""
@@ -123,6 +124,7 @@ class RepairClient:
             wanted, segment = found
             await self._until_spare()
             answer = await self._put(segment)
+            self._sent_to_ms = segment.span.end_ms
             if answer is None or segment.span == wanted.span:
                 self._answered[wanted] = None
                 while len(self._answered) > ANSWERED_SPANS:
@@ -137,7 +139,10 @@ class RepairClient:
         for wanted in _wanted(facts):
             if wanted in self._answered:
                 continue
-            segment = await asyncio.to_thread(self._source.segment, wanted, max_bytes=most_bytes, spoken=spoken)
+            goes_on = wanted.span.start_ms == self._sent_to_ms
+            segment = await asyncio.to_thread(
+                self._source.segment, wanted, max_bytes=most_bytes, spoken=spoken, goes_on=goes_on
+            )
             if segment is not None:
                 return wanted, segment
         return None

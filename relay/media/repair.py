@@ -15,6 +15,7 @@ from lecture.log import Span
 from lecture.messages import Repair, Repaired
 from lecture.segment import SEGMENT_BYTES, Segment, parse_segment
 from lecture.tracks import VOICE_FRAME_MS
+from recordings.align import aligned
 from recordings.merge import fill
 from recordings.remake import remake
 from relay.media.repair_book import REPAIR_KEY, RepairBook
@@ -82,10 +83,13 @@ class RepairDesk:
         """
         facts = [self.facts(language) for language in languages]
         spans = [
-            (span.start_ms, span.end_ms, language)
+            # In the copy's own times, so that it goes on where it stopped.
+            (max(0, span.start_ms - shift_ms), span.end_ms - shift_ms, language)
             for language in languages
             if asked or self._book.is_spoken(language)
+            for shift_ms in (self._book.shift_ms(language, copy),)
             for span in self._book.wanted(language, self._end_ms(), copy)
+            if span.end_ms > shift_ms
         ]
         return {
             "wanted": [
@@ -113,12 +117,21 @@ class RepairDesk:
         language = segment.track.language
         self._check(segment, languages)
         track = self._stage.voices[language].source_track
-        entries = fill(self._stage.log, track, segment.frames, segment.span)
+        shift_ms = self._book.shift_ms(language, segment.copy)
+        frames, found_ms = await asyncio.to_thread(
+            aligned, self._stage.log, track.track_id, segment.frames, segment.span, shift_ms
+        )
+        self._book.found_shift(language, segment.copy, found_ms)
+        start_ms, end_ms = segment.span.start_ms + shift_ms, segment.span.end_ms + shift_ms
+        if not self._book.has_voice_at(language, end_ms) and end_ms < self._end_ms():
+            end_ms += found_ms - shift_ms  # the hole goes on, and so will the copy
+        span = Span(max(0, start_ms), min(end_ms, self._end_ms()))
+        entries = fill(self._stage.log, track, frames, span)
         added_ms = sum(entry.duration_ms for entry in entries)
-        self._book.answered(language, segment.copy, segment.span, added_ms)
+        self._book.answered(language, segment.copy, span, added_ms)
         self._stage.log.set_meta(REPAIR_KEY, self._book.to_meta())
         self._unmade.setdefault(language, Coverage()).add(
-            Span(max(0, segment.span.start_ms - VOICE_FRAME_MS), segment.span.end_ms + VOICE_FRAME_MS)
+            Span(max(0, span.start_ms - VOICE_FRAME_MS), span.end_ms + VOICE_FRAME_MS)
         )
         if not self._is_making:
             self._is_making = True
@@ -133,7 +146,8 @@ class RepairDesk:
             raise RefusedError("language_unknown", "The lecture has no voice in this language.", 422)
         if language not in languages:
             raise RefusedError("forbidden", "This token may not repair that language.", 403)
-        if segment.span.end_ms > self._end_ms():
+        shift_ms = self._book.shift_ms(language, segment.copy)
+        if segment.span.end_ms + shift_ms > self._end_ms():
             raise RefusedError("repair_beyond_lecture", "The lecture has not come so far, or ended before that.", 422)
         if self._stage.recorder.trouble:
             raise RefusedError("disk_full", "The relay's disk takes nothing now; come back later.", 507)

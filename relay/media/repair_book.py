@@ -23,6 +23,7 @@ MAX_NONE_SPANS = 1_000
 class _Voice:
     known: Coverage = field(default_factory=Coverage)
     none: dict[str, Coverage] = field(default_factory=dict)
+    shifts: dict[str, int] = field(default_factory=dict)
     repaired_ms: int = 0
 
 
@@ -107,6 +108,22 @@ class RepairBook:
     def repaired_ms(self, language: str) -> int:
         """What copies have brought."""
         return self._voices[language].repaired_ms
+
+    def shift_ms(self, language: str, copy: str) -> int:
+        """By how much a copy's times were found too early where it was last compared."""
+        return self._voices[language].shifts.get(copy, 0)
+
+    def found_shift(self, language: str, copy: str, shift_ms: int) -> None:
+        """Note :meth:`shift_ms`. Bounded as the copies are."""
+        shifts = self._voices[language].shifts
+        shifts.pop(copy, None)
+        shifts[copy] = shift_ms
+        while len(shifts) > MAX_COPIES:
+            del shifts[next(iter(shifts))]
+
+    def has_voice_at(self, language: str, t_ms: int) -> bool:
+        """Whether the log has voice at or just after a moment."""
+        return bool(self._voices[language].known.known_ms(Span(t_ms, t_ms + HOLE_MS)))
 
     def answered(self, language: str, copy: str, span: Span, added_ms: int) -> None:
         """A copy has brought all that it has of a span; what it brought is known already."""

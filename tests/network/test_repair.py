@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,6 @@ def gaps_of(file: LectureFile, rung: str) -> list[Span]:
 async def test_three_outages_of_the_uplink_end_in_a_recording_without_gaps(tmp_path: Path) -> None:
     voice = sound.cut(SAMPLES / "voice.opus", 1, SECONDS, tmp_path / "voice.wav")
     spec = LinkSpec(rate_kbps=200, delay_ms=80, loss=Loss.bursts(0.02, 2))
-    missing: list[int] = []
     async with served(tmp_path / "data") as relay, LossyLink(seed=11, down=spec, up=spec) as link:
         port = await link.tcp("127.0.0.1", relay.server.port)
         given = options(relay, tmp_path, voice, relay=f"http://127.0.0.1:{port}")
@@ -51,9 +51,7 @@ async def test_three_outages_of_the_uplink_end_in_a_recording_without_gaps(tmp_p
                     lambda at_ms=at_ms: (status := streamer.status()) and status.spoken_ms > at_ms, f"{at_ms} ms", 60
                 )
                 link.down_for(OUTAGE_S)
-            await until(
-                lambda: ((status := streamer.status()) and missing.append(status.missing_ms)) or missing[-1], "told"
-            )
+            await until(lambda: (status := streamer.status()) and status.repaired_ms, "repair is seen while it is live")
             receipt = await asyncio.wait_for(task, 90)
         lecture = relay.relay.directory.get("waves")
         assert lecture is not None
@@ -76,8 +74,9 @@ async def test_three_outages_of_the_uplink_end_in_a_recording_without_gaps(tmp_p
         packets = [frame.data for frame in frames_of(ours, "source")]
         assert len(packets) == SECONDS * 50
         kept = [frame.data for frame in frames_of(theirs, "source")]
-        assert len(kept) == pytest.approx(len(packets), abs=SECONDS)
-        assert len(set(kept)) == len(kept), "words stand twice"
+        # At each seam a frame may be missing or stand twice, for the half of it.
+        assert sum((Counter(kept) - Counter(packets)).values()) <= 2 * len(OUTAGES_MS)
+        assert sum((Counter(packets) - Counter(kept)).values()) <= 2 * len(OUTAGES_MS)
         assert abs(record.duration_ms - theirs.last_t_ms()) < 3_000
 
     # Every word, where it belongs: no stretch of what is replayed is off by as much as a frame of it.
@@ -87,10 +86,13 @@ async def test_three_outages_of_the_uplink_end_in_a_recording_without_gaps(tmp_p
     said, heard = sound.load(voice), sound.load(tmp_path / "replay.ogg")
     heard = heard[round(begins_s * sound.RATE) :]
     window = 2 * sound.RATE
+    late = []
     for at in range(0, len(said) - window, window):
         stretch = said[at : at + window]
         if np.abs(stretch).max() < 0.05:
             continue
         around = max(0, at - sound.RATE)
         late_s = sound.delay_s(stretch, heard[around : at + window + sound.RATE]) - (at - around) / sound.RATE
-        assert abs(late_s) < 0.06, f"at {at / sound.RATE} s it is {late_s} s late"
+        late.append(round(late_s, 3))
+    print(late)
+    assert max(map(abs, late)) < 0.06, late
