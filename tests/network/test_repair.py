@@ -20,9 +20,9 @@ from tests.network.media_kit import until
 from tests.network.relays import LOOPBACK, served
 from tests.network.test_streamer import SAMPLES, options, recorded, streaming
 
-SECONDS = 30
-OUTAGES_MS = (5_000, 12_000, 19_000)
-OUTAGE_S = 3.0
+SECONDS = 34
+OUTAGES_MS = (4_000, 12_000, 20_000)
+OUTAGE_S = 5.0
 
 
 def frames_of(file: LectureFile, rung: str) -> list[EncodedFrame]:
@@ -31,17 +31,19 @@ def frames_of(file: LectureFile, rung: str) -> list[EncodedFrame]:
     return sorted((frame for entry in entries for frame in unpack_frames(entry)), key=lambda frame: frame.t_ms)
 
 
-def gaps_of(file: LectureFile, rung: str) -> list[Span]:
-    track = next(t for t in file.tracks() if t.kind == "voice" and t.rung == rung and t.language == "en")
+def missing_ms(file: LectureFile, rung: str) -> int:
+    """What is missing between the first word and the last."""
+    track = next(t for t in file.tracks() if t.kind == "voice" and t.rung == rung and t.language in ("en", "und"))
     frames = frames_of(file, rung)
-    whole = Span(frames[0].t_ms, frames[-1].t_ms)
-    return [gap for gap in file.gaps([track.track_id], whole) if gap.end_ms - gap.start_ms >= 60]
+    gaps = file.gaps([track.track_id], Span(frames[0].t_ms, frames[-1].t_ms))
+    return sum(gap.end_ms - gap.start_ms for gap in gaps if gap.end_ms - gap.start_ms >= 60)
 
 
 @pytest.mark.realtime
 async def test_three_outages_of_the_uplink_end_in_a_recording_without_gaps(tmp_path: Path) -> None:
     voice = sound.cut(SAMPLES / "voice.opus", 1, SECONDS, tmp_path / "voice.wav")
-    spec = LinkSpec(rate_kbps=200, delay_ms=80, loss=Loss.bursts(0.02, 2))
+    # Too thin to send again in time what an outage has swallowed.
+    spec = LinkSpec(rate_kbps=80, delay_ms=80, loss=Loss.bursts(0.01, 2))
     async with served(tmp_path / "data") as relay, LossyLink(seed=11, down=spec, up=spec) as link:
         port = await link.tcp("127.0.0.1", relay.server.port)
         given = options(relay, tmp_path, voice, relay=f"http://127.0.0.1:{port}")
@@ -70,7 +72,10 @@ async def test_three_outages_of_the_uplink_end_in_a_recording_without_gaps(tmp_p
     ):
         assert theirs.finished
         assert theirs.verify().ok
-        assert [gaps_of(theirs, rung) for rung in ("source", "24", "12")] == [[], [], []]
+        # On a busy machine the microphone itself may have got no time for a moment: that is missing everywhere.
+        never_ms = missing_ms(ours, "source")
+        for rung in ("source", "24", "12"):
+            assert missing_ms(theirs, rung) <= never_ms + 60 * (never_ms > 0), rung
         packets = [frame.data for frame in frames_of(ours, "source")]
         assert len(packets) == SECONDS * 50
         kept = [frame.data for frame in frames_of(theirs, "source")]
