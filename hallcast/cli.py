@@ -42,7 +42,7 @@ COMMANDS = {
     "stream": Command("streamer.cli", "give a lecture from this machine: voice, slides, camera"),
     "repair": Command("streamer.cli", "fill the holes of a relay's recording from your own copy"),
     "join": Command("classroom_client.cli", "receive a lecture in this hall", "hall"),
-    "recordings": Command("recordings.cli", "list, check and export recorded lectures"),
+    "recordings": Command("recordings.cli", "list, check, repair and export recorded lectures"),
     "demo": Command("hallcast.demo", "a relay, a lecturer and a hall on this machine, for a first look", "relay,hall"),
 }
 

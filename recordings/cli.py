@@ -1,4 +1,4 @@
-"""``hallcast recordings list|info|verify|export``."""
+"""``hallcast recordings list|info|verify|export|repair``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from recordings.errors import RecordingError
 from recordings.export import export_mp4
 from recordings.library import Library, summary
 from recordings.recording import Recording
+from recordings.repair_cli import add_repair
 from recordings.replay import chapters
 
 
@@ -27,7 +28,7 @@ def clock(t_ms: int) -> str:
 
 def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``recordings`` to the ``hallcast`` command."""
-    parser = subparsers.add_parser("recordings", help="list, check and export recorded lectures")
+    parser = subparsers.add_parser("recordings", help="list, check, repair and export recorded lectures")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="the recordings of a data folder")
     listing.set_defaults(run=_list)
@@ -44,6 +45,7 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     export.add_argument("--out", type=Path, help="where to write (default: LECTURE.mp4 in this folder)")
     export.add_argument("--language", help="which voice (default: the lecturer's)")
     export.set_defaults(run=_export)
+    add_repair(actions)
     for action in actions.choices.values():
         action.add_argument("--data", type=Path, default=Path("data"), help="the relay's data folder (default: data)")
         action.add_argument("--json", action="store_true", help="print facts as JSON")
