@@ -14,7 +14,9 @@ from lecture.file import LectureFile
 from lecture.log import Span
 from recordings.recording import Recording
 from recordings.voice import write_ogg
+from streamer.options import StreamOptions
 from tests import sound
+from tests.network import parts
 from tests.network.link import LinkSpec, Loss, LossyLink
 from tests.network.media_kit import until
 from tests.network.relays import LOOPBACK, served
@@ -83,15 +85,15 @@ async def test_three_outages_of_the_uplink_end_in_a_recording_without_gaps(tmp_p
         assert sum((Counter(kept) - Counter(packets)).values()) <= 2 * len(OUTAGES_MS)
         assert sum((Counter(packets) - Counter(kept)).values()) <= 2 * len(OUTAGES_MS)
         assert abs(record.duration_ms - theirs.last_t_ms()) < 3_000
+        begins_s = frames_of(theirs, "source")[0].t_ms / 1000
 
     # Every word, where it belongs: no stretch of what is replayed is off by as much as a frame of it.
     with Recording.open(recorded(tmp_path / "data")) as recording:
         write_ogg(recording, "en", tmp_path / "replay.ogg")
-        begins_s = frames_of(recording._file, "source")[0].t_ms / 1000
     said, heard = sound.load(voice), sound.load(tmp_path / "replay.ogg")
     heard = heard[round(begins_s * sound.RATE) :]
     window = 2 * sound.RATE
-    late = []
+    late: list[float] = []
     for at in range(0, len(said) - window, window):
         stretch = said[at : at + window]
         if np.abs(stretch).max() < 0.05:
@@ -99,5 +101,64 @@ async def test_three_outages_of_the_uplink_end_in_a_recording_without_gaps(tmp_p
         around = max(0, at - sound.RATE)
         late_s = sound.delay_s(stretch, heard[around : at + window + sound.RATE]) - (at - around) / sound.RATE
         late.append(round(late_s, 3))
-    print(late)
     assert max(map(abs, late)) < 0.06, late
+
+
+@pytest.mark.realtime
+async def test_what_a_killed_relay_did_not_record_comes_from_the_laptop_while_the_lecture_goes_on(
+    tmp_path: Path,
+) -> None:
+    """And a hall that was there all the time has every word of it in its own copy."""
+    voice = sound.cut(SAMPLES / "voice.opus", 1, 24, tmp_path / "voice.wav")
+    data = tmp_path / "data"
+    async with parts.relay(data) as (first, url):
+        lecture = await parts.create_lecture(url, data, lecture="waves")
+        port = int(url.rpartition(":")[2])
+        given = StreamOptions(
+            relay=url,
+            lecture="waves",
+            token=lecture["lecturer_token"],
+            voice=str(voice),
+            keep=tmp_path / "own",
+            end=True,
+        )
+        words = (
+            "join",
+            "--relay",
+            url,
+            "--code",
+            lecture["hall_code"],
+            "--headless",
+            "--json",
+            "--keep",
+            tmp_path / "hall",
+        )
+        async with parts.part(*words) as hall, streaming(given) as (streamer, _, task):
+            await hall.event(lambda event: True)
+            await until(lambda: (status := streamer.status()) and status.spoken_ms > 5_000, "five seconds are given")
+            first.process.kill()
+            await first.process.wait()
+            await until(lambda: (status := streamer.status()) and status.spoken_ms > 8_000, "three more are given")
+            async with parts.relay(data, port):
+                await until(lambda: (status := streamer.status()) and status.line == "up", "the line is back")
+                receipt = await asyncio.wait_for(task, 90)
+                assert await asyncio.wait_for(hall.process.wait(), 60) == 0
+                # What was repaired after the hall had gone it fetches when it is started again.
+                async with parts.part(*words) as again:
+                    assert (await again.named("receipt"))["complete"]
+    assert receipt.ended
+    assert receipt.missing_ms == 0
+    assert receipt.repaired_ms > 2_000
+    with (
+        LectureFile.open(recorded(data), readonly=True) as theirs,
+        LectureFile.open(Path(receipt.own_copy), readonly=True) as ours,
+    ):
+        never_ms = missing_ms(ours, "source")
+        for rung in ("source", "24", "12"):
+            assert missing_ms(theirs, rung) <= never_ms + 60 * (never_ms > 0), rung
+        spoken_ms = frames_of(ours, "source")[-1].t_ms - frames_of(ours, "source")[0].t_ms
+        kept_ms = frames_of(theirs, "source")[-1].t_ms - frames_of(theirs, "source")[0].t_ms
+        assert kept_ms == pytest.approx(spoken_ms, abs=500)
+        with LectureFile.open(tmp_path / "hall" / "waves.lecture", readonly=True) as halls:
+            assert missing_ms(halls, "24") <= never_ms + 60 * (never_ms > 0)
+            assert halls.last_t_ms() == pytest.approx(theirs.last_t_ms(), abs=2_000)
