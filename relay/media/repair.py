@@ -84,12 +84,11 @@ class RepairDesk:
         facts = [self.facts(language) for language in languages]
         spans = [
             # In the copy's own times, so that it goes on where it stopped.
-            (max(0, span.start_ms - shift_ms), span.end_ms - shift_ms, language)
+            (max(0, span.start_ms - shift_ms), max(1, span.end_ms - shift_ms), language)
             for language in languages
             if asked or self._book.is_spoken(language)
             for shift_ms in (self._book.shift_ms(language, copy),)
             for span in self._book.wanted(language, self._end_ms(), copy)
-            if span.end_ms > shift_ms
         ]
         return {
             "wanted": [
@@ -122,7 +121,9 @@ class RepairDesk:
             aligned, self._stage.log, track.track_id, segment.frames, segment.span, shift_ms
         )
         self._book.found_shift(language, segment.copy, found_ms)
-        start_ms, end_ms = segment.span.start_ms + shift_ms, segment.span.end_ms + shift_ms
+        # A copy's times do not reach before 0, wherever that lies.
+        start_ms = segment.span.start_ms + shift_ms if segment.span.start_ms else 0
+        end_ms = segment.span.end_ms + shift_ms
         if not self._book.has_voice_at(language, end_ms) and end_ms < self._end_ms():
             end_ms += found_ms - shift_ms  # the hole goes on, and so will the copy
         span = Span(max(0, start_ms), min(end_ms, self._end_ms()))
