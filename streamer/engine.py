@@ -295,6 +295,8 @@ class Streamer:
         """Stay until the recording has what this machine has of the lecture, or the lecturer leaves."""
         if self._finish.is_set() and not ended:
             return  # left, with Ctrl-C
+        if ended:
+            self._line.drop("media")  # the relay lets go of it
         self._copy.flush()
         self._finish.clear()
         self._repair.hurry()

@@ -83,8 +83,9 @@ class RepairClient:
     def hurry(self) -> None:
         """There is no live voice any more: everything that is left goes as fast as it can."""
         self._rate = None
-        self.rested.clear()
-        self._woken.set()
+        if not self.unavailable:
+            self.rested.clear()
+            self._woken.set()
 
     async def run(self) -> None:
         """Repair until cancelled, or until the relay says that it will not have it."""
@@ -99,6 +100,10 @@ class RepairClient:
                 delay_s = backoff.next_s(random.random())
             except _TryLaterError as later:
                 delay_s = backoff.next_s(random.random(), later.after_s)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                # Whatever answers there in the relay's place: the lecture goes on.
+                log.warning("the relay's answer about the recording makes no sense: %r", error)
+                delay_s = backoff.next_s(random.random())
             if not self.unavailable:
                 await self._sleep(delay_s)
         self.rested.set()
@@ -116,10 +121,12 @@ class RepairClient:
         facts = await self._ask()
         if facts.get("state") == "ended":
             self._rate = None
+        asked_with = self._rate
         while not self.unavailable:
             found = await self._next(facts)
             if found is None:
-                self.rested.set()
+                if asked_with is self._rate:  # else this was asked before the last word
+                    self.rested.set()
                 return
             wanted, segment = found
             await self._until_spare()
