@@ -33,6 +33,7 @@ from lecture.messages import (
     HallWelcome,
     Message,
     Receipt,
+    Repaired,
     State,
 )
 from lecture.wire import BlobFrame, BlobPartFrame, ChunkFrame, EntryFrame, Frame, ScreenPartFrame, VoiceFrame
@@ -279,6 +280,8 @@ class Connection:
                 reception.entry_frame(item)
             case Filled():
                 reception.filled(item)
+            case Repaired():
+                reception.repaired(item)
             case VoiceFrame():
                 reception.voice_frame(item, now)
             case ChunkFrame():

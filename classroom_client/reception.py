@@ -24,7 +24,18 @@ from classroom_client.voice import VoiceBuffer
 from lecture.entries import EncodedFrame, Kind, unpack_frames
 from lecture.errors import LectureFileError
 from lecture.log import Span
-from lecture.messages import Clock, Ended, EntryMessage, Filled, HallWelcome, Have, LectureSummary, State, Want
+from lecture.messages import (
+    Clock,
+    Ended,
+    EntryMessage,
+    Filled,
+    HallWelcome,
+    Have,
+    LectureSummary,
+    Repaired,
+    State,
+    Want,
+)
 from lecture.tracks import VOICE_FRAME_MS, VOICE_RUNGS_KBPS
 from lecture.wire import BlobFrame, BlobPartFrame, ChunkFrame, EntryFrame, ScreenPartFrame, VoiceFrame
 
@@ -96,6 +107,7 @@ class Reception:
         self.facts.languages = {track.track_id: track.language for track in message.tracks if track.kind == "voice"}
         self.copy.describe(message.lecture)
         self.carrier.socket_up(now)
+        self.voice.doubt_absent()  # what was repaired while we were away was told to others
         if message.lecture.state == "planned":
             self.timeline.from_the_start = True
         if message.lecture.state == "live":
@@ -228,6 +240,11 @@ class Reception:
         """A request has been answered."""
         if message.language == self.language:
             self.backfill.filled(Span(message.start_ms, message.end_ms))
+
+    def repaired(self, message: Repaired) -> None:
+        """Voice has come to the relay that did not exist there."""
+        if message.language == self.language:
+            self.voice.doubt_absent(Span(message.start_ms, message.end_ms))
 
     # What to do
 

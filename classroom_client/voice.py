@@ -48,6 +48,14 @@ class VoiceBuffer:
             self.absent.add(hole)
         self.settled.add(span)
 
+    def doubt_absent(self, span: Span | None = None) -> None:
+        """What was said not to exist in ``span`` (or anywhere) may exist by now."""
+        for absent in list(self.absent):
+            start_ms = absent.start_ms if span is None else max(absent.start_ms, span.start_ms)
+            end_ms = absent.end_ms if span is None else min(absent.end_ms, span.end_ms)
+            self.absent.discard(Span(start_ms, end_ms))
+            self.settled.discard(Span(start_ms, end_ms))
+
     def get(self, t_ms: int) -> bytes | None:
         """The coded frame that begins at ``t_ms``, if it is in memory."""
         return self._frames.get(t_ms)

@@ -40,8 +40,9 @@ COMMANDS = {
     "relay": Command("relay.cli", "run the relay that lecturers and halls connect to", "relay"),
     "lectures": Command("relay.cli", "plan, list, show and end lectures on a relay", "relay"),
     "stream": Command("streamer.cli", "give a lecture from this machine: voice, slides, camera"),
+    "repair": Command("streamer.cli", "fill the holes of a relay's recording from your own copy"),
     "join": Command("classroom_client.cli", "receive a lecture in this hall", "hall"),
-    "recordings": Command("recordings.cli", "list, search, check and export recorded lectures", "relay"),
+    "recordings": Command("recordings.cli", "list, search, check, repair and export recorded lectures", "relay"),
     "demo": Command("hallcast.demo", "a relay, a lecturer and a hall on this machine, for a first look", "relay,hall"),
 }
 

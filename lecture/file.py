@@ -187,6 +187,12 @@ class LectureFile:
         """The highest ``origin_seq`` of an event that comes in order, 0 for none: a hall's ``have.after_seq``."""
         return self._store.last_origin_seq() if self.readonly else self._last_origin_seq
 
+    def origin_seqs(self) -> dict[int, int]:
+        """The relay's seq by the one in this file, of all entries that came from the relay's log."""
+        with self._lock:
+            pending = dict(self._pending.origins)
+        return {**self._store.origin_seqs(), **pending}
+
     def read(self, after_seq: int = 0, *, kinds: Collection[int] | None = None, limit: int = 1000) -> list[Entry]:
         """Entries with ``seq > after_seq`` in order of seq (those not committed yet included)."""
         pending = self._pending_entries()

@@ -228,6 +228,16 @@ class Filled(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Repaired(Message):
+    """Voice of this span that did not exist at the relay does now; it may be wanted again."""
+
+    KIND: ClassVar[str] = "repaired"
+    language: Language
+    start_ms: Ms
+    end_ms: Ms
+
+
+@dataclass(frozen=True, slots=True)
 class State(Message):
     """The lecture or its publisher changed state."""
 
@@ -387,3 +397,12 @@ class Halls(Message):
 
     KIND: ClassVar[str] = "halls"
     halls: tuple[HallStatus, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Repair(Message):
+    """What the recording lacks of its voices, and what copies have brought."""
+
+    KIND: ClassVar[str] = "repair"
+    missing_ms: Ms = 0
+    repaired_ms: Ms = 0

@@ -62,7 +62,7 @@ HALL_TRANSITIONS: Transitions = {
     (SessionState.HELLO, Side.RELAY, m.ErrorMessage): SessionState.CLOSED,
     (SessionState.HELLO, Side.CLIENT, m.Bye): SessionState.CLOSED,
     **_open(Side.CLIENT, m.Offer, m.Candidate, m.Want, m.Ack, m.Report, m.Receipt, m.Question),
-    **_open(Side.RELAY, m.Answer, m.Candidate, m.EntryMessage, m.Clock, m.Filled, m.State, m.Ended),
+    **_open(Side.RELAY, m.Answer, m.Candidate, m.EntryMessage, m.Clock, m.Filled, m.Repaired, m.State, m.Ended),
     (SessionState.OPEN, Side.CLIENT, m.Bye): SessionState.CLOSED,
     (SessionState.OPEN, Side.RELAY, m.ErrorMessage): SessionState.CLOSED,
 }
@@ -74,7 +74,7 @@ LECTURER_TRANSITIONS: Transitions = {
     (SessionState.HELLO, Side.RELAY, m.ErrorMessage): SessionState.CLOSED,
     (SessionState.HELLO, Side.CLIENT, m.Bye): SessionState.CLOSED,
     **_open(Side.CLIENT, m.Turn, m.Pointer, m.Ink, m.Erase, m.Mark, m.Ping, m.End),
-    **_open(Side.RELAY, m.EntryMessage, m.Clock, m.State, m.DeckProgress, m.Halls, m.Pong, m.Ended),
+    **_open(Side.RELAY, m.EntryMessage, m.Clock, m.State, m.DeckProgress, m.Halls, m.Repair, m.Pong, m.Ended),
     (SessionState.OPEN, Side.CLIENT, m.Bye): SessionState.CLOSED,
     (SessionState.OPEN, Side.RELAY, m.ErrorMessage): SessionState.CLOSED,
 }

@@ -155,6 +155,11 @@ class Store:
         """Whether an entry with that ``origin_seq`` is there."""
         return bool(self._rows("SELECT 1 FROM entries WHERE origin_seq = ?", origin_seq))
 
+    def origin_seqs(self) -> dict[int, int]:
+        """Origin by seq, of all entries that have one."""
+        rows = self._rows("SELECT seq, origin_seq FROM entries WHERE origin_seq IS NOT NULL")
+        return {int(seq): int(origin) for seq, origin in rows}
+
     def tracks(self) -> list[Track]:
         """All tracks, in order of id."""
         sql = "SELECT kind, codec, clock_rate, language, rung, channels, track_id FROM tracks ORDER BY track_id"

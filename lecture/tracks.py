@@ -20,6 +20,9 @@ LIGHT_KBPS = 12
 SOURCE_RUNG = "source"
 """Rung name of media kept exactly as the publisher sent it."""
 
+UNKNOWN_LANGUAGE = "und"
+"""BCP 47 for a language that nobody named: in a lecturer's own copy, the one that the relay takes it for."""
+
 SCREEN_CODEC = "hallcast-screen"
 """Codec name of a shared screen's updates (:mod:`lecture.screen`)."""
 

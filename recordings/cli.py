@@ -16,12 +16,15 @@ from recordings import cli_library
 from recordings.cli_common import ATTENTION, OK, add_recording, clock, open_named
 from recordings.export import export_mp4
 from recordings.library import summary
+from recordings.cli_repair import add_repair
 from recordings.replay import chapters
 
 
 def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``recordings`` to the ``hallcast`` command."""
-    parser = subparsers.add_parser("recordings", help="list, search, check, export and care for recorded lectures")
+    parser = subparsers.add_parser(
+        "recordings", help="list, search, check, repair, export and care for recorded lectures"
+    )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     cli_library.add_actions(actions)
     for name, run, text in (
@@ -37,6 +40,7 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     export.add_argument("--out", type=Path, help="where to write (default: LECTURE.mp4 in this folder)")
     export.add_argument("--language", help="which voice (default: the lecturer's)")
     export.set_defaults(run=_export)
+    add_repair(actions)
     for action in actions.choices.values():
         action.add_argument("--data", type=Path, default=Path("data"), help="the relay's data folder (default: data)")
         action.add_argument("--json", action="store_true", help="print facts as JSON")

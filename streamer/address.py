@@ -41,6 +41,11 @@ class RelayAddress:
         """The lecturer's socket."""
         return f"ws{self.base.removeprefix('http')}/ws/lecturer/{quote(self.lecture, safe='')}"
 
+    def repair(self, sha256: str = "") -> str:
+        """Where the recording's repair is asked for, and where a segment is put."""
+        segment = f"/{sha256}" if sha256 else ""
+        return f"{self.base}/lectures/{quote(self.lecture, safe='')}/repair{segment}"
+
     def deck(self, title: str = "") -> str:
         """Where the deck is put."""
         query = f"?{urlencode({'title': title})}" if title else ""

@@ -21,6 +21,7 @@ from streamer.events import Event, PageTurned, Said, StreamReceipt
 from streamer.keyboard import keyboard
 from streamer.keys import Action, KeyReader
 from streamer.options import CAMERA_BPS, StreamOptions
+from streamer.repair_cli import add_repair_command
 from streamer.turns import read_turns
 from streamer.view import View, minutes
 from streamer.voice_pump import BITRATE_BPS
@@ -35,7 +36,8 @@ The token may also stand in the environment as HALLCAST_TOKEN.
 
 
 def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add ``stream`` to the ``hallcast`` command."""
+    """Add ``stream`` and ``repair`` to the ``hallcast`` command."""
+    add_repair_command(subparsers)
     parser = subparsers.add_parser(
         "stream",
         help="give a lecture from this machine: voice, slides, camera",

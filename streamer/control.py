@@ -17,6 +17,7 @@ from lecture.messages import (
     HallStatus,
     LecturerWelcome,
     Message,
+    Repair,
     State,
     Turn,
 )
@@ -34,6 +35,7 @@ class Control:
     :param on_ended: the lecture is over.
     :param on_leave: it goes on, but we have nothing more to do in it (an interpreter wanted to end it).
     :param on_screen_lost: the relay does not have the shared screen as we sent it.
+    :param on_repair: the recording lacks more, or less, than it did.
     :ivar deck: id of the deck that pages are turned in; of others nothing is wanted.
     :ivar pages: the deck and where the lecturer is in it.
     :ivar halls: as the relay last told.
@@ -52,6 +54,7 @@ class Control:
         on_ended: Callable[[], None],
         on_leave: Callable[[], None],
         on_screen_lost: Callable[[], None] = lambda: None,
+        on_repair: Callable[[Repair], None] = lambda message: None,
     ) -> None:
         self.deck = ""
         self.pages = Pages()
@@ -64,6 +67,7 @@ class Control:
         self._on_ended = on_ended
         self._on_leave = on_leave
         self._on_screen_lost = on_screen_lost
+        self._on_repair = on_repair
         self._is_ending = False
         self._socket = LecturerSocket(address, token, line=line, on_message=self._take, on_frames_lost=on_screen_lost)
         self._listening = 0
@@ -117,6 +121,8 @@ class Control:
                 self._halls(message.halls)
             case EntryMessage():
                 self._entry(message)
+            case Repair():
+                self._on_repair(message)
             case ErrorMessage():
                 self._error(message)
 

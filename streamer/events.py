@@ -41,6 +41,7 @@ class StreamReceipt:
     :param link_kbps: everything with all headers, mean over the time streamed.
     :param pages: of the deck, 0 if unknown.
     :param screen_kbps: of the stills alone, mean over the time streamed.
+    :param missing_ms: what the relay's recording still lacks; ``repaired_ms`` what it got afterwards.
     :param ended: whether the lecture was ended for everybody.
     """
 
@@ -58,6 +59,8 @@ class StreamReceipt:
     outage_s: float
     own_copy: str
     ended: bool
+    missing_ms: int = 0
+    repaired_ms: int = 0
     screen_updates: int = 0
     screen_kbps: float = 0.0
 
@@ -79,6 +82,7 @@ class StreamStatus:
     :param level_db: loudness just now.
     :param deck_sent: 0 to 1; ``deck_rendered`` pages the relay has made of ``page_count``.
     :param screen: whether the screen is shared, None if there is none to share.
+    :param missing_ms: what the relay's recording lacks; ``repaired_ms`` what it got afterwards.
     :param own_copy_trouble: why the own copy cannot be written, empty if it can.
     """
 
@@ -100,3 +104,5 @@ class StreamStatus:
     own_copy: str
     own_copy_trouble: str
     screen: bool | None = None
+    missing_ms: int = 0
+    repaired_ms: int = 0

@@ -1,18 +1,20 @@
 """The lecturer's own lecture file: everything in full quality, whatever the line does.
 
 Its times are lecture time as far as it was known when the voice began, and then go with this machine's clock. By how
-much the relay's lecture time turned out to differ is the file's fact ``lecture_time_offset_ms`` (relay's minus file's).
+much the relay's lecture time turned out to differ in each run is a fact of the file (:mod:`lecture.copy_time`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from lecture.chunks import Chunker
+from lecture.copy_time import COPY_TIME_KEY, CopyTime
 from lecture.decks import Deck, PageTurn, write_deck_event
 from lecture.entries import EncodedFrame, Entry, Flag, Kind, pack_event, pack_frames
 from lecture.errors import LectureFileError
@@ -28,7 +30,8 @@ log = logging.getLogger("hallcast.streamer")
 
 COMMIT_EVERY_S = 0.5
 """With entries of half a second: a power cut costs a second at most."""
-OFFSET_KEY = "lecture_time_offset_ms"
+COPY_KEY = "copy"
+"""The file's fact: its id, by which a relay knows it again."""
 
 
 def open_own_copy(folder: Path, lecture: str, title: str = "") -> LectureFile:
@@ -41,7 +44,7 @@ def open_own_copy(folder: Path, lecture: str, title: str = "") -> LectureFile:
         for number in range(1, 1000):
             path = folder / (f"{lecture}.lecture" if number == 1 else f"{lecture}-{number}.lecture")
             if not path.exists():
-                return LectureFile.create(path, {"lecture": lecture, "title": title, "role": "lecturer"})
+                return LectureFile.create(path, _facts(lecture, title))
             try:
                 file = LectureFile.open(path)
             except LectureFileError as error:
@@ -57,6 +60,10 @@ def open_own_copy(folder: Path, lecture: str, title: str = "") -> LectureFile:
     raise StreamError("keep_unwritable", f"There are a thousand copies of this lecture in {folder}.")
 
 
+def _facts(lecture: str, title: str) -> dict[str, str]:
+    return {"lecture": lecture, "title": title, "role": "lecturer", COPY_KEY: secrets.token_hex(8)}
+
+
 class OwnCopy:
     """Writes the lecture's file. Times given to it are stream time (ms since the streamer began).
 
@@ -69,7 +76,12 @@ class OwnCopy:
         self._file = file
         self._voice = _Recorded(file, Kind.VOICE, Track("voice", "opus", 48_000, language, SOURCE_RUNG, 1))
         self._camera: _Recorded | None = None
-        self._offset_ms: int | None = None
+        self._times = CopyTime.of_meta(file.get_meta)
+
+    @property
+    def file(self) -> LectureFile:
+        """The lecture file."""
+        return self._file
 
     @property
     def path(self) -> Path:
@@ -81,7 +93,10 @@ class OwnCopy:
 
         :param lecture_ms: lecture time as far as it is known; what an earlier run has written comes before in any case.
         """
-        self._base_ms = max(lecture_ms, self._file.last_t_ms()) - at_ms
+        start_ms = max(lecture_ms, self._file.last_t_ms())
+        self._base_ms = start_ms - at_ms
+        self._times.begin(start_ms)
+        self._file.set_meta(COPY_TIME_KEY, self._times.to_meta())
 
     def voice(self, packet: VoicePacket) -> None:
         """Keep a packet of the voice."""
@@ -115,10 +130,18 @@ class OwnCopy:
 
     def lecture_time(self, at_ms: int, lecture_ms: int) -> None:
         """Note which lecture time a stream time turned out to be."""
-        offset_ms = lecture_ms - (self._base_ms + at_ms)
-        if self._offset_ms is None or abs(offset_ms - self._offset_ms) >= 20:
-            self._offset_ms = offset_ms
-            self._file.set_meta(OFFSET_KEY, str(offset_ms))
+        t_ms = self._base_ms + at_ms
+        if self._times.learn(t_ms, lecture_ms - t_ms):
+            self._file.set_meta(COPY_TIME_KEY, self._times.to_meta())
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether it is known what lecture time this run's times are."""
+        return self._times.is_settled
+
+    def flush(self) -> None:
+        """The voice is over: what has been gathered of it is in the file."""
+        self._voice.flush()
 
     def _append(self, kind: Kind, t_ms: int, fields: dict[str, Any]) -> None:
         self._file.append(Entry(kind, max(0, t_ms), pack_event(fields)))

@@ -60,6 +60,8 @@ def _facts(status: StreamStatus) -> Table:
     if status.screen is not None:
         table.add_row("Screen", Text("shown in the halls", "green") if status.screen else Text("not shared"))
     table.add_row("Page", _page(status))
+    if status.missing_ms or status.repaired_ms:
+        table.add_row("Recording", _recording(status))
     kept = Text(status.own_copy)
     if status.own_copy_trouble:
         kept = Text(f"NOT WRITTEN: {status.own_copy_trouble}", style="bold red")
@@ -73,6 +75,13 @@ def _line(status: StreamStatus) -> Text:
     if status.rtt_s is not None:
         text.append(f"   round trip {status.rtt_s * 1000:.0f} ms   lost {status.fraction_lost:.1%}")
     return text
+
+
+def _recording(status: StreamStatus) -> Text:
+    if not status.missing_ms:
+        return Text(f"whole; {status.repaired_ms / 1000:.0f} s repaired", style="green")
+    all_ms = status.missing_ms + status.repaired_ms
+    return Text(f"repairing: {status.repaired_ms / 1000:.0f} of {all_ms / 1000:.0f} s", style="yellow")
 
 
 def _voice(status: StreamStatus) -> Text:

@@ -8,6 +8,7 @@ from typing import Any
 
 from lecture.entries import Kind
 from lecture.errors import HallcastError, ProtocolError, RefusedError
+from lecture.log import Span
 from lecture.messages import (
     Ack,
     Candidate,
@@ -20,6 +21,7 @@ from lecture.messages import (
     Offer,
     Question,
     Receipt,
+    Repaired,
     Report,
     State,
     Want,
@@ -100,6 +102,12 @@ class HallConnection(Connection):
         if stage.state == "ended":
             self.outbox.message(Ended(stage.length_ms(), stage.voice_sent_ms(self.media.language)))
         self.wake()
+
+    def repaired(self, message: Repaired) -> None:
+        """Voice that was missing at the relay has come."""
+        if message.language == self.media.language:
+            self.outbox.repaired(Span(message.start_ms, message.end_ms))
+            self.wake()
 
     def status(self) -> HallStatus:
         """The hall as lecturer and staff see it."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
+from lecture.coverage import Coverage
 from lecture.entries import Entry, unpack_frames
 from lecture.log import Span
-from lecture.messages import Clock, HallHello, Message, Want
+from lecture.messages import Clock, HallHello, Message, Repaired, Want
 from lecture.tracks import VOICE_FRAME_MS
 from lecture.wire import MAX_VOICE_FRAMES, pack_chunk, pack_voice
 from relay.adaptation.pacer import Class
@@ -62,6 +63,7 @@ class HallOutbox:
         self._voice_frames = VOICE in hello.frames
         self._events = EventCursor(stage.tail, hello.have.after_seq, for_hall=True)
         self._messages: deque[Message] = deque()
+        self._repaired = Coverage()
         self._again: dict[Class, deque[str | bytes]] = {class_: deque() for class_ in Class}
         self._clock_at = float("-inf")
         self._said: deque[tuple[float, int]] = deque(maxlen=REPEATED_EVENTS)  # (when, seq before it) of the newest
@@ -73,6 +75,10 @@ class HallOutbox:
         """Say this to the hall; beyond :data:`MAX_MESSAGES` that it did not take it is :attr:`overflown`."""
         self._messages.append(message)
         self.overflown = self.overflown or len(self._messages) > MAX_MESSAGES
+
+    def repaired(self, span: Span) -> None:
+        """Voice of this span may be wanted again. What is not told yet becomes one, so there is never much to tell."""
+        self._repaired.add(span)
 
     def want(self, want: Want) -> None:
         """Take a want; see :meth:`relay.media.backfill.Backfill.add`."""
@@ -142,6 +148,9 @@ class HallOutbox:
     def _control(self, now: float) -> Message | None:
         if self._messages:
             return self._messages.popleft()
+        for span in self._repaired:
+            self._repaired.discard(span)
+            return Repaired(self.language, span.start_ms, span.end_ms)
         # Nobody speaks: only the clock tells a hall how far the silence reaches, which it may pass over.
         every_s = self.clock_every_s if self._stage.publisher_state == "live" else min(1.0, self.clock_every_s)
         if now - self._clock_at >= every_s:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lecture.entries import MAX_SEQ
+from recordings.merge import CLOCK_END_KEY
 
 RESTART_MARGIN_MS = 3_000
 """After a reboot the clock goes on this far behind the log's last entry. What the relay had sent but not yet written
@@ -17,7 +18,7 @@ a hall would take the two for one."""
 
 _BOOT_ID = "clock_boot_id"
 _ZERO = "clock_zero_boot_s"
-_END = "clock_end_ms"
+_END = CLOCK_END_KEY
 
 
 @dataclass(frozen=True, slots=True)

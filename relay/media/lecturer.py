@@ -23,6 +23,7 @@ from lecture.messages import (
     Ping,
     Pointer,
     Pong,
+    Repair,
     State,
     Turn,
 )
@@ -56,6 +57,7 @@ class LecturerConnection(Connection):
         session: LecturerSession,
         role: Role,
         decks: Callable[[], tuple[DeckProgress, ...]],
+        repair: Callable[[], Repair],
     ) -> None:
         super().__init__(
             role, channel, session, send_timeout_s=stage.settings.hall_send_timeout_s, silence_timeout_s=None
@@ -65,6 +67,8 @@ class LecturerConnection(Connection):
         self._conductor = conductor
         self._events = EventCursor(stage.tail, 0, for_hall=False)
         self._halls_at = 0.0
+        self._repair = repair
+        self._repair_told = Repair()
         self._pointing = Pointing()
         self._shares_screen = False
         self.control(
@@ -162,6 +166,10 @@ class LecturerConnection(Connection):
         if now - self._halls_at >= HALLS_EVERY_S:
             self._halls_at = now
             self.control(Halls(self._stage.roster.statuses()))
+            repair = self._repair()
+            if repair != self._repair_told:
+                self._repair_told = repair
+                self.control(repair)
         if self._stage.state != "live":
             return None
         return Clock(self._stage.now_ms(), self._stage.voices[self._stage.info.languages[0]].recorded_end_ms)

@@ -21,6 +21,7 @@ from relay.media.lecturer import LecturerConnection
 from relay.media.people import People
 from relay.media.players import Players
 from relay.media.publisher_desk import PublisherDesk
+from relay.media.repair import RepairDesk
 from relay.media.settings import LectureInfo
 from relay.media.snapshot import snapshot
 from relay.media.stage import Role, Stage
@@ -61,6 +62,7 @@ class LiveLecture:
         self._players = Players(stage, self._crew.spawn)
         self._desk = PublisherDesk(stage, self._crew.spawn, self._media_came, self._publisher_changed)
         self._decks = Decks(stage, cache_dir, self._crew.spawn, self._people.tell_lecturers)
+        self._repair = RepairDesk(stage, self._crew.spawn, self._people.tell_halls, self._people.tell_state)
         self.closed = asyncio.Event()
         self._closing = asyncio.Event()
         self._end_lock = asyncio.Lock()
@@ -131,7 +133,9 @@ class LiveLecture:
 
     def snapshot(self) -> dict[str, Any]:
         """All that staff and ``/metrics`` need, JSON-ready; cheap. Keys and units: :mod:`relay.media.snapshot`."""
-        return snapshot(self._stage, self._desk.publishers, self._players.subscribers, self._decks.troubles)
+        return snapshot(
+            self._stage, self._desk.publishers, self._players.subscribers, self._decks.troubles, self._repair
+        )
 
     # Media
 
@@ -184,7 +188,9 @@ class LiveLecture:
 
         :param role: what its token allows, whatever ``hello`` says.
         """
-        lecturer = LecturerConnection(self._stage, self, channel, session, role, self._decks.progress)
+        lecturer = LecturerConnection(
+            self._stage, self, channel, session, role, self._decks.progress, self._repair.status
+        )
         await self._people.serve_lecturer(lecturer)
 
     # Conducting
@@ -217,6 +223,33 @@ class LiveLecture:
         """
         self._check_open()
         return await self._decks.take(pdf, title)
+
+    def wanted(self, role: Role, copy: str = "", language: str = "") -> dict[str, Any]:
+        """What the recording lacks, JSON-ready: docs/protocol.md, section 14.
+
+        :param copy: id of the copy that asks, which is not asked again for what it has not.
+        :param language: of the voice; empty: all that the role may repair.
+        :raises RefusedError: ``language_unknown`` (422), ``forbidden`` (403).
+        """
+        self.used_at = self._stage.now
+        allowed = self._repairable(role)
+        if not language:
+            return self._repair.wanted(allowed, copy)
+        if language not in self._stage.voices:
+            raise RefusedError("language_unknown", "The lecture has no voice in this language.", 422)
+        if language not in allowed:
+            raise RefusedError("forbidden", "This token may not repair that language.", 403)
+        return self._repair.wanted([language], copy, asked=True)
+
+    async def repair(self, role: Role, body: bytes, sha256: str) -> dict[str, Any]:
+        """Take a segment of a copy; see :meth:`relay.media.repair.RepairDesk.take`."""
+        self.used_at = self._stage.now
+        return await self._repair.take(body, sha256, self._repairable(role))
+
+    def _repairable(self, role: Role) -> list[str]:
+        """An interpreter speaks any language but the lecturer's, as for publishing."""
+        languages = list(self._stage.voices)
+        return languages if role == "lecturer" else languages[1:]
 
     def request_end(self) -> None:
         """Have :meth:`end` done soon."""
@@ -284,6 +317,7 @@ class LiveLecture:
             self._stage.book.apply(entry)
             self._stage.overview.apply(entry)
             self._stage.ink.apply(entry)
+        self._repair.appended(entry)
         self._people.appended(entry)
 
     def _check_open(self) -> None:

@@ -7,7 +7,7 @@ import logging
 
 from lecture.entries import MEDIA_KINDS, Entry
 from lecture.errors import RefusedError
-from lecture.messages import HallHello, Message
+from lecture.messages import HallHello, Message, Repaired
 from lecture.session import HallSession
 from relay.media.channel import Channel
 from relay.media.connection import Connection
@@ -82,6 +82,11 @@ class People:
         """Tell everybody how lecture and publisher are."""
         for connection in (*self._halls, *self._lecturers):
             connection.tell_state()
+
+    def tell_halls(self, repaired: Repaired) -> None:
+        """Tell the halls that hear a language that voice of it has come late."""
+        for hall in self._halls:
+            hall.repaired(repaired)
 
     def tell_lecturers(self, message: Message) -> None:
         """Send a message to the lecturer's and interpreters' sockets."""

@@ -2,7 +2,8 @@
 
 ``lecture`` (id, title, course, languages, state, publisher, t_ms); ``publishers`` (role, language, connected, remote,
 silent_s, rtt_ms, sources: kind, codec, rid, kbps, fraction_lost, jitter_ms, packets, repaired, given_up; malformed);
-``voices`` by language (recorded_end_ms, concealed_ms, made_kbps, listeners); ``camera`` (codec, viewers);
+``voices`` by language (recorded_end_ms, concealed_ms, made_kbps, listeners, missing_ms and repaired_ms of the
+recording); ``camera`` (codec, viewers);
 ``halls`` (fields of :class:`lecture.messages.HallStatus`; ``silent_s`` since it was last heard; ``page_due``, the page
 that belongs to what it hears now, of a hall that has gone the lecturer's page; of those connected ``link``, see
 :meth:`relay.media.hall.HallConnection.link`, of which console and metrics show budget_kbps, used_kbps, queue_ms,
@@ -20,12 +21,17 @@ from dataclasses import asdict
 from typing import Any
 
 from relay.media.publisher import Publisher
+from relay.media.repair import RepairDesk
 from relay.media.stage import Stage
 from relay.media.subscriber import Subscriber
 
 
 def snapshot(
-    stage: Stage, publishers: list[Publisher], players: list[Subscriber], deck_troubles: dict[str, str]
+    stage: Stage,
+    publishers: list[Publisher],
+    players: list[Subscriber],
+    deck_troubles: dict[str, str],
+    repair: RepairDesk,
 ) -> dict[str, Any]:
     """All of it, JSON-ready."""
     now = stage.now
@@ -45,6 +51,7 @@ def snapshot(
                 "concealed_ms": line.concealed_ms,
                 "made_kbps": line.made_kbps,
                 "listeners": len(line.senders),
+                **repair.facts(language),
             }
             for language, line in stage.voices.items()
         },

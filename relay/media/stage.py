@@ -151,6 +151,11 @@ class Stage:
             self._voice_sent_ms[language] = whole.end_ms - missing_ms
         return self._voice_sent_ms[language]
 
+    def voice_repaired(self, language: str, end_ms: int) -> None:
+        """There is more of a language's voice than there was, up to ``end_ms``."""
+        self._voice_sent_ms.pop(language, None)
+        self.voices[language].repaired(end_ms)
+
     def remember_link(self, instance: str, kbps: float) -> None:
         """Keep what a hall's link carried, for its next connection; the newest :data:`REMEMBERED_LINKS` stay."""
         if instance:

@@ -42,11 +42,11 @@ class VoiceLine:
         self.clock = MediaClock(CLOCK_RATE)
         self.track = log.add_track(Track("voice", "opus", CLOCK_RATE, language, str(RECORDED_KBPS), 1))
         self.light_track = log.add_track(Track("voice", "opus", CLOCK_RATE, language, str(LIGHT_KBPS), 1))
-        source = log.add_track(Track("voice", "opus", CLOCK_RATE, language, SOURCE_RUNG, 2))
+        self.source_track = log.add_track(Track("voice", "opus", CLOCK_RATE, language, SOURCE_RUNG, 2))
         self._log = log
         self._wait_s = wait_s
         self._now_ms = now_ms
-        self._source_chunks = Chunker(Kind.VOICE, source.track_id)
+        self._source_chunks = Chunker(Kind.VOICE, self.source_track.track_id)
         self._made_chunks = {
             kbps: Chunker(Kind.VOICE, track.track_id, grid=True)
             for kbps, track in ((LIGHT_KBPS, self.light_track), (RECORDED_KBPS, self.track))
@@ -84,6 +84,10 @@ class VoiceLine:
     def resume(self, recorded_end_ms: int) -> None:
         """What a former process recorded ends here."""
         self._recorded_end_ms = recorded_end_ms
+
+    def repaired(self, end_ms: int) -> None:
+        """Made voice came into the log from elsewhere, up to there."""
+        self._recorded_end_ms = max(self._recorded_end_ms, end_ms)
 
     def quiet_since(self, now: float) -> float:
         """Seconds since the last packet."""

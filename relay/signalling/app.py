@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from lecture.errors import HallcastError
 from recordings.catalogue import CatalogueError
 from relay.app import Relay
-from relay.signalling import console, decks, health, join, library, library_staff, pages, staff, whip
+from relay.signalling import console, decks, health, join, library, library_staff, pages, repair, staff, whip
 from relay.signalling.errors import error_response
 from relay.signalling.gate import Gate
 from relay.signalling.metrics import RelayMetrics
@@ -39,6 +39,7 @@ def create_app(relay: Relay) -> ASGIApp:
         [
             *whip.routes(relay),
             *decks.routes(relay),
+            *repair.routes(relay),
             *sockets.routes(),
             *library.routes(relay),
             *health.routes(relay, RelayMetrics(relay, sockets)),

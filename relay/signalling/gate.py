@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lecture.errors import RefusedError
+from lecture.segment import SEGMENT_BYTES
 from relay.config import RelayConfig
 from relay.lecture_ids import is_lecture_id
 from relay.signalling.errors import error_response
@@ -76,6 +77,8 @@ class Gate:
     def _body_limit(self, scope: Scope) -> int:
         if scope["method"] == "PUT" and scope["path"].endswith("/deck"):
             return self._config.media.deck_max_bytes
+        if scope["method"] == "PUT" and scope["path"].rpartition("/")[0].endswith("/repair"):
+            return SEGMENT_BYTES
         return self._config.limits.sdp_bytes
 
     def _note(self, scope: Scope, status: int, took_s: float) -> None:

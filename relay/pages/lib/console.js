@@ -32,6 +32,7 @@ const LONG_QUEUE_MS = 500;
  *   lecture: {id: string, title: string, course: string, state: "planned" | "live" | "ended", publisher: string, t_ms: number},
  *   publishers: {role: string, connected: boolean, rtt_ms: number | null, silent_s: number, sources: {kind: string, kbps: number, fraction_lost: number}[]}[],
  *   halls: Hall[], players: number, questions: Question[],
+ *   voices: Record<string, {missing_ms: number, repaired_ms: number}>,
  *   deck: {page: number, page_count: number}, recorder: {trouble: string | null, dropped_entries: number},
  * }} Snapshot
  * @typedef {"gone" | "silent" | "text" | "page_late" | "very_late" | "late" | "loss" | "queue" | "no_voice" | "waiting" | "fetching" | "done" | "left" | "good"} State
@@ -91,6 +92,16 @@ export function lossOf(hall) {
  */
 export function carrierOf(hall) {
   return hall.carrier || hall.link?.carrier || "";
+}
+
+/**
+ * What the recording lacks of its voices, and what copies have brought, in whole seconds.
+ * @param {Snapshot["voices"]} voices
+ */
+export function repairOf(voices) {
+  const seconds = (/** @type {"missing_ms" | "repaired_ms"} */ key) =>
+    Math.round(Object.values(voices).reduce((sum, voice) => sum + voice[key], 0) / 1000);
+  return { missing_s: seconds("missing_ms"), repaired_s: seconds("repaired_ms") };
 }
 
 /** Follows all lectures and keeps what was, for the little curves. */

@@ -2,7 +2,7 @@
  * Console: one lecture and its halls, worst first.
  */
 
-import { carrierOf, curve, lossOf, onTextRung, usedKbps } from "../lib/console.js";
+import { carrierOf, curve, lossOf, onTextRung, repairOf, usedKbps } from "../lib/console.js";
 import { make, say } from "./dom.js";
 import { clockTime, languageName, number, text } from "./texts.js";
 
@@ -208,7 +208,7 @@ function voiceRung(hall) {
 }
 
 /** @param {Board} board */
-function lectureFacts({ lecture, deck, rows, players, publishers }) {
+function lectureFacts({ lecture, deck, rows, players, publishers, voices }) {
   const facts = [];
   if (lecture.course) facts.push(lecture.course);
   if (lecture.state !== "planned") facts.push(clockTime(lecture.t_ms));
@@ -224,6 +224,9 @@ function lectureFacts({ lecture, deck, rows, players, publishers }) {
     const lost = Math.max(0, ...sources.map((source) => source.fraction_lost));
     facts.push(text(`publisher_${role}`, { kbps: number(kbps), percent: number(lost * 100) }));
   }
+  const { missing_s, repaired_s } = repairOf(voices);
+  if (missing_s > 0) facts.push(text("repair_missing", { missing: number(missing_s), repaired: number(repaired_s) }));
+  else if (repaired_s > 0) facts.push(text("repair_done", { repaired: number(repaired_s) }));
   return facts;
 }
 

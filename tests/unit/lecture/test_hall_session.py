@@ -50,6 +50,7 @@ SAMPLES: dict[type[Message], Message] = {
     m.EntryMessage: m.EntryMessage(1, 0, Kind.TURN, {}),
     m.Clock: m.Clock(0),
     m.Filled: m.Filled("en", 0, 1000),
+    m.Repaired: m.Repaired("en", 0, 1000),
     m.State: m.State("live", "live"),
     m.Ended: m.Ended(0),
     m.ErrorMessage: m.ErrorMessage("oops"),
@@ -63,6 +64,7 @@ SAMPLES: dict[type[Message], Message] = {
     m.End: m.End(),
     m.DeckProgress: m.DeckProgress("d", 1, 2),
     m.Halls: m.Halls(),
+    m.Repair: m.Repair(40_000, 25_000),
 }
 KINDS_OF_SESSION = [
     (HallSession, HALL_TRANSITIONS, codec.HALL_TO_RELAY, codec.RELAY_TO_HALL),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lecture.copy_time import CopyTime
 from lecture.entries import Kind, unpack_event, unpack_frames
 from lecture.file import LectureFile
 from lecture.log import Span
 from streamer.camera_pump import CodedPicture
-from streamer.own_copy import OFFSET_KEY, OwnCopy, open_own_copy
+from streamer.own_copy import OwnCopy, open_own_copy
 from streamer.voice_pump import VoicePacket
 
 
@@ -51,7 +52,7 @@ def test_everything_given_is_in_the_file_at_lecture_time(tmp_path: Path) -> None
         blob = file.get_blob(unpack_event(deck)["pdf"])
         assert blob is not None
         assert (blob.data, blob.media_type) == (b"%PDF-1.7", "application/pdf")
-        assert file.get_meta(OFFSET_KEY) == "20"
+        assert CopyTime.of_meta(file.get_meta).lecture_ms(61_500) == 61_520
 
 
 def test_a_skip_in_the_voice_is_a_gap_in_the_file(tmp_path: Path) -> None:

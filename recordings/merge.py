@@ -1,0 +1,274 @@
+"""Filling the holes of a lecture file from another copy of the lecture. Knows no network.
+
+:func:`fill` puts frames of one track where the log has none, :func:`merge` brings all that a file has and another
+lacks: voice by lecture time, the camera likewise, events by the relay's numbers (``origin_seq``), pages by their
+digests. What is there already stays as it is, so the same copy merged twice changes nothing. Blocking.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from lecture.chunks import HOLE_MS, Chunker
+from lecture.copy_time import CopyTime, copy_frames
+from lecture.coverage import Coverage
+from lecture.entries import EVENT_KINDS, EncodedFrame, Entry, Flag, Kind, pack_frames, unpack_frames
+from lecture.file import LectureFile
+from lecture.log import LectureLog, Span
+from lecture.tracks import SOURCE_RUNG, UNKNOWN_LANGUAGE, Track
+from recordings.align import MARGIN_MS, aligned
+from recordings.errors import RecordingError
+from recordings.remake import remake
+
+_AROUND_MS = 1_000
+_READ_MS = 60_000
+_READ_ENTRIES = 1_000
+_SAME_EVENT_MS = 2_000
+"""An event without the relay's number is the same as one of the same content that lies no farther away."""
+CLOCK_END_KEY = "clock_end_ms"
+"""The relay's fact: lecture time at which the lecture ended."""
+_LOCAL_KINDS = frozenset({Kind.DECK, Kind.PAGE})
+"""What a lecturer's own copy says of its deck is its own business: pages are rendered by the relay."""
+
+
+@dataclass(slots=True)
+class Merged:
+    """What a merge has brought.
+
+    :ivar voice_ms: by language, voice as it was sent or heard.
+    :ivar missing_ms: by language, what no voice of any rung covers now.
+    """
+
+    voice_ms: dict[str, int] = field(default_factory=dict)
+    camera_ms: int = 0
+    events: int = 0
+    pages: int = 0
+    missing_ms: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was added."""
+        return bool(sum(self.voice_ms.values()) or self.camera_ms or self.events or self.pages)
+
+
+def fill(log: LectureLog, track: Track, frames: Iterable[EncodedFrame], span: Span) -> list[Entry]:
+    """Append what the log lacks of a track in a span, as entries that meet what is there.
+
+    A frame that is covered to half or more, by the log or by an earlier frame, is left out.
+
+    :param track: of this log.
+    :param frames: in order of time.
+    :returns: the entries that were appended.
+    """
+    if span.start_ms >= span.end_ms:
+        return []
+    around = Span(max(0, span.start_ms - _AROUND_MS), span.end_ms + _AROUND_MS)
+    known = Coverage([around])
+    for gap in log.gaps([track.track_id], around):
+        known.discard(gap)
+    camera = track.kind == "camera"
+    chunker = Chunker(Kind.CAMERA if camera else Kind.VOICE, track.track_id)
+    entries: list[Entry] = []
+    last_end_ms: int | None = None
+    for frame in frames:
+        reach = Span(frame.t_ms, frame.t_ms + (frame.duration_ms or 1))
+        if reach.start_ms < span.start_ms - (frame.duration_ms or 0) or reach.start_ms >= span.end_ms:
+            continue
+        if 2 * known.known_ms(reach) >= reach.end_ms - reach.start_ms:
+            last_end_ms = None
+            continue
+        # Pictures mean nothing without the one they begin with.
+        if camera and last_end_ms is None and not frame.flags & Flag.KEYFRAME:
+            continue
+        if last_end_ms is None:
+            entries += chunker.flush()
+        last_end_ms = reach.end_ms
+        entries += chunker.push(frame)
+        if not camera:
+            known.add(reach)
+    entries += chunker.flush()
+    return [log.append(entry) for entry in _joined(entries, known, around)]
+
+
+def _joined(entries: list[Entry], known: Coverage, around: Span) -> list[Entry]:
+    """Entries stretched over what is too short for a hole, so that none seems to be there."""
+    for entry in entries:
+        known.add(Span(entry.t_ms, entry.end_ms))
+    slivers = [hole for hole in known.missing(around) if hole.end_ms - hole.start_ms < HOLE_MS]
+    before = {sliver.end_ms: sliver for sliver in slivers}
+    after = {sliver.start_ms: sliver for sliver in slivers}
+    joined = []
+    for entry in entries:
+        if (sliver := after.pop(entry.end_ms, None)) is not None:
+            before.pop(sliver.end_ms, None)
+            entry = replace(entry, duration_ms=sliver.end_ms - entry.t_ms)
+        if (sliver := before.pop(entry.t_ms, None)) is not None:
+            after.pop(sliver.start_ms, None)
+            payload = pack_frames(sliver.start_ms, unpack_frames(entry))
+            entry = replace(entry, t_ms=sliver.start_ms, duration_ms=entry.end_ms - sliver.start_ms, payload=payload)
+        joined.append(entry)
+    return joined
+
+
+def merge(target: LectureFile, copy: LectureFile, progress: Callable[[int, int], None] | None = None) -> Merged:
+    """Bring what ``copy`` has and ``target`` lacks; commits.
+
+    ``copy`` may be a hall's file, a lecturer's own one (its times are mapped by what it knows of lecture time) or
+    another recording of the relay.
+
+    :param progress: is told lecture time done and in all, in ms.
+    :raises RecordingError: ``other_lecture`` if the two are not of one lecture.
+    :raises LectureFileError: ``disk_full`` and the like; what was brought before stays.
+    """
+    if copy.get_meta("lecture") != target.get_meta("lecture"):
+        raise RecordingError("other_lecture", f"{copy.path.name} is not a copy of this lecture.")
+    merged = Merged()
+    times = CopyTime.of_meta(copy.get_meta)
+    length_ms = _length_ms(target, copy, times)
+    tell = progress or (lambda done_ms, all_ms: None)
+    merged.pages = _bring_blobs(target, copy)
+    merged.events = _bring_events(target, copy, times)
+    target.commit()
+    media = _plan(target, copy)
+    total_ms, done_ms = max(1, length_ms * len(media)), 0
+    for into, sources in media:
+        brought_ms = 0
+        for start_ms in range(0, length_ms, _READ_MS):
+            piece = Span(start_ms, min(length_ms, start_ms + _READ_MS))
+            # Most of a recording is whole: only its holes are read of the copy.
+            for gap in target.gaps([into.track_id], piece):
+                for source in sources if gap.end_ms - gap.start_ms >= HOLE_MS else ():
+                    entries = fill(target, into, _frames_for(target, into, copy, source, times, gap), gap)
+                    brought_ms += sum(entry.duration_ms for entry in entries)
+            target.commit()
+            tell(done_ms + piece.end_ms, total_ms)
+        done_ms += length_ms
+        if into.kind == "camera":
+            merged.camera_ms += brought_ms
+        else:  # the same words in several rungs count once
+            merged.voice_ms[into.language] = max(brought_ms, merged.voice_ms.get(into.language, 0))
+    for language in voice_languages(target):
+        for entry in remake(target, language, Span(0, length_ms)):
+            target.append(entry)
+        target.commit()
+        merged.missing_ms[language] = missing_voice_ms(target, language)
+    return merged
+
+
+def missing_voice_ms(file: LectureLog, language: str) -> int:
+    """How much of the lecture no voice of a language covers, of any rung; holes that are too short for one aside."""
+    tracks = [track.track_id for track in file.tracks() if track.kind == "voice" and track.language == language]
+    gaps = file.gaps(tracks, Span(0, file.last_t_ms()))
+    return sum(gap.end_ms - gap.start_ms for gap in gaps if gap.end_ms - gap.start_ms >= HOLE_MS)
+
+
+def voice_languages(file: LectureLog) -> list[str]:
+    """Languages of which there is voice."""
+    return list(dict.fromkeys(track.language for track in file.tracks() if track.kind == "voice"))
+
+
+def _frames_for(
+    target: LectureFile, into: Track, copy: LectureFile, source: Track, times: CopyTime, gap: Span
+) -> Iterator[EncodedFrame] | list[EncodedFrame]:
+    if source.kind != "voice" or source.rung != SOURCE_RUNG:
+        return copy_frames(copy, source, times, gap)
+    around = Span(max(0, gap.start_ms - MARGIN_MS), gap.end_ms + MARGIN_MS)
+    return aligned(target, into.track_id, list(copy_frames(copy, source, times, around)), gap)[0]
+
+
+def _length_ms(target: LectureFile, copy: LectureFile, times: CopyTime) -> int:
+    """How long the lecture is; what a copy recorded after its end does not belong to it."""
+    ended_ms = target.get_meta(CLOCK_END_KEY)
+    longest_ms = max(target.last_t_ms(), times.lecture_ms(copy.last_t_ms()) or 0)
+    return max(int(ended_ms), target.last_t_ms()) if ended_ms is not None else longest_ms
+
+
+def _plan(target: LectureFile, copy: LectureFile) -> list[tuple[Track, list[Track]]]:
+    """Which tracks of the copy may fill which of the target, best first."""
+    plan: list[tuple[Track, list[Track]]] = []
+    theirs = copy.tracks()
+    for track in theirs:
+        if track.kind in ("voice", "camera") and track.rung == SOURCE_RUNG:
+            plan.append((_like(target, track), [track]))
+    for language in voice_languages(copy):
+        made = [track for track in theirs if track.kind == "voice" and track.language == language]
+        made = [track for track in made if track.rung != SOURCE_RUNG]
+        if not made:
+            continue
+        here = [track for track in target.tracks() if track.kind == "voice" and track.language == language]
+        here = [track for track in here if track.rung != SOURCE_RUNG] or [_like(target, track) for track in made]
+        # All made rungs share the grid: any fills any hole.
+        plan += [(into, _nearest(made, into)) for into in here]
+    return plan
+
+
+def _nearest(made: list[Track], into: Track) -> list[Track]:
+    return sorted(made, key=lambda track: abs(int(track.rung) - int(into.rung)))
+
+
+def _like(target: LectureFile, track: Track) -> Track:
+    """The target's track of the same medium (a voice's packets tell their channels themselves), or a new one."""
+    if track.kind == "voice" and track.language == UNKNOWN_LANGUAGE:
+        track = replace(track, language=_first_language(target))
+    for known in target.tracks():
+        alike = replace(known, track_id=track.track_id, channels=track.channels)
+        if alike == track:
+            return known
+    return target.add_track(replace(track, track_id=0))
+
+
+def _first_language(file: LectureFile) -> str:
+    languages = json.loads(file.get_meta("languages") or "[]")
+    return str(languages[0]) if languages else UNKNOWN_LANGUAGE
+
+
+def _bring_blobs(target: LectureFile, copy: LectureFile) -> int:
+    ours = {digest for digest, _ in target.blob_sizes()}
+    count = 0
+    for digest, _ in copy.blob_sizes():
+        blob = None if digest in ours else copy.get_blob(digest)
+        if blob is not None and blob.media_type.startswith("image/"):
+            target.put_blob(blob.data, blob.media_type)
+            target.commit()  # pages are large, and what waits in memory is bounded
+            count += 1
+    return count
+
+
+def _bring_events(target: LectureFile, copy: LectureFile, times: CopyTime) -> int:
+    is_copy = target.get_meta("role") in ("hall", "lecturer")
+    is_relays = not copy.get_meta("role")
+    from_hall = copy.get_meta("role") == "hall"
+    known = {(entry.seq, entry.kind, entry.payload, entry.t_ms) for entry in _events(target)}
+    seqs = {seq for seq, *_ in known} if not is_copy else set()
+    origins = target.origin_seqs()
+    theirs = copy.origin_seqs()
+    places: dict[tuple[int, bytes], list[int]] = {}
+    for _, kind, payload, at_ms in known:
+        places.setdefault((kind, payload), []).append(at_ms)
+    count = 0
+    for entry in _events(copy):
+        origin: int | None = entry.seq if is_relays else theirs.get(entry.seq)
+        if origin is not None:
+            if origin in seqs or origin in origins.values():
+                continue
+        elif from_hall or entry.kind in _LOCAL_KINDS:
+            continue
+        t_ms = entry.t_ms if origin is not None else times.lecture_ms(entry.t_ms)
+        if t_ms is None:
+            continue
+        near = places.setdefault((entry.kind, entry.payload), [])
+        if origin is None and any(abs(t_ms - place) <= _SAME_EVENT_MS for place in near):
+            continue
+        near.append(t_ms)
+        target.append(replace(entry, t_ms=t_ms, seq=0), origin_seq=origin)
+        count += 1
+    return count
+
+
+def _events(file: LectureFile) -> Iterator[Entry]:
+    after_seq = 0
+    while batch := file.read(after_seq, kinds=EVENT_KINDS, limit=_READ_ENTRIES):
+        yield from batch
+        after_seq = batch[-1].seq

@@ -1,0 +1,201 @@
+"""Repair of the recording from copies (docs/protocol.md, section 14): what is wanted, and what is brought."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from lecture.coverage import Coverage
+from lecture.entries import Entry, Kind
+from lecture.errors import RefusedError
+from lecture.log import Span
+from lecture.messages import Repair, Repaired
+from lecture.segment import SEGMENT_BYTES, Segment, parse_segment
+from lecture.tracks import VOICE_FRAME_MS
+from recordings.align import aligned
+from recordings.merge import fill
+from recordings.remake import remake
+from relay.media.repair_book import REPAIR_KEY, RepairBook
+from relay.media.stage import Stage
+from transport.opus import OpusError, packet_duration_ms
+
+logger = logging.getLogger("hallcast.repair")
+
+MAX_WANTED = 100
+SETTLE_MS = 3_000
+"""Voice this much older than the longest wait for retransmission is in the log, or on no way to it."""
+
+
+class RepairDesk:
+    """Takes segments for one lecture and has the light rungs made of them. Runs in the event loop, but for the making.
+
+    :param spawn: runs a task of the lecture.
+    :param tell_halls: says a message to all halls of its language.
+    :param done: told when a repair of an ended lecture has come to rest.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        spawn: Callable[[str, Coroutine[Any, Any, object]], object],
+        tell_halls: Callable[[Repaired], None],
+        done: Callable[[], None],
+    ) -> None:
+        self._stage = stage
+        self._spawn = spawn
+        self._tell_halls = tell_halls
+        self._done = done
+        self._book = RepairBook(stage.voices)
+        self._book.load(stage.log.get_meta)
+        self._languages = {line.source_track.track_id: language for language, line in stage.voices.items()}
+        self._dropped = stage.log.dropped_entries
+        self._unmade: dict[str, Coverage] = {}
+        self._is_making = False
+        self._read_known()
+
+    def appended(self, entry: Entry) -> None:
+        """An entry is in the log."""
+        language = self._languages.get(entry.track_id) if entry.kind == Kind.VOICE else None
+        if language is not None:
+            self._book.know(language, [Span(entry.t_ms, entry.end_ms)])
+
+    def status(self) -> Repair:
+        """What is missing and what was repaired, in all languages."""
+        facts = [self.facts(language) for language in self._stage.voices]
+        return Repair(sum(one["missing_ms"] for one in facts), sum(one["repaired_ms"] for one in facts))
+
+    def facts(self, language: str) -> dict[str, int]:
+        """``missing_ms`` and ``repaired_ms`` of a voice."""
+        self._check_dropped()
+        return {
+            "missing_ms": self._book.missing_ms(language, self._end_ms()),
+            "repaired_ms": self._book.repaired_ms(language),
+        }
+
+    def wanted(self, languages: Sequence[str], copy: str = "", *, asked: bool = False) -> dict[str, Any]:
+        """The answer to who asks what is wanted, JSON-ready.
+
+        :param languages: of the lecture, those that may be repaired.
+        :param asked: they were named, so that one of which there is nothing at all is wanted, too.
+        """
+        facts = [self.facts(language) for language in languages]
+        spans = [
+            # In the copy's own times, so that it goes on where it stopped.
+            (max(0, span.start_ms - shift_ms), max(1, span.end_ms - shift_ms), language)
+            for language in languages
+            if asked or self._book.is_spoken(language)
+            for shift_ms in (self._book.shift_ms(language, copy),)
+            for span in self._book.wanted(language, self._end_ms(), copy)
+        ]
+        return {
+            "wanted": [
+                {"kind": "voice", "language": language, "start_ms": start_ms, "end_ms": end_ms}
+                for start_ms, end_ms, language in sorted(spans)[:MAX_WANTED]
+            ],
+            "language": languages[0] if languages else "",
+            "missing_ms": sum(one["missing_ms"] for one in facts),
+            "repaired_ms": sum(one["repaired_ms"] for one in facts),
+            "segment_bytes": SEGMENT_BYTES,
+            "state": self._stage.state,
+        }
+
+    async def take(self, body: bytes, sha256: str, languages: Sequence[str]) -> dict[str, Any]:
+        """Take a segment; returns what :meth:`wanted` says of its language and copy, and ``added_ms``.
+
+        :param sha256: what the sender says of ``body``, in hex.
+        :param languages: that the sender may repair.
+        :raises RefusedError: ``segment_hash_wrong`` (422), ``segment_malformed`` (400), ``language_unknown`` (422),
+            ``forbidden`` (403), ``repair_beyond_lecture`` (422), ``disk_full`` (507).
+        """
+        if hashlib.sha256(body).hexdigest() != sha256:
+            raise RefusedError("segment_hash_wrong", "The segment is not what its address says; send it again.", 422)
+        segment = parse_segment(body)
+        language = segment.track.language
+        self._check(segment, languages)
+        track = self._stage.voices[language].source_track
+        shift_ms = self._book.shift_ms(language, segment.copy)
+        frames, found_ms = await asyncio.to_thread(
+            aligned, self._stage.log, track.track_id, segment.frames, segment.span, shift_ms
+        )
+        self._book.found_shift(language, segment.copy, found_ms)
+        # A copy's times do not reach before 0, wherever that lies.
+        start_ms = segment.span.start_ms + shift_ms if segment.span.start_ms else 0
+        end_ms = segment.span.end_ms + shift_ms
+        if not self._book.has_voice_at(language, end_ms) and end_ms < self._end_ms():
+            end_ms += found_ms - shift_ms  # the hole goes on, and so will the copy
+        span = Span(max(0, start_ms), min(end_ms, self._end_ms()))
+        entries = fill(self._stage.log, track, frames, span)
+        added_ms = sum(entry.duration_ms for entry in entries)
+        self._book.answered(language, segment.copy, span, added_ms)
+        self._stage.log.set_meta(REPAIR_KEY, self._book.to_meta())
+        self._unmade.setdefault(language, Coverage()).add(
+            Span(max(0, span.start_ms - VOICE_FRAME_MS), span.end_ms + VOICE_FRAME_MS)
+        )
+        if not self._is_making:
+            self._is_making = True
+            self._spawn("making repaired voice", self._make())
+        # Only what is on disk is told to be here: the copy may be about to forget it.
+        await self._stage.recorder.commit()
+        return {**self.wanted([language], segment.copy, asked=True), "added_ms": added_ms}
+
+    def _check(self, segment: Segment, languages: Sequence[str]) -> None:
+        language = segment.track.language
+        if language not in self._stage.voices:
+            raise RefusedError("language_unknown", "The lecture has no voice in this language.", 422)
+        if language not in languages:
+            raise RefusedError("forbidden", "This token may not repair that language.", 403)
+        shift_ms = self._book.shift_ms(language, segment.copy)
+        if segment.span.end_ms + shift_ms > self._end_ms():
+            raise RefusedError("repair_beyond_lecture", "The lecture has not come so far, or ended before that.", 422)
+        if self._stage.recorder.trouble:
+            raise RefusedError("disk_full", "The relay's disk takes nothing now; come back later.", 507)
+        try:
+            sound = all(packet_duration_ms(frame.data) == frame.duration_ms for frame in segment.frames)
+        except OpusError:
+            sound = False
+        if not sound:
+            raise RefusedError("segment_malformed", "A frame of the segment is not the Opus it says it is.", 400)
+
+    def _end_ms(self) -> int:
+        """Voice before that is in the log, or will not come by itself."""
+        stage = self._stage
+        if stage.state == "ended":
+            return stage.length_ms()
+        return max(0, stage.now_ms() - round(stage.settings.voice_wait_s * 1000) - SETTLE_MS)
+
+    async def _make(self) -> None:
+        """Make the light rungs of what was repaired, until there is no more."""
+        stage = self._stage
+        try:
+            while self._unmade:
+                language, spans = self._unmade.popitem()
+                hopeful = Coverage(self._book.hopeful(language, self._end_ms()))
+                for span in spans:
+                    made = await asyncio.to_thread(remake, stage.log, language, span, hopeful)
+                    for entry in made:
+                        stage.log.append(entry)
+                    if made:
+                        start_ms, end_ms = min(one.t_ms for one in made), max(one.end_ms for one in made)
+                        stage.voice_repaired(language, end_ms)
+                        self._tell_halls(Repaired(language, start_ms, end_ms))
+        finally:
+            self._is_making = False
+        if stage.state == "ended":
+            await stage.recorder.finish()
+            self._done()
+
+    def _check_dropped(self) -> None:
+        if self._stage.log.dropped_entries != self._dropped:
+            self._dropped = self._stage.log.dropped_entries
+            self._read_known()
+
+    def _read_known(self) -> None:
+        """What the log has; a full disk may make it lose what it had."""
+        self._book.forget_known()
+        log = self._stage.log
+        whole = Span(0, log.last_t_ms())
+        for track_id, language in self._languages.items():
+            self._book.know(language, Coverage(log.gaps([track_id], whole)).missing(whole))

@@ -1,0 +1,147 @@
+"""What a recording lacks of its voices, what copies have brought, and what they said they have not. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from lecture.chunks import HOLE_MS
+from lecture.coverage import Coverage
+from lecture.log import Span
+
+REPAIR_KEY = "repair"
+"""The lecture file's fact: JSON of ``repaired_ms`` by language, and ``none``: by language and copy the spans
+``[start_ms, end_ms]`` of which that copy has nothing."""
+MAX_COPIES = 16
+"""Of one language. Beyond it the one that was heard longest ago is forgotten: it is asked again."""
+MAX_NONE_SPANS = 1_000
+"""Of one copy. Beyond it the oldest are forgotten."""
+
+
+@dataclass(slots=True)
+class _Voice:
+    known: Coverage = field(default_factory=Coverage)
+    none: dict[str, Coverage] = field(default_factory=dict)
+    shifts: dict[str, int] = field(default_factory=dict)
+    repaired_ms: int = 0
+
+
+class RepairBook:
+    """The holes of a lecture's voices, as they were sent.
+
+    :param languages: of the lecture.
+    """
+
+    def __init__(self, languages: Iterable[str]) -> None:
+        self._voices = {language: _Voice() for language in languages}
+
+    def know(self, language: str, spans: Iterable[Span]) -> None:
+        """The log has the voice of these spans."""
+        for span in spans:
+            self._voices[language].known.add(span)
+
+    def forget_known(self) -> None:
+        """What the log has is to be told anew: it has lost something."""
+        for voice in self._voices.values():
+            voice.known = Coverage()
+
+    def load(self, get_meta: Callable[[str], str | None]) -> None:
+        """What was noted in the lecture file; what cannot be read is asked of the copies again."""
+        try:
+            facts = json.loads(get_meta(REPAIR_KEY) or "{}")
+            for language, repaired_ms in facts.get("repaired_ms", {}).items():
+                if language in self._voices:
+                    self._voices[language].repaired_ms = int(repaired_ms)
+            for language, copies in facts.get("none", {}).items():
+                if language in self._voices:
+                    self._voices[language].none = {
+                        copy: Coverage(Span(int(start_ms), int(end_ms)) for start_ms, end_ms in spans)
+                        for copy, spans in copies.items()
+                    }
+        except (ValueError, TypeError, AttributeError):
+            return
+
+    def to_meta(self) -> str:
+        """For :data:`REPAIR_KEY`."""
+        none = {
+            language: {copy: [[span.start_ms, span.end_ms] for span in spans] for copy, spans in voice.none.items()}
+            for language, voice in self._voices.items()
+            if voice.none
+        }
+        repaired_ms = {language: voice.repaired_ms for language, voice in self._voices.items() if voice.repaired_ms}
+        return json.dumps({"repaired_ms": repaired_ms, "none": none}, separators=(",", ":"))
+
+    def is_spoken(self, language: str) -> bool:
+        """Whether there is any voice in a language."""
+        return bool(self._voices[language].known)
+
+    def wanted(self, language: str, end_ms: int, copy: str = "") -> list[Span]:
+        """Holes before ``end_ms``, oldest first, but for what this copy has not."""
+        voice = self._voices[language]
+        lacking = _holes(voice.known, end_ms)
+        none = voice.none.get(copy)
+        if none is None:
+            return lacking
+        return [rest for hole in lacking for rest in none.missing(hole) if _is_hole(rest)]
+
+    def hopeful(self, language: str, end_ms: int) -> list[Span]:
+        """Holes that some copy may yet fill: all, but for those of which every copy heard so far has nothing."""
+        voice = self._voices[language]
+        lacking = _holes(voice.known, end_ms)
+        if not voice.none:
+            return lacking
+        # A hole is hopeful where it is missing in at least one copy's "none".
+        return [
+            rest
+            for hole in lacking
+            for rest in Coverage(rest for none in voice.none.values() for rest in none.missing(hole))
+            if _is_hole(rest)
+        ]
+
+    def missing_ms(self, language: str, end_ms: int) -> int:
+        """How much of a voice is missing and may yet come; none of a language that nobody has spoken so far."""
+        if not self.is_spoken(language):
+            return 0
+        return sum(hole.end_ms - hole.start_ms for hole in self.hopeful(language, end_ms))
+
+    def repaired_ms(self, language: str) -> int:
+        """What copies have brought."""
+        return self._voices[language].repaired_ms
+
+    def shift_ms(self, language: str, copy: str) -> int:
+        """By how much a copy's times were found too early where it was last compared."""
+        return self._voices[language].shifts.get(copy, 0)
+
+    def found_shift(self, language: str, copy: str, shift_ms: int) -> None:
+        """Note :meth:`shift_ms`. Bounded as the copies are."""
+        shifts = self._voices[language].shifts
+        shifts.pop(copy, None)
+        shifts[copy] = shift_ms
+        while len(shifts) > MAX_COPIES:
+            del shifts[next(iter(shifts))]
+
+    def has_voice_at(self, language: str, t_ms: int) -> bool:
+        """Whether the log has voice at or just after a moment."""
+        return bool(self._voices[language].known.known_ms(Span(t_ms, t_ms + HOLE_MS)))
+
+    def answered(self, language: str, copy: str, span: Span, added_ms: int) -> None:
+        """A copy has brought all that it has of a span; what it brought is known already."""
+        voice = self._voices[language]
+        voice.repaired_ms += added_ms
+        none = voice.none.pop(copy, None) or Coverage()
+        voice.none[copy] = none  # the newest stands last
+        while len(voice.none) > MAX_COPIES:
+            del voice.none[next(iter(voice.none))]
+        for hole in voice.known.missing(span):
+            none.add(hole)
+        while len(none) > MAX_NONE_SPANS:
+            none.discard(next(iter(none)))
+
+
+def _holes(known: Coverage, end_ms: int) -> list[Span]:
+    return [hole for hole in known.missing(Span(0, end_ms)) if _is_hole(hole)] if end_ms > 0 else []
+
+
+def _is_hole(span: Span) -> bool:
+    return span.end_ms - span.start_ms >= HOLE_MS

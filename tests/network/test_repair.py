@@ -1,0 +1,164 @@
+"""A lecture whose uplink broke, or whose relay was killed, ends with a recording without gaps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lecture.entries import EncodedFrame, unpack_frames
+from lecture.file import LectureFile
+from lecture.log import Span
+from recordings.recording import Recording
+from recordings.voice import write_ogg
+from streamer.options import StreamOptions
+from tests import sound
+from tests.network import parts
+from tests.network.link import LinkSpec, Loss, LossyLink
+from tests.network.media_kit import until
+from tests.network.relays import LOOPBACK, served
+from tests.network.test_streamer import SAMPLES, options, recorded, streaming
+
+SECONDS = 34
+OUTAGES_MS = (4_000, 12_000, 20_000)
+OUTAGE_S = 5.0
+
+
+def frames_of(file: LectureFile, rung: str) -> list[EncodedFrame]:
+    track = next(t for t in file.tracks() if t.kind == "voice" and t.rung == rung and t.language in ("en", "und"))
+    entries = file.read_span(track.track_id, Span(0, 1 << 40))
+    return sorted((frame for entry in entries for frame in unpack_frames(entry)), key=lambda frame: frame.t_ms)
+
+
+def missing_ms(file: LectureFile, rung: str) -> int:
+    """What is missing between the first word and the last."""
+    track = next(t for t in file.tracks() if t.kind == "voice" and t.rung == rung and t.language in ("en", "und"))
+    frames = frames_of(file, rung)
+    gaps = file.gaps([track.track_id], Span(frames[0].t_ms, frames[-1].t_ms))
+    return sum(gap.end_ms - gap.start_ms for gap in gaps if gap.end_ms - gap.start_ms >= 60)
+
+
+@pytest.mark.realtime
+async def test_three_outages_of_the_uplink_end_in_a_recording_without_gaps(tmp_path: Path) -> None:
+    voice = sound.cut(SAMPLES / "voice.opus", 1, SECONDS, tmp_path / "voice.wav")
+    # Too thin to send again in time what an outage has swallowed.
+    spec = LinkSpec(rate_kbps=80, delay_ms=80, loss=Loss.bursts(0.01, 2))
+    async with served(tmp_path / "data") as relay, LossyLink(seed=11, down=spec, up=spec) as link:
+        port = await link.tcp("127.0.0.1", relay.server.port)
+        given = options(relay, tmp_path, voice, relay=f"http://127.0.0.1:{port}")
+        async with streaming(given, link.near(LOOPBACK)) as (streamer, watcher, task):
+            for at_ms in OUTAGES_MS:
+                await until(
+                    lambda at_ms=at_ms: (status := streamer.status()) and status.spoken_ms > at_ms, f"{at_ms} ms", 60
+                )
+                link.down_for(OUTAGE_S)
+            await until(lambda: (status := streamer.status()) and status.repaired_ms, "repair is seen while it is live")
+            receipt = await asyncio.wait_for(task, 90)
+        lecture = relay.relay.directory.get("waves")
+        assert lecture is not None
+        facts = lecture.snapshot()["voices"]["en"]
+        live = await relay.http.get("/metrics")
+        record = relay.relay.record("waves")
+
+    assert record.state == "ended"
+    assert receipt.missing_ms == facts["missing_ms"] == 0
+    assert receipt.repaired_ms == facts["repaired_ms"] > 5_000
+    assert 'hallcast_voice_missing_seconds{language="en",lecture="waves"} 0.0' in live.text
+    assert "repaired" in watcher.said
+    with (
+        LectureFile.open(recorded(tmp_path / "data"), readonly=True) as theirs,
+        LectureFile.open(Path(receipt.own_copy), readonly=True) as ours,
+    ):
+        assert theirs.finished
+        assert theirs.verify().ok
+        # On a busy machine the microphone itself may have got no time for a moment: that is missing everywhere.
+        never_ms = missing_ms(ours, "source")
+        for rung in ("source", "24", "12"):
+            assert missing_ms(theirs, rung) <= never_ms + 60 * (never_ms > 0), rung
+        packets = [frame.data for frame in frames_of(ours, "source")]
+        assert len(packets) == SECONDS * 50
+        kept = [frame.data for frame in frames_of(theirs, "source")]
+        # At each seam a frame may be missing or stand twice, for the half of it.
+        assert sum((Counter(kept) - Counter(packets)).values()) <= 2 * len(OUTAGES_MS)
+        assert sum((Counter(packets) - Counter(kept)).values()) <= 2 * len(OUTAGES_MS)
+        assert abs(record.duration_ms - theirs.last_t_ms()) < 3_000
+        begins_s = frames_of(theirs, "source")[0].t_ms / 1000
+
+    # Every word, where it belongs: no stretch of what is replayed is off by as much as a frame of it.
+    with Recording.open(recorded(tmp_path / "data")) as recording:
+        write_ogg(recording, "en", tmp_path / "replay.ogg")
+    said, heard = sound.load(voice), sound.load(tmp_path / "replay.ogg")
+    heard = heard[round(begins_s * sound.RATE) :]
+    window = 2 * sound.RATE
+    late: list[float] = []
+    for at in range(0, len(said) - window, window):
+        stretch = said[at : at + window]
+        if np.abs(stretch).max() < 0.05:
+            continue
+        around = max(0, at - sound.RATE)
+        late_s = sound.delay_s(stretch, heard[around : at + window + sound.RATE]) - (at - around) / sound.RATE
+        late.append(round(late_s, 3))
+    assert max(map(abs, late)) < 0.06, late
+
+
+@pytest.mark.realtime
+async def test_what_a_killed_relay_did_not_record_comes_from_the_laptop_while_the_lecture_goes_on(
+    tmp_path: Path,
+) -> None:
+    """And a hall that was there all the time has every word of it in its own copy."""
+    voice = sound.cut(SAMPLES / "voice.opus", 1, 24, tmp_path / "voice.wav")
+    data = tmp_path / "data"
+    async with parts.relay(data) as (first, url):
+        lecture = await parts.create_lecture(url, data, lecture="waves")
+        port = int(url.rpartition(":")[2])
+        given = StreamOptions(
+            relay=url,
+            lecture="waves",
+            token=lecture["lecturer_token"],
+            voice=str(voice),
+            keep=tmp_path / "own",
+            end=True,
+        )
+        words = (
+            "join",
+            "--relay",
+            url,
+            "--code",
+            lecture["hall_code"],
+            "--headless",
+            "--json",
+            "--keep",
+            tmp_path / "hall",
+        )
+        async with parts.part(*words) as hall, streaming(given) as (streamer, _, task):
+            await hall.event(lambda event: True)
+            await until(lambda: (status := streamer.status()) and status.spoken_ms > 5_000, "five seconds are given")
+            first.process.kill()
+            await first.process.wait()
+            await until(lambda: (status := streamer.status()) and status.spoken_ms > 8_000, "three more are given")
+            async with parts.relay(data, port):
+                await until(lambda: (status := streamer.status()) and status.line == "up", "the line is back")
+                receipt = await asyncio.wait_for(task, 90)
+                assert await asyncio.wait_for(hall.process.wait(), 60) == 0
+                # What was repaired after the hall had gone it fetches when it is started again.
+                async with parts.part(*words) as again:
+                    assert (await again.named("receipt"))["complete"]
+    assert receipt.ended
+    assert receipt.missing_ms == 0
+    assert receipt.repaired_ms > 2_000
+    with (
+        LectureFile.open(recorded(data), readonly=True) as theirs,
+        LectureFile.open(Path(receipt.own_copy), readonly=True) as ours,
+    ):
+        never_ms = missing_ms(ours, "source")
+        for rung in ("source", "24", "12"):
+            assert missing_ms(theirs, rung) <= never_ms + 60 * (never_ms > 0), rung
+        spoken_ms = frames_of(ours, "source")[-1].t_ms - frames_of(ours, "source")[0].t_ms
+        kept_ms = frames_of(theirs, "source")[-1].t_ms - frames_of(theirs, "source")[0].t_ms
+        assert kept_ms == pytest.approx(spoken_ms, abs=500)
+        with LectureFile.open(tmp_path / "hall" / "waves.lecture", readonly=True) as halls:
+            assert missing_ms(halls, "24") <= never_ms + 60 * (never_ms > 0)
+            assert halls.last_t_ms() == pytest.approx(theirs.last_t_ms(), abs=2_000)
