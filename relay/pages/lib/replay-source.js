@@ -41,9 +41,10 @@
  * @property {(page: number) => Promise<ReplayDrawing>} drawing ink and pointer of `pages[page]`
  * @property {(language: string) => Promise<Uint8Array>} waveform
  *   Loudness from 0 to 255 of equal parts of the lecture, as many as the source likes.
- * @property {(n: number) => Promise<Uint8Array>} screen
+ * @property {(n: number, whole: boolean) => Promise<Uint8Array>} screen
  *   Updates of the shared screen of segment n (SCREEN_SEGMENT_MS long): each 8 bytes lecture time, 4 bytes length, then
- *   the update (docs/protocol.md, section 13). The first one needs none before it.
+ *   the update (docs/protocol.md, section 13). With `whole` the first one shows the screen as it stood when the segment
+ *   began and needs none before it; without, they follow those of segment n - 1.
  * @property {() => Promise<string>} camera an address for a <video>
  * @property {string} momentUrl
  *   Address of this page without a fragment, for links to a moment; "" where a link would lead nobody else here.
@@ -125,8 +126,8 @@ export class HttpSource {
   }
 
   /** @type {ReplaySource["screen"]} */
-  async screen(n) {
-    const response = await this._get(this._versioned(`screen/${n}`));
+  async screen(n, whole) {
+    const response = await this._get(this._versioned(`screen/${n}${whole ? "/whole" : ""}`));
     return new Uint8Array(await response.arrayBuffer().catch(lineDown));
   }
 
