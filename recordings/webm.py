@@ -53,8 +53,11 @@ def header(channels: int, sample_rate: int) -> bytes:
         + _number(0x4285, 2)
     )
     segment_of_unknown_size = bytes.fromhex("18538067 01ffffffffffffff")
-    return _element(0x1A45DFA3, ebml) + segment_of_unknown_size + _element(0x1549A966, information) + _element(
-        0x1654AE6B, track
+    return (
+        _element(0x1A45DFA3, ebml)
+        + segment_of_unknown_size
+        + _element(0x1549A966, information)
+        + _element(0x1654AE6B, track)
     )
 
 
