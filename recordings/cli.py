@@ -14,9 +14,9 @@ from rich.progress import Progress
 
 from recordings import cli_library
 from recordings.cli_common import ATTENTION, OK, add_recording, clock, open_named
+from recordings.cli_repair import add_repair
 from recordings.export import export_mp4
 from recordings.library import summary
-from recordings.cli_repair import add_repair
 from recordings.replay import chapters
 
 

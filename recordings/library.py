@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from recordings import camera, voice
+from recordings import camera, screen, voice
 from recordings.errors import RecordingError
+from recordings.files import written_whole
 from recordings.recording import LECTURE_ID, Recording
-from recordings.replay import replay_manifest
+from recordings.replay import drawings, replay_manifest
+from recordings.waveform import waveform
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
+
+_NOTHING_DRAWN = b'{"ink":[],"pointer":[]}'
 
 
 class Library:
@@ -37,10 +43,79 @@ class Library:
             raise RecordingError("recording_unknown", f"There is no recording “{lecture_id[:64]}” here.")
         return Recording.open(path)
 
-    def manifest(self, lecture_id: str) -> dict[str, Any]:
-        """See :func:`recordings.replay.replay_manifest`."""
+    def manifest(self, lecture_id: str) -> Path:
+        """:func:`recordings.replay.replay_manifest` as JSON."""
         with self.open(lecture_id) as recording:
-            return replay_manifest(recording)
+
+            def write(path: Path) -> None:
+                lines = self._drawings(recording).read_bytes().splitlines()
+                drawn = [index for index, line in enumerate(lines) if line != _NOTHING_DRAWN]
+                _write_bytes(_json(replay_manifest(recording, drawn)), path)
+
+            return self._derived(recording, "replay.json", write)
+
+    def revision(self, lecture_id: str) -> str:
+        """Changes whenever something was added to the recording.
+
+        :raises RecordingError: ``recording_unknown``.
+        """
+        with self.open(lecture_id) as recording:
+            return recording.revision
+
+    def drawing(self, lecture_id: str, page: int) -> bytes:
+        """Ink and pointer of a page, counted as in the manifest, from 0 (:func:`recordings.replay.drawings`), as JSON.
+
+        :raises RecordingError: ``recording_unknown``, ``page_missing``.
+        """
+        with self.open(lecture_id) as recording:
+            path = self._drawings(recording)
+        with path.open("rb") as lines:
+            found = next(itertools.islice(lines, page, None), None)
+        if found is None:
+            raise RecordingError("page_missing", "There is no such page.")
+        return found.rstrip()
+
+    def _drawings(self, recording: Recording) -> Path:
+        """What is drawn on each page, a line of JSON for each, so that one can be read without the others."""
+
+        def write(path: Path) -> None:
+            found = drawings(recording, recording.pages())
+            _write_bytes(b"".join(_json(drawing) + b"\n" for drawing in found), path)
+
+        return self._derived(recording, "drawings.jsonl", write)
+
+    def voice_segment(self, lecture_id: str, language: str, rung: str, number: int) -> tuple[bytes, str, str]:
+        """A piece of a voice (:func:`recordings.voice.segment`), its language, and the recording's revision.
+
+        :param language: ``-`` stands for the lecture's first.
+        :raises RecordingError: ``recording_unknown``, ``voice_missing``, ``segment_missing``.
+        """
+        with self.open(lecture_id) as recording:
+            if language == "-":
+                language = next(iter(recording.languages()), language)
+            return voice.segment(recording, language, rung, number), language, recording.revision
+
+    def screen_segment(self, lecture_id: str, number: int, *, whole: bool) -> bytes:
+        """See :func:`recordings.screen.segment`.
+
+        :raises RecordingError: ``recording_unknown``, ``segment_missing``.
+        """
+        with self.open(lecture_id) as recording:
+            if not 0 <= number * screen.SEGMENT_MS <= recording.duration_ms:
+                raise RecordingError("segment_missing", "The recording ends before that segment.")
+            return screen.segment(recording, number, whole=whole)
+
+    def waveform(self, lecture_id: str, language: str) -> Path:
+        """How loud a voice is along the lecture (:func:`recordings.waveform.waveform`).
+
+        :raises RecordingError: ``recording_unknown``, ``voice_missing``.
+        """
+        if not _LANGUAGE.fullmatch(language):
+            raise RecordingError("voice_missing", "That is no language tag.")
+        with self.open(lecture_id) as recording:
+            return self._derived(
+                recording, f"waveform-{language}", lambda path: _write_bytes(waveform(recording, language), path)
+            )
 
     def voice_file(self, lecture_id: str, language: str) -> Path:
         """The voice of a language as Ogg Opus.
@@ -75,6 +150,15 @@ class Library:
                 if old != path:
                     old.unlink(missing_ok=True)
         return path
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _write_bytes(data: bytes, path: Path) -> None:
+    with written_whole(path) as partial:
+        partial.write_bytes(data)
 
 
 def summary(recording: Recording) -> dict[str, Any]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from lecture.decks import Deck, DeckEvent, PageImage, PageTurn, read_deck_event
 from lecture.entries import EncodedFrame, Entry, Kind, unpack_event, unpack_frames
 from lecture.file import LectureFile
-from lecture.log import Blob
+from lecture.log import Blob, Span
 from lecture.tracks import SOURCE_RUNG, Track
 from lecture.verify import VerifyReport
 
@@ -25,6 +26,8 @@ LECTURE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """What a lecture's id looks like; it becomes file names and addresses."""
 _TITLE_CHARS = 500
 _CAMERA_CODECS = frozenset({"vp8", "vp9", "av1", "h264"})
+_READ_MS = 60_000
+"""So much of a track is in memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,11 @@ class Recording:
         """A page image's bytes."""
         return self._file.get_blob(digest)
 
+    def blob_by_name(self, name: str) -> Blob | None:
+        """The blob whose digest begins with ``name``; None if there is none, or more than one."""
+        found = self._file.digests(name)
+        return self._file.get_blob(found[0]) if len(found) == 1 else None
+
     def tracks(self, kind: str) -> list[Track]:
         """The tracks of one kind (``voice``, ``camera``)."""
         fits = {"voice": _is_playable_voice, "camera": _is_playable_camera}.get(kind, lambda _: True)
@@ -148,27 +156,47 @@ class Recording:
         """Languages that were planned, the lecturer's first."""
         return _texts(self._file.get_meta("languages"))
 
+    def voice_tracks(self, language: str) -> list[Track]:
+        """The tracks of a voice: made rungs, the lightest first, then what the publisher sent."""
+        tracks = [track for track in self.tracks("voice") if track.language == language]
+        made = sorted((track for track in tracks if _is_made(track)), key=lambda track: int(track.rung))
+        return made + [track for track in tracks if track.rung == SOURCE_RUNG]
+
     def voice_track(self, language: str, *, best: bool = False) -> Track | None:
         """The voice to replay: the highest made rung, which is light; with ``best`` the publisher's own."""
-        tracks = [track for track in self.tracks("voice") if track.language == language]
-        source = [track for track in tracks if track.rung == SOURCE_RUNG]
-        made = sorted((track for track in tracks if _is_made(track)), key=lambda track: int(track.rung))
-        order = (made + source) if best else (source + made)
-        return order[-1] if order else None
+        tracks = self.voice_tracks(language)
+        made = [track for track in tracks if track.rung != SOURCE_RUNG]
+        return next(iter((tracks if best else made or tracks)[-1:]), None)
 
     def camera_track(self) -> Track | None:
         """The camera that was recorded, the publisher's own picture first; None for a lecture without camera."""
         cameras = self.tracks("camera")
         return next((track for track in cameras if track.rung == SOURCE_RUNG), cameras[0] if cameras else None)
 
-    def frames(self, track: Track) -> Iterator[EncodedFrame]:
-        """All encoded frames of a track in order of lecture time."""
-        kind = Kind.VOICE if track.kind == "voice" else Kind.CAMERA
-        entries = [entry for entry in self._entries(frozenset({kind})) if entry.track_id == track.track_id]
-        for entry in sorted(entries, key=lambda entry: entry.t_ms):
-            # What was cut short plays as far as it goes; verify names it.
-            with contextlib.suppress(ValueError):
-                yield from unpack_frames(entry)
+    def frames(self, track: Track, span: Span | None = None) -> Iterator[EncodedFrame]:
+        """The encoded frames of a track in order of lecture time.
+
+        :param span: those of the entries that touch it, which may begin before it and end after it; None for all.
+        """
+        start_ms, end_ms = (span.start_ms, span.end_ms) if span else (0, LONGEST_MS)
+        at_ms: int | None = start_ms
+        while at_ms is not None and at_ms < min(end_ms, LONGEST_MS):
+            part = Span(at_ms, min(end_ms, at_ms + _READ_MS))
+            for entry in self._file.read_span(track.track_id, part):
+                # What began earlier was in the part before.
+                if entry.t_ms >= at_ms or at_ms == start_ms:
+                    # What was cut short plays as far as it goes; verify names it.
+                    with contextlib.suppress(ValueError):
+                        yield from unpack_frames(entry)
+            at_ms = self._file.next_t_ms(track.track_id, part.end_ms)
+
+    def events(self, kinds: Collection[int]) -> Iterator[tuple[Entry, dict[str, Any]]]:
+        """Events of these kinds with their fields, in order of the log; those that make no sense are left out."""
+        for entry in self._entries(frozenset(kinds)):
+            try:
+                yield entry, unpack_event(entry)
+            except ValueError:
+                continue
 
     def turns(self) -> list[Turn]:
         """Page turns in order of lecture time."""

@@ -36,19 +36,6 @@ def loudness(sound: np.ndarray, start_ms: int, end_ms: int) -> float:
     return float(np.sqrt(np.mean(sound[start_ms * 48 : end_ms * 48] ** 2)))
 
 
-def test_manifest_has_pages_turns_and_chapters(library: Library) -> None:
-    manifest = library.manifest(LECTURE)
-    assert [(turn["t_ms"], turn["page"]) for turn in manifest["turns"]] == [(0, 1), (1500, 2), (1600, 2), (4000, 3)]
-    assert [(chapter["t_ms"], chapter["title"]) for chapter in manifest["chapters"]] == [
-        (0, "What a price is"),
-        (1500, "세 가지 질문"),
-        (4000, "Try it"),
-    ]
-    assert [[tier["tier"] for tier in page["tiers"]] for page in manifest["pages"]] == [[1, 2]] * 3
-    assert manifest["camera"]["offset_ms"] == CAMERA_FROM_MS
-    assert [voice["language"] for voice in manifest["voice"]] == ["en"]
-
-
 def test_voice_file_keeps_lecture_time_and_is_silent_where_nothing_was_said(library: Library) -> None:
     sound = samples(library.voice_file(LECTURE, "en"))
     assert abs(len(sound) / 48 - VOICE_MS) < 100
