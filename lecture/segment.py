@@ -21,10 +21,14 @@ CONTENT_TYPE = "application/vnd.hallcast.segment"
 SEGMENT_BYTES = 64 * 1024
 """Most bytes of a segment: some twenty seconds of voice as it was sent."""
 COPY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_HEAD_BYTES = 4096
+HEAD_BYTES = 512
+"""More than the head of a segment of ours has."""
+
+_MOST_HEAD_BYTES = 4096
 _TRACK_ID = 1
 _U16 = struct.Struct("!H")
 _U32 = struct.Struct("!I")
+_CHUNK_BYTES = 34  # of a chunk frame's head and its size
 _FRAME_BYTES = 9  # of a frame's head in a media entry
 
 
@@ -70,13 +74,18 @@ def pack_segment(segment: Segment) -> bytes:
     return bytes(out)
 
 
+def segment_bytes(frames: Iterable[EncodedFrame]) -> int:
+    """What a segment of these frames has at most, in bytes, its head aside."""
+    # A chunk's own head is shared by some frames; with a share of it for each, and one more, it is sure to be enough.
+    return sum(len(frame.data) + _FRAME_BYTES + _CHUNK_BYTES * frame.duration_ms // CHUNK_MS + 1 for frame in frames)
+
+
 def frames_that_fit(frames: Iterable[EncodedFrame], max_bytes: int) -> list[EncodedFrame]:
     """The first frames whose segment stays below ``max_bytes``; one at least, if there are any."""
     fitting: list[EncodedFrame] = []
-    left = max_bytes - 1024
+    left = max_bytes - HEAD_BYTES
     for frame in frames:
-        # An entry's own head is shared by some of its frames; counted for each it is sure to be enough.
-        left -= len(frame.data) + _FRAME_BYTES + 34 * max(frame.duration_ms, 1) // CHUNK_MS + 1
+        left -= segment_bytes([frame])
         if left < 0 and fitting:
             break
         fitting.append(frame)
@@ -101,7 +110,7 @@ def _parse(body: bytes) -> Segment:
         raise ValueError("it does not begin as one")
     (size,) = _U16.unpack_from(body, len(MAGIC))
     at = len(MAGIC) + _U16.size
-    if size > _HEAD_BYTES or at + size > len(body):
+    if size > _MOST_HEAD_BYTES or at + size > len(body):
         raise ValueError("its head is cut short or too long")
     head = json.loads(body[at : at + size])
     at += size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -48,10 +49,7 @@ def run(args: argparse.Namespace) -> int:
         target = stack.enter_context(LectureFile.open(path))
         for name in args.copies:
             with LectureFile.open(name, readonly=True) as copy:
-                task = progress.add_task(f"from {name.name}", total=None)
-                merged = merge(
-                    target, copy, lambda done, whole, task=task: progress.update(task, completed=done, total=whole)
-                )
+                merged = merge(target, copy, _bar(progress, f"from {name.name}"))
             brought.append(
                 {
                     "copy": str(name),
@@ -75,3 +73,8 @@ def run(args: argparse.Namespace) -> int:
     for language, ms in merged.missing_ms.items():
         console.print(f"voice {language}: " + (f"[yellow]{ms / 1000:.1f} s missing[/]" if ms else "[green]whole[/]"))
     return 1 if missing_ms else 0
+
+
+def _bar(progress: Progress, words: str) -> Callable[[int, int], None]:
+    task = progress.add_task(words, total=None)
+    return lambda done_ms, all_ms: progress.update(task, completed=done_ms, total=all_ms)

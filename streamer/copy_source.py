@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lecture.copy_time import CopyTime, copy_frames
 from lecture.entries import EncodedFrame
 from lecture.log import LectureLog, Span
-from lecture.segment import Segment, frames_that_fit
+from lecture.segment import Segment, frames_that_fit, segment_bytes
 from lecture.tracks import SOURCE_RUNG, UNKNOWN_LANGUAGE, Track
 from streamer.own_copy import COPY_KEY
 
@@ -49,16 +49,18 @@ class CopySource:
         for start_ms in range(span.start_ms, span.end_ms, READ_MS):
             piece = Span(start_ms, min(span.end_ms, start_ms + READ_MS))
             # What lies before and after tells the relay where in its recording the voice belongs.
-            around = Span(max(0, start_ms - (0 if goes_on else MARGIN_MS)), piece.end_ms + MARGIN_MS)
+            around = Span(max(0, start_ms - MARGIN_MS), piece.end_ms + MARGIN_MS)
             frames = self._frames(wanted.language, times, around, spoken)
             if not any(piece.start_ms <= frame.t_ms < piece.end_ms for frame in frames):
                 continue
-            fitting = frames_that_fit(frames, max_bytes)
-            if len(fitting) == len(frames):
-                return Segment(self.copy_id, Span(span.start_ms, piece.end_ms), described, tuple(fitting))
-            end_ms = min(piece.end_ms, fitting[-1].t_ms + fitting[-1].duration_ms)
-            if end_ms > piece.start_ms:
-                return Segment(self.copy_id, Span(span.start_ms, end_ms), described, tuple(fitting))
+            before = [] if goes_on else [frame for frame in frames if frame.t_ms < piece.start_ms]
+            before = frames_that_fit(reversed(before), max_bytes // 3)[::-1]
+            rest = [frame for frame in frames if frame.t_ms >= piece.start_ms]
+            fitting = frames_that_fit(rest, max_bytes - segment_bytes(before))
+            end_ms = piece.end_ms
+            if len(fitting) < len(rest):
+                end_ms = min(end_ms, fitting[-1].t_ms + fitting[-1].duration_ms)
+            return Segment(self.copy_id, Span(span.start_ms, end_ms), described, (*before, *fitting))
         return Segment(self.copy_id, span, described)
 
     def _frames(self, language: str, times: CopyTime, span: Span, spoken: str) -> list[EncodedFrame]:

@@ -81,6 +81,17 @@ def test_voice_that_exists_after_all_replaces_absence() -> None:
     assert not voice.absent.contains(9_000)
 
 
+def test_what_was_repaired_at_the_relay_is_asked_for_again() -> None:
+    voice = kept((0, 6_000))
+    backfill = Backfill(voice)
+    backfill.filled(Span(6_000, 12_000))
+    voice.doubt_absent(Span(7_980, 9_000))
+    assert backfill.missing(20_000, 0) == [Span(7_980, 9_000), Span(12_000, 20_000)]
+    assert list(voice.absent) == [Span(6_000, 7_980), Span(9_000, 12_000)]
+    voice.doubt_absent()
+    assert backfill.missing(12_000, 0) == [Span(6_000, 12_000)]
+
+
 @settings(max_examples=150, deadline=None)
 @given(seed=st.integers(0, 1 << 32), lost=st.floats(0, 1), breaks=st.floats(0, 0.5))
 def test_no_order_of_losses_and_outages_leaves_a_frame_missing(seed: int, lost: float, breaks: float) -> None:

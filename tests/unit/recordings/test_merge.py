@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hallcast.cli import main
 from lecture.chunks import HOLE_MS, Chunker
 from lecture.copy_time import COPY_TIME_KEY, CopyTime, copy_frames
 from lecture.coverage import Coverage
@@ -208,3 +210,21 @@ def test_missing_voice_is_what_no_rung_covers(folder: Path) -> None:
         write(file, Track("voice", "opus", 48_000, "en", "24", 1), spoken(frame_ms=60)[50:])
         assert missing_voice_ms(file, "en") == 1_000
         assert merging.voice_languages(file) == ["en"]
+
+
+def test_the_command_says_by_its_exit_code_whether_anything_is_missing(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target, half, rest = (folder / name for name in ("a.lecture", "half.lecture", "rest.lecture"))
+    for path, frames in ((target, FRAMES[:100] + FRAMES[250:]), (half, FRAMES[90:170]), (rest, FRAMES[160:260])):
+        with create(path) as file:
+            write(file, SOURCE, frames)
+    assert main(["recordings", "repair", str(target), "--from", str(half), "--json"]) == 1
+    said = json.loads(capsys.readouterr().out)
+    assert (said["missing_ms"], said["brought"][0]["voice_ms"]) == ({"en": 1_560}, {"en": 1_400})
+    assert main(["recordings", "repair", str(target), "--from", str(half), str(rest)]) == 0
+    assert "whole" in capsys.readouterr().out
+    assert main(["recordings", "repair", str(target), "--from", str(target)]) == 2
+    assert main(["recordings", "repair", "missing", "--data", str(folder), "--from", str(half)]) == 2
+    with Recording.open(target) as recording:
+        assert recording.verify().ok

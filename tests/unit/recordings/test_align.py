@@ -1,0 +1,60 @@
+"""The sound tells where a copy's voice belongs, whatever its clock says."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lecture.entries import EncodedFrame
+from lecture.file import LectureFile
+from lecture.log import Span
+from recordings.align import MARGIN_MS, aligned
+from tests.network.media_kit import speech
+from tests.unit.recordings.test_merge import SOURCE, write
+from transport.opus import Encoder
+
+LENGTH_MS = 12_000
+HOLE = Span(5_000, 7_000)
+
+
+def coded(bitrate_bps: int, frame_ms: int) -> list[EncodedFrame]:
+    """One voice, coded as a publisher or as another program codes it. Its gliding pitch never repeats."""
+    rng = np.random.default_rng(5)
+    sound = speech(LENGTH_MS / 1000) * np.repeat(rng.uniform(0.05, 1, LENGTH_MS // 50), 2_400)
+    samples, step = sound.astype(np.int16), frame_ms * 48
+    with closing(Encoder(1, bitrate_bps=bitrate_bps, frame_ms=frame_ms)) as encoder:
+        return [
+            EncodedFrame(at // 48, frame_ms, encoder.encode(samples[at : at + step]))
+            for at in range(0, len(samples), step)
+        ]
+
+
+@pytest.mark.parametrize(("bitrate_bps", "frame_ms"), [(32_000, 20), (64_000, 60)], ids=["the same", "another coding"])
+@pytest.mark.parametrize("late_ms", [0, -340, 610])
+def test_a_hole_is_filled_where_the_sound_belongs(
+    tmp_path: Path, late_ms: int, bitrate_bps: int, frame_ms: int
+) -> None:
+    with LectureFile.create(tmp_path / "a.lecture") as file:
+        sent = coded(32_000, 20)
+        write(file, SOURCE, [one for one in sent if not HOLE.start_ms <= one.t_ms < HOLE.end_ms])
+        copy = [
+            EncodedFrame(one.t_ms + late_ms, frame_ms, one.data)
+            for one in coded(bitrate_bps, frame_ms)
+            if HOLE.start_ms - MARGIN_MS <= one.t_ms + late_ms < HOLE.end_ms + MARGIN_MS
+        ]
+        moved, shift_ms = aligned(file, file.add_track(SOURCE).track_id, copy, HOLE)
+    assert shift_ms == pytest.approx(-late_ms, abs=20)
+    for frame, was in zip(moved, copy, strict=True):
+        assert frame.t_ms == pytest.approx(was.t_ms - late_ms, abs=20)
+
+
+def test_where_there_is_nothing_to_compare_the_last_known_shift_holds(tmp_path: Path) -> None:
+    with LectureFile.create(tmp_path / "a.lecture") as file:
+        track = file.add_track(SOURCE)
+        frames = coded(32_000, 20)[250:300]
+        moved, shift_ms = aligned(file, track.track_id, frames, HOLE, 120)
+    assert shift_ms == 120
+    assert [one.t_ms - was.t_ms for one, was in zip(moved, frames, strict=True)] == [120] * 50

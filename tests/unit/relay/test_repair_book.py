@@ -1,0 +1,51 @@
+"""What the relay wants of which copy, and what counts as missing."""
+
+from __future__ import annotations
+
+from lecture.log import Span
+from relay.media.repair_book import MAX_COPIES, REPAIR_KEY, RepairBook
+
+END_MS = 10_000
+
+
+def book() -> RepairBook:
+    made = RepairBook(["en", "ko"])
+    made.know("en", [Span(0, 2_000), Span(2_030, 4_000), Span(6_000, 9_000)])
+    return made
+
+
+def test_holes_are_wanted_but_slivers_and_voices_that_nobody_spoke_are_not_missing() -> None:
+    made = book()
+    assert made.wanted("en", END_MS) == [Span(4_000, 6_000), Span(9_000, END_MS)]
+    assert made.wanted("en", 5_000) == [Span(4_000, 5_000)]
+    assert made.missing_ms("en", END_MS) == 3_000
+    assert made.missing_ms("ko", END_MS) == 0
+    assert made.wanted("ko", END_MS) == [Span(0, END_MS)]
+
+
+def test_what_a_copy_has_not_is_not_wanted_of_it_again_but_of_others() -> None:
+    made = book()
+    made.know("en", [Span(4_500, 5_000)])
+    made.answered("en", "laptop", Span(4_000, 6_000), 500)
+    assert made.wanted("en", END_MS, "laptop") == [Span(9_000, END_MS)]
+    assert made.wanted("en", END_MS, "phone") == [Span(4_000, 4_500), Span(5_000, 6_000), Span(9_000, END_MS)]
+    assert (made.missing_ms("en", END_MS), made.repaired_ms("en")) == (1_000, 500)
+    made.answered("en", "phone", Span(9_000, END_MS), 0)
+    assert made.missing_ms("en", END_MS) == 2_500, "each copy has not yet said what it has of the other hole"
+    made.answered("en", "phone", Span(4_000, 6_000), 0)
+    made.answered("en", "laptop", Span(9_000, END_MS), 0)
+    assert made.missing_ms("en", END_MS) == 0
+
+
+def test_it_is_kept_in_the_lecture_file_and_bounded() -> None:
+    made = book()
+    for number in range(2 * MAX_COPIES):
+        made.answered("en", f"copy{number}", Span(4_000, 6_000), 10)
+    again = book()
+    again.load({REPAIR_KEY: made.to_meta()}.get)
+    assert again.repaired_ms("en") == 2 * MAX_COPIES * 10
+    last = f"copy{2 * MAX_COPIES - 1}"
+    assert again.wanted("en", END_MS, last) == made.wanted("en", END_MS, last) == [Span(9_000, END_MS)]
+    assert Span(4_000, 6_000) in again.wanted("en", END_MS, "copy0")
+    for broken in ("", "[]", '{"none": {"en": 3}}', "{"):
+        again.load({REPAIR_KEY: broken}.get)

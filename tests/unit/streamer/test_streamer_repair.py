@@ -1,0 +1,81 @@
+"""What a copy sends next, and how fast beside live voice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lecture.copy_time import COPY_TIME_KEY, CopyTime
+from lecture.file import LectureFile
+from lecture.log import Span
+from lecture.segment import pack_segment, parse_segment
+from streamer.copy_source import MARGIN_MS, CopySource, Wanted
+from streamer.spare_rate import LEAST_KBPS, QUIET_S, SpareRate
+from tests.unit.recordings.test_merge import FRAMES, OWN, write
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> CopySource:
+    file = LectureFile.create(tmp_path / "own.lecture", {"lecture": "a", "copy": "laptop"})
+    write(file, OWN, [one for one in FRAMES if not 4_000 <= one.t_ms < 5_000])
+    return CopySource(file)
+
+
+def test_a_span_is_answered_piece_by_piece_and_what_is_not_there_by_an_empty_one(source: CopySource) -> None:
+    at_ms, pieces = 2_000, 0
+    while at_ms < 4_600:
+        wanted = Wanted("en", Span(at_ms, 4_600))
+        segment = source.segment(wanted, max_bytes=5_000, spoken="en", goes_on=pieces > 0)
+        assert segment is not None
+        assert len(pack_segment(segment)) <= 5_000
+        assert parse_segment(pack_segment(segment)) == segment
+        assert segment.span.start_ms == at_ms
+        if at_ms < 4_000:
+            assert any(frame.t_ms >= at_ms for frame in segment.frames)
+        at_ms, pieces = segment.span.end_ms, pieces + 1
+    assert pieces > 2
+    nothing = source.segment(Wanted("en", Span(4_100, 4_900)), max_bytes=5_000, spoken="en")
+    assert nothing is not None
+    assert (nothing.span, nothing.frames) == (Span(4_100, 4_900), ())
+    other = source.segment(Wanted("ko", Span(0, 4_000)), max_bytes=5_000, spoken="en")
+    assert other is not None
+    assert other.frames == ()
+
+
+def test_it_brings_what_lies_around_so_that_the_relay_can_place_it(source: CopySource) -> None:
+    segment = source.segment(Wanted("en", Span(2_000, 2_200)), max_bytes=60_000, spoken="en")
+    assert segment is not None
+    assert segment.frames[0].t_ms == 2_000 - MARGIN_MS
+    assert segment.frames[-1].t_ms > 2_200 + MARGIN_MS - 40
+
+
+def test_before_lecture_time_is_known_it_answers_nothing(tmp_path: Path) -> None:
+    times = CopyTime()
+    times.begin(0)
+    with LectureFile.create(tmp_path / "own.lecture", {COPY_TIME_KEY: times.to_meta()}) as file:
+        write(file, OWN, FRAMES)
+        assert CopySource(file).segment(Wanted("en", Span(0, 100)), max_bytes=5_000, spoken="en") is None
+
+
+def test_the_spare_rate_grows_while_the_voice_is_well_and_makes_way_at_once() -> None:
+    rate = SpareRate()
+
+    def run(start_s: int, end_s: int, *, rtt_s: float = 0.3, lost: float = 0.02, up: bool = True) -> None:
+        for now in range(start_s, end_s):
+            rate.observe(now, rtt_s=rtt_s, fraction_lost=lost, up=up)
+
+    run(0, 20)
+    grown = rate.kbps
+    assert grown > 8 * LEAST_KBPS
+    run(20, 22, rtt_s=0.5)
+    assert rate.kbps == grown / 4
+    assert not rate.may_begin(21 + QUIET_S - 1)
+    run(22, 30)
+    assert rate.may_begin(30)
+    assert rate.kbps > grown / 4
+    run(30, 34, lost=0.3)
+    assert not rate.may_begin(34)
+    run(34, 50, up=False)
+    assert rate.kbps == LEAST_KBPS
+    assert not rate.may_begin(50)
