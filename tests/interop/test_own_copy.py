@@ -109,7 +109,8 @@ def check_in_step(said: sound.Samples, heard: sound.Samples) -> None:
         if np.abs(stretch).max() >= 0.05 and there >= margin:
             late_s.append(sound.delay_s(stretch, heard[there - margin : there + size + margin]) - margin / sound.RATE)
     assert len(late_s) > 5
-    assert max(late_s) - min(late_s) < 0.1, late_s
+    # The relay gives a publisher who comes back the time at which its first packet arrives.
+    assert max(late_s) - min(late_s) < 0.25, late_s
 
 
 async def longer(studio: Page, seconds: float) -> bool:

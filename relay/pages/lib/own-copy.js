@@ -3,12 +3,14 @@
  */
 
 import { CopyTime } from "./copy-time.js";
-import { CHUNK_MS, countThatFit, packChunk, parseChunk } from "./segment.js";
+import { CHUNK_MS, countThatFit, packChunk, parseChunk, sizeOf } from "./segment.js";
 
 /** Chunks on their way to the disk; a disk that is slower than that (10 s) loses what comes next. */
 const MAX_PENDING = 20;
 /** Chunks read at once for a segment. */
 const READ_CHUNKS = 200;
+/** What lies around a span, of which so much tells the relay where in its recording the voice belongs. */
+const MARGIN_MS = 1500;
 
 /**
  * @typedef {import("./segment.js").Segment} Segment
@@ -122,19 +124,41 @@ export class CopyWriter {
 }
 
 /**
- * What a copy has of a span.
+ * What a copy has of a span, and a little of what lies around: by that the relay hears where it belongs.
  * @param {Store} store
  * @param {Facts} facts
  * @param {Span} span of lecture time
- * @param {{language: string, max_bytes: number}} options
+ * @param {{language: string, max_bytes: number, goes_on?: boolean}} options goes_on: it follows what was sent just now
  * @returns {Promise<Segment | null>} of the span or of its first part; without frames if it has nothing of it; null while nobody knows
  */
-export async function readSegment(store, facts, span, { language, max_bytes }) {
+export async function readSegment(store, facts, span, { language, max_bytes, goes_on = false }) {
   if (facts.points.length === 0) return null;
+  const around = { start_ms: Math.max(0, span.start_ms - MARGIN_MS), end_ms: span.end_ms + MARGIN_MS };
+  const { frames, read_ms } = await readFrames(store, facts, around);
+  let end_ms = Math.min(span.end_ms, Math.max(span.start_ms + 1, read_ms));
+  const segment = { copy: facts.copy, language, start_ms: span.start_ms };
+  if (!frames.some(({ t_ms }) => t_ms >= span.start_ms && t_ms < end_ms)) return { ...segment, end_ms, frames: [] };
+  const lead = goes_on ? [] : frames.filter(({ t_ms }) => t_ms < span.start_ms).reverse();
+  const before = lead.slice(0, countThatFit(lead, max_bytes / 2)).reverse();
+  const rest = frames.filter(({ t_ms }) => t_ms >= span.start_ms);
+  const fitting = rest.slice(0, countThatFit(rest, max_bytes - sizeOf(before)));
+  if (fitting.length < rest.length) {
+    const { t_ms, duration_ms } = fitting[fitting.length - 1];
+    end_ms = Math.min(end_ms, t_ms + duration_ms);
+  }
+  return { ...segment, end_ms, frames: [...before, ...fitting] };
+}
+
+/**
+ * @param {Store} store
+ * @param {Facts} facts
+ * @param {Span} span of lecture time
+ * @returns {Promise<{frames: VoiceFrame[], read_ms: number}>} frames with lecture time; up to when the span was read
+ */
+async function readFrames(store, facts, span) {
   const time = new CopyTime(facts.points);
   /** @type {VoiceFrame[]} */
   const frames = [];
-  let end_ms = span.end_ms;
   for (const own of time.ownSpans(span)) {
     // A frame of the span may be in a chunk that begins before it.
     const chunks = await store.read(facts.copy, { start_ms: own.start_ms - CHUNK_MS - 120, end_ms: own.end_ms }, READ_CHUNKS);
@@ -145,16 +169,9 @@ export async function readSegment(store, facts, span, { language, max_bytes }) {
       if (frame.t_ms < own.start_ms || frame.t_ms >= own.end_ms) continue;
       if (!last || t_ms >= last.t_ms + last.duration_ms / 2) frames.push({ ...frame, t_ms });
     }
-    if (chunks.length === READ_CHUNKS) {
-      const read_ms = time.lectureTime(chunks[chunks.length - 1].t_ms) ?? 0;
-      end_ms = Math.min(end_ms, Math.max(span.start_ms + 1, read_ms));
-      break;
-    }
+    if (chunks.length === READ_CHUNKS) return { frames, read_ms: time.lectureTime(chunks[chunks.length - 1].t_ms) ?? 0 };
   }
-  const whole = frames.filter(({ t_ms }) => t_ms < end_ms);
-  const count = countThatFit(whole, max_bytes);
-  if (count < whole.length) end_ms = whole[count].t_ms;
-  return { copy: facts.copy, language, start_ms: span.start_ms, end_ms, frames: whole.slice(0, count) };
+  return { frames, read_ms: span.end_ms };
 }
 
 /**

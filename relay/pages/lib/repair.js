@@ -12,7 +12,7 @@ const ASK_EVERY_MS = 10_000;
 const WAIT_MS = 500;
 /** Beside live voice a segment is what the spare rate carries in a second, and has that many bytes at least. */
 const LIVE_SEGMENT_S = 1;
-const LIVE_SEGMENT_BYTES = 4096;
+const LIVE_SEGMENT_BYTES = 12_288;
 const TIMEOUT_MS = 60_000;
 /** Refusals that asking again cannot mend: of everything, and of one segment. */
 const FINAL_STATUSES = new Set([401, 403, 404, 405, 410]);
@@ -99,15 +99,19 @@ export class RepairClient {
     let recording = await this._request("GET", `${this._url}?${query}`);
     // What has been answered as a whole and is wanted still, or was refused, waits for the next time.
     const answered = new Set(this._refused);
+    let sent_to_ms = -1;
     for (;;) {
       const wanted = recording.wanted.find((one) => one.kind === "voice" && !answered.has(nameOf(one)));
       if (!wanted) return recording;
-      const segment = await readSegment(this._options.store, facts, wanted, { language, max_bytes: this._maxBytes(recording) });
+      const goes_on = wanted.start_ms === sent_to_ms;
+      const options = { language, max_bytes: this._maxBytes(recording), goes_on };
+      const segment = await readSegment(this._options.store, facts, wanted, options);
       if (!segment) return recording;
       await this._untilSpare();
       if (segment.end_ms === wanted.end_ms) answered.add(nameOf(wanted));
       try {
         recording = await this._put(packSegment(segment));
+        sent_to_ms = segment.end_ms;
       } catch (error) {
         if (!(error instanceof RequestError && UNFIT_STATUSES.has(error.status))) throw error;
         answered.add(nameOf(wanted));

@@ -106,11 +106,19 @@ export function packSegment({ copy, language, start_ms, end_ms, frames }) {
  */
 export function countThatFit(frames, max_bytes) {
   let left = max_bytes - HEAD_BYTES;
-  const beyond = frames.findIndex(({ data }) => {
-    left -= FRAME_HEADER_BYTES + SHARED_BYTES + data.length;
+  const beyond = frames.findIndex((frame) => {
+    left -= sizeOf([frame]);
     return left < 0;
   });
   return beyond < 0 ? frames.length : Math.max(1, beyond);
+}
+
+/**
+ * @param {VoiceFrame[]} frames
+ * @returns {number} bytes that they take in a segment, at most
+ */
+export function sizeOf(frames) {
+  return frames.reduce((sum, { data }) => sum + FRAME_HEADER_BYTES + SHARED_BYTES + data.length, 0);
 }
 
 /** @param {VoiceFrame[]} frames */
