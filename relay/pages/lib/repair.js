@@ -62,8 +62,9 @@ export class RepairClient {
         await this.repairOnce();
         backoff.reset();
       } catch (error) {
-        if (!(error instanceof RequestError)) throw error;
-        if (FINAL_STATUSES.has(error.status)) this.unavailable = error.id;
+        // A DOMException is the browser's storage, which may be full or busy for a while.
+        if (!(error instanceof RequestError || error instanceof DOMException)) throw error;
+        if (error instanceof RequestError && FINAL_STATUSES.has(error.status)) this.unavailable = error.id;
         // The relay may be a new one, which takes what the former did not.
         this._refused.clear();
         delay_ms = backoff.next_ms();
@@ -80,6 +81,7 @@ export class RepairClient {
     const { store, lecture, role } = this._options;
     const { state, language } = await this._request("GET", this._url);
     this.language = language;
+    if (state === "ended") this._refused.clear();
     for (const facts of await store.copies(lecture)) {
       if (facts.role !== role || ![language, ""].includes(facts.language)) continue;
       const { wanted } = await this._repairFrom(facts, language);
