@@ -22,6 +22,7 @@ from tests.network.test_repair import frames_of, missing_ms
 pytestmark = pytest.mark.timeout(180)
 
 OUTAGE_S = 5.0
+STEP_S = 0.45
 
 
 async def through(link: LossyLink, studio: Page) -> None:
@@ -93,7 +94,9 @@ async def test_an_outage_is_repaired_from_the_page_also_after_it_was_reloaded(
     path = data / "lectures" / f"{handout['lecture']}.lecture"
     with LectureFile.open(path, readonly=True) as file:
         assert file.verify().ok
-        assert [missing_ms(file, rung) for rung in ("source", "24", "12")] == [0, 0, 0]
+        # No word is missing, but the step in lecture time of a publisher who came back may be (see check_in_step).
+        assert missing_ms(file, "source") < STEP_S * 1000
+        assert [missing_ms(file, rung) for rung in ("24", "12")] == [0, 0]
         begins_s = frames_of(file, "source")[0].t_ms / 1000
     with Recording.open(path) as recording:
         write_ogg(recording, "en", tmp_path / "replay.ogg")
@@ -114,7 +117,7 @@ def check_in_step(said: sound.Samples, heard: sound.Samples) -> None:
             late_s.append(sound.delay_s(stretch, heard[there - margin : there + size + margin]) - margin / sound.RATE)
     assert len(late_s) > 5
     # The relay gives a publisher who comes back the time at which its first packet arrives.
-    assert max(late_s) - min(late_s) < 0.25, late_s
+    assert max(late_s) - min(late_s) < STEP_S, late_s
 
 
 async def longer(studio: Page, seconds: float) -> bool:
