@@ -102,7 +102,7 @@ async def test_an_outage_is_repaired_from_the_page_also_after_it_was_reloaded(
         write_ogg(recording, "en", tmp_path / "replay.ogg")
     said = sound.load(tmp_path / "copy.opus")
     assert len(said) / sound.RATE >= before_s + OUTAGE_S - 1
-    assert sound.mean_likeness(np.tile(sound.load(spoken), 3), said) > 0.9
+    assert sound.mean_likeness(np.tile(sound.load(spoken), 3), said) > 0.8
     check_in_step(said, sound.load(tmp_path / "replay.ogg")[round(begins_s * sound.RATE) :])
 
 
