@@ -106,8 +106,13 @@ class Store:
     def next_t_ms(self, track_id: int, from_ms: int) -> int | None:
         """When the first entry of a track begins that begins at ``from_ms`` or later; None if there is none."""
         sql = "SELECT min(t_ms) FROM entries WHERE track_id = ? AND t_ms >= ?"
-        found = self._rows(sql, track_id, from_ms)[0][0]
-        return None if found is None else int(found)
+
+        def salvaged() -> Iterator[tuple[Any, ...]]:
+            later = (e.t_ms for e in self._all_sound() if e.track_id == track_id and e.t_ms >= from_ms)
+            return iter([(min(later, default=None),)])
+
+        rows = self._rows(sql, track_id, from_ms, salvaged=salvaged)
+        return int(rows[0][0]) if rows and _has_types(rows[0], (int,)) else None
 
     def known(self, track_id: int, span: Span) -> list[Span]:
         """The stretches of ``span`` that entries of a track cover, unmerged."""
@@ -209,7 +214,12 @@ class Store:
     def digests(self, prefix: str) -> list[str]:
         """Digests of complete blobs that begin with ``prefix``, which is lower-case hex."""
         sql = "SELECT digest FROM blobs WHERE digest >= ? AND digest < ? ORDER BY digest"
-        return [digest for (digest,) in self._rows(sql, prefix, prefix + "g")]
+
+        def salvaged() -> Iterator[tuple[Any, ...]]:
+            return (row[1:] for row in self._salvaged("blobs", "digest") if str(row[1]).startswith(prefix))
+
+        rows = self._rows(sql, prefix, prefix + "g", salvaged=salvaged)
+        return [digest for (digest,) in rows if isinstance(digest, str)]
 
     def partials(self) -> dict[str, PartialBlob]:
         """The partial blobs as far as their pieces are sound."""

@@ -155,7 +155,7 @@ def check(path: Path, before_seq: int) -> list[bytes]:
     with Recording.open(path) as recording:
         report = recording.verify()
         assert report.ok, report.problems
-        manifest = replay_manifest(recording)
+        manifest = replay_manifest(recording, ())
         assert manifest["duration_ms"] == report.duration_ms
         track = recording.voice_track("en")
         frames = list(recording.frames(track)) if track is not None else []

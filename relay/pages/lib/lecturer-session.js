@@ -11,7 +11,7 @@ const SILENCE_ALLOWED_MS = 16_000;
 /**
  * @typedef {import("./socket.js").SocketState} SocketState
  * @typedef {import("./socket.js").CloseReason} CloseReason
- * @typedef {"socket" | "lecture" | "pages" | "shown" | "halls" | "progress" | "question" | "ink" | "error"} Change
+ * @typedef {"socket" | "lecture" | "pages" | "shown" | "halls" | "progress" | "question" | "ink" | "pong" | "repair" | "error"} Change
  * @typedef {{name: string, connected: boolean, behind_ms: number, page: number, heads: number, rung: string,
  *   fraction_lost: number, rtt_ms: number, received_kbps: number}} HallStatus
  */
@@ -100,11 +100,15 @@ export class LecturerSession extends LectureSession {
       case "pong": {
         const now_ms = performance.now();
         this.clock.told(message.t_ms + (now_ms - message.sent_ms) / 2, now_ms);
+        this._onChange("pong", message);
         return;
       }
       case "halls":
         this.halls = message.halls;
         this._onChange("halls");
+        return;
+      case "repair":
+        this._onChange("repair");
         return;
       case "deck_progress":
         this.progress = { deck: message.deck, done: message.done, pages: message.pages };

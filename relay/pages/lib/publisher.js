@@ -21,7 +21,8 @@ const FINAL_STATUSES = new Set([400, 401, 403, 404, 406, 410, 415, 422]);
 /**
  * @typedef {"idle" | "connecting" | "live" | "waiting" | "refused"} PublisherState
  * @typedef {import("./protocol.js").RelayError} RelayError
- * @typedef {{rtt_ms: number | null, voice_kbps: number, camera_kbps: number}} SendingStats
+ * @typedef {{rtt_ms: number | null, voice_kbps: number, camera_kbps: number, fraction_lost: number}} SendingStats
+ *   fraction_lost: of the voice, 0 to 1
  * @typedef {{
  *   url: string,
  *   token: string,
@@ -97,11 +98,12 @@ export class Publisher {
   async stats() {
     if (!this._peer || this.state !== "live") return null;
     /** @type {SendingStats} */
-    const stats = { rtt_ms: null, voice_kbps: 0, camera_kbps: 0 };
+    const stats = { rtt_ms: null, voice_kbps: 0, camera_kbps: 0, fraction_lost: 0 };
     for (const report of (await this._peer.getStats()).values()) {
       if (report.type === "candidate-pair" && report.nominated && report.currentRoundTripTime !== undefined) {
         stats.rtt_ms = Math.round(report.currentRoundTripTime * 1000);
       }
+      if (report.type === "remote-inbound-rtp" && report.kind === "audio") stats.fraction_lost = report.fractionLost ?? 0;
       if (report.type !== "outbound-rtp") continue;
       const before = this._sent.get(report.id);
       this._sent.set(report.id, { at_ms: report.timestamp, bytes: report.bytesSent });

@@ -15,13 +15,15 @@ const RATES_EVERY_MS = 2000;
 
 export class Source {
   /**
-   * @param {{url: string, token: string, lecture: string, camera: boolean, onChange: () => void}} options
-   *   camera: whether this role sends one
+   * @param {{url: string, token: string, lecture: string, camera: boolean, onChange: () => void,
+   *   copy: import("./studio-copy.js").Copy}} options
+   *   camera: whether this role sends one; copy: keeps what is given
    */
-  constructor({ url, token, lecture, camera, onChange }) {
+  constructor({ url, token, lecture, camera, onChange, copy }) {
     const key = `hallcast.whip.${lecture}`;
     this._withCamera = camera;
     this._onChange = onChange;
+    this._copy = copy;
     element("camera-choice").hidden = !camera;
     /** @type {import("../lib/protocol.js").RelayError | null} */
     this._error = null;
@@ -31,6 +33,7 @@ export class Source {
       sessionStore: { get: () => read(sessionStorage, key), set: (value) => keep(sessionStorage, key, value) },
       onState: (_, error) => {
         this._error = error;
+        this._keepVoice();
         this.draw();
         this._onChange();
       },
@@ -121,6 +124,7 @@ export class Source {
       }
       const former = this._stream;
       this._stream = stream;
+      this._keepVoice();
       this._deviceError = null;
       await this._publisher.replace(stream);
       if (former) stop(former);
@@ -175,8 +179,15 @@ export class Source {
     element("stage").focus();
   }
 
+  /** What is given goes into the own copy, whether it arrives or not. */
+  _keepVoice() {
+    const isGiven = this.publishing && this._publisher.state !== "refused";
+    this._copy.voice((isGiven && this._stream?.getAudioTracks()[0]) || null);
+  }
+
   async _drawRates() {
     const stats = await this._publisher.stats();
+    this._copy.feedback(stats);
     if (!stats) return;
     const values = { voice: number(stats.voice_kbps), camera: number(stats.camera_kbps), rtt: number(stats.rtt_ms ?? 0) };
     say(element("air-rates"), text(this._withCamera ? "air_rates" : "air_rates_voice", values));

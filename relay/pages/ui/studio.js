@@ -5,6 +5,7 @@
 import { LecturerSession } from "../lib/lecturer-session.js";
 import { CLIENT_VERSION } from "../lib/protocol.js";
 import { element, say } from "./dom.js";
+import { Copy } from "./studio-copy.js";
 import { Pages } from "./studio-pages.js";
 import { Pen } from "./studio-pen.js";
 import { Deck, Halls, LectureEnd } from "./studio-side.js";
@@ -39,12 +40,14 @@ class Studio {
       version: CLIENT_VERSION,
       onChange: (change, detail) => this._changed(change, detail),
     });
+    this._copy = new Copy({ base: location.href, lecture, role, token, session: this.session });
     this._source = new Source({
       url: new URL(`/whip/${encodeURIComponent(lecture)}`, location.href).href,
       token,
       lecture,
       camera: lecturer,
       onChange: () => this._watchPublisher(),
+      copy: this._copy,
     });
     this._pages = new Pages({ session: this.session, lecture, token, turns: lecturer });
     this._pen = new Pen({ session: this.session, pages: this._pages, draws: lecturer });
@@ -72,6 +75,7 @@ class Studio {
   draw() {
     this._drawBar();
     this._source.draw();
+    this._copy.draw();
     this._pages.draw();
     this._pen.draw();
     this._halls.draw();
@@ -92,12 +96,18 @@ class Studio {
           askForToken(detail);
           return;
         }
-        if (this.session.socketState === "open") this._error = null;
+        if (this.session.socketState === "open") {
+          this._error = null;
+          this._copy.wake();
+        }
         this._drawBar();
         this._end.draw();
         break;
       case "lecture":
-        if (this.session.lecture.state === "ended") void this._source.finish();
+        if (this.session.lecture.state === "ended") {
+          void this._source.finish();
+          this._copy.wake();
+        }
         this._watchPublisher();
         this._pages.draw();
         this._deck.draw();
@@ -112,6 +122,12 @@ class Studio {
         break;
       case "ink":
         this._pen.draw();
+        break;
+      case "pong":
+        this._copy.told(detail);
+        break;
+      case "repair":
+        this._copy.wake();
         break;
       case "halls":
       case "question":

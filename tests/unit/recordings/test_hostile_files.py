@@ -22,8 +22,9 @@ from lecture.log import Span
 from lecture.tracks import Track
 from recordings.errors import RecordingError
 from recordings.recording import LONGEST_MS, Recording
-from recordings.replay import replay_manifest
-from recordings.voice import write_ogg
+from recordings.replay import drawings, replay_manifest
+from recordings.voice import segment, write_ogg
+from recordings.waveform import waveform
 from tests.unit.lecture.file_kit import VOICE, turn, voice
 from transport import opus
 
@@ -74,9 +75,14 @@ def try_everything(path: Path) -> None:
             file.read_span(1, Span(0, SECONDS * 1000))
         for digest, _ in file.blob_sizes():
             file.get_blob(digest)
+            file.digests(digest[:16])
     with ours, Recording.open(path) as recording:
         with ours:
-            replay_manifest(recording)
+            replay_manifest(recording, range(len(drawings(recording, recording.pages()))))
+        with ours:
+            waveform(recording, "en")
+        with ours:
+            segment(recording, "en", "light", 1)
         with ours:
             write_ogg(recording, "en", path.with_name("voice.ogg"))
     assert path.read_bytes() == before, "reading changed the file"
@@ -243,15 +249,15 @@ def test_hostile_words_in_a_sound_file_reach_neither_paths_nor_clocks(
 ) -> None:
     path = forged(tmp_path / "talk.lecture")
     with Recording.open(path) as recording:
-        manifest = replay_manifest(recording)
+        manifest = replay_manifest(recording, ())
         write_ogg(recording, "en", tmp_path / "voice.ogg")
         report = recording.verify()
     assert manifest["lecture"] == "talk"
     assert manifest["title"].isprintable()
     assert manifest["duration_ms"] <= LONGEST_MS
-    assert [turn["page"] for turn in manifest["turns"]] == [2]
+    assert [page["page"] for page in manifest["pages"]] == []
     assert manifest["camera"] is None
-    assert all(voice["url"].startswith("/library/talk/voice/") for voice in manifest["voice"])
+    assert [voice["language"] for voice in manifest["voice"]] == ["en"]
     # Ten seconds of voice and no years of silence.
     assert (tmp_path / "voice.ogg").stat().st_size < 20_000
     assert len([problem for problem in report.problems if "cannot be read" in problem]) == 4, report.problems

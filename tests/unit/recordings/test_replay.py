@@ -139,7 +139,9 @@ def test_a_segment_is_read_without_the_rest_of_the_file(library: Library, tmp_pa
     with library.open(LONG) as recording:
         read: list[int] = []
         rows = recording._file._store._rows
-        recording._file._store._rows = lambda *args: (lambda found: (read.append(len(found)), found)[1])(rows(*args))  # type: ignore[method-assign]
+        recording._file._store._rows = lambda *args, **more: (lambda found: (read.append(len(found)), found)[1])(
+            rows(*args, **more)
+        )  # type: ignore[method-assign]
         from recordings import voice
 
         voice.segment(recording, "en", "light", 5)

@@ -7,14 +7,18 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from lecture.entries import Entry, Kind
+from lecture.entries import EncodedFrame, Entry, Kind
+from lecture.log import Span
 from lecture.screen import Copy, ScreenUpdate, pack_timed, pack_update
 from lecture.screen_canvas import Mask, Pixels, ScreenCanvas
 from lecture.screen_mosaic import mosaic_of, padded
+from lecture.segment import Segment, pack_segment
+from lecture.tracks import SOURCE_RUNG, Track
 from lecture.wire import pack_blob, pack_chunk, pack_screen_part
 from relay import pages
 from transport import webp
@@ -46,7 +50,8 @@ def frame_vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for digest, media_type, offset, total, data in pieces
     ]
     path = tmp_path_factory.mktemp("frames") / "vectors.json"
-    path.write_text(json.dumps({"blobs": blobs, "chunk": pack_chunk(Entry(Kind.VOICE, 60, b"v" * 80, 1, 60)).hex()}))
+    chunk = pack_chunk(Entry(Kind.VOICE, 60, b"v" * 80, 1, 60)).hex()
+    path.write_text(json.dumps({"blobs": blobs, "chunk": chunk, "segment": segment_vector()}))
     return path
 
 
@@ -108,6 +113,15 @@ def screen_vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("screen") / "vectors.json"
     path.write_text(json.dumps({"steps": steps, "images": images}))
     return path
+
+
+def segment_vector() -> dict[str, Any]:
+    times_ms = [*range(60_000, 61_000, 20), *range(62_000, 62_100, 20)]
+    frames = tuple(EncodedFrame(t_ms, 20, bytes([t_ms % 251]) * 40) for t_ms in times_ms)
+    track = Track("voice", "opus", 48_000, "ko", SOURCE_RUNG, 1)
+    body = pack_segment(Segment("a-copy", Span(59_000, 63_000), track, frames))
+    about = {"copy": "a-copy", "language": "ko", "start_ms": 59_000, "end_ms": 63_000, "times_ms": times_ms}
+    return {**about, "hex": body.hex()}
 
 
 @pytest.mark.parametrize("script", TESTS, ids=lambda path: path.stem)

@@ -1,0 +1,205 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import { CopyTime } from "../../../../relay/pages/lib/copy-time.js";
+import { crc32c } from "../../../../relay/pages/lib/crc32c.js";
+import { CopyWriter, newCopy, placeCopies, readSegment, removeOld } from "../../../../relay/pages/lib/own-copy.js";
+import { packChunk, packSegment, parseChunk } from "../../../../relay/pages/lib/segment.js";
+import { SpareRate } from "../../../../relay/pages/lib/spare-rate.js";
+import { SoundClock } from "../../../../relay/pages/lib/voice-recorder.js";
+
+/** A segment and a chunk packed by lecture.segment and lecture.wire. */
+const vectors = JSON.parse(readFileSync(process.env.HALLCAST_FRAME_VECTORS, "utf8"));
+
+/** The store's promises kept in memory, with what IndexedDB does of them. */
+class MemoryStore {
+  facts = new Map();
+  chunks = [];
+
+  async copies(lecture) {
+    const all = [...this.facts.values()].map((facts) => structuredClone(facts));
+    return all.filter((facts) => lecture === undefined || facts.lecture === lecture);
+  }
+
+  async keep(facts) {
+    this.facts.set(facts.copy, structuredClone(facts));
+  }
+
+  async write(chunk) {
+    if (this.full) throw new Error("full");
+    this.chunks.push(structuredClone(chunk));
+  }
+
+  async read(copy, { start_ms, end_ms }, limit) {
+    const found = this.chunks.filter((chunk) => chunk.copy === copy && chunk.t_ms >= start_ms && chunk.t_ms < end_ms);
+    return found.sort((one, other) => one.t_ms - other.t_ms).slice(0, limit);
+  }
+
+  async remove(copy) {
+    this.facts.delete(copy);
+    this.chunks = this.chunks.filter((chunk) => chunk.copy !== copy);
+  }
+}
+
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+const frame = (t_ms, size = 40) => ({ t_ms, duration_ms: 20, data: new Uint8Array(size).fill(t_ms % 251) });
+const voice = (from_ms, to_ms) => Array.from({ length: (to_ms - from_ms) / 20 }, (_, at) => frame(from_ms + at * 20));
+
+async function kept(...spans) {
+  const store = new MemoryStore();
+  const troubles = [];
+  const writer = new CopyWriter(store, newCopy("waves", "lecturer", 0), (error) => troubles.push(error));
+  for (const one of spans.flatMap(([from_ms, to_ms]) => voice(from_ms, to_ms))) {
+    writer.add(one);
+    await settle();
+  }
+  writer.flush();
+  await settle();
+  return { store, writer, troubles };
+}
+
+test("the checksum is Castagnoli's, also in pieces", () => {
+  const bytes = new TextEncoder().encode("123456789");
+  assert.equal(crc32c(bytes), 0xe3069283);
+  assert.equal(crc32c(bytes.subarray(4), crc32c(bytes.subarray(0, 4))), 0xe3069283);
+});
+
+test("segments are packed byte for byte as the relay packs them", () => {
+  const { copy, language, start_ms, end_ms, times_ms, hex } = vectors.segment;
+  const frames = times_ms.map((t_ms) => ({ t_ms, duration_ms: 20, data: new Uint8Array(40).fill(t_ms % 251) }));
+  const body = packSegment({ copy, language, start_ms, end_ms, frames });
+  assert.equal(Buffer.from(body).toString("hex"), hex);
+});
+
+test("a damaged chunk gives nothing, a whole one what went in", () => {
+  const frames = voice(1_000_000, 1_000_480);
+  const chunk = packChunk(frames);
+  assert.deepEqual(parseChunk(chunk), frames);
+  for (const at of [3, 14, 30, chunk.length - 1]) {
+    const damaged = chunk.slice();
+    damaged[at] ^= 1;
+    assert.deepEqual(parseChunk(damaged), [], `byte ${at}`);
+  }
+  assert.deepEqual(parseChunk(chunk.subarray(0, 200)), []);
+});
+
+test("what was spoken is found by lecture time, in parts that fit, and nothing where nothing was", async () => {
+  const { store, writer } = await kept([100_000, 110_000], [112_000, 130_000]);
+  writer.learn(101_000, 1_000, 30);
+  await settle();
+  const [facts] = await store.copies("waves");
+  const read = (start_ms, end_ms, max_bytes = 64_000, goes_on = false) =>
+    readSegment(store, facts, { start_ms, end_ms }, { language: "en", max_bytes, goes_on });
+
+  const whole = await read(5_000, 6_000);
+  assert.deepEqual([whole.start_ms, whole.end_ms], [5_000, 6_000]);
+  const around = voice(3_500, 7_500).map(({ t_ms }) => t_ms);
+  assert.deepEqual(whole.frames.map(({ t_ms }) => t_ms), around, "the span, and what the relay knows it by");
+  assert.deepEqual(whole.frames[0].data, frame(103_500).data);
+  assert.deepEqual((await read(10_000, 12_000)).frames, [], "nobody spoke then");
+
+  const times = [];
+  for (let from_ms = 9_000; from_ms < 13_000; ) {
+    const part = await read(from_ms, 13_000, 5_000, from_ms > 9_000);
+    assert.ok(packSegment(part).length <= 5_000);
+    times.push(...part.frames.map(({ t_ms }) => t_ms).filter((t_ms) => t_ms >= from_ms && t_ms < part.end_ms));
+    from_ms = part.end_ms;
+  }
+  const spoken = [...voice(9_000, 10_000), ...voice(12_000, 13_000)].map(({ t_ms }) => t_ms);
+  assert.deepEqual(times, spoken, "each word once, none left out");
+});
+
+test("a long span is answered as far as it was read", async () => {
+  const { store, writer } = await kept([0, 200_000]);
+  writer.learn(1_000, 1_000, 30);
+  const segment = await readSegment(store, writer.facts, { start_ms: 0, end_ms: 200_000 }, { language: "en", max_bytes: 1e9 });
+  assert.ok(segment.end_ms < 120_000 && segment.end_ms > 90_000);
+  assert.equal(segment.frames.filter(({ t_ms }) => t_ms < segment.end_ms).length, segment.end_ms / 20);
+});
+
+test("nobody knows where words belong until the relay has told a time; a later page can tell", async () => {
+  const { store, writer } = await kept([100_000, 101_000]);
+  const ask = async () => readSegment(store, (await store.copies("waves"))[0], { start_ms: 0, end_ms: 900 }, { language: "en", max_bytes: 9e4 });
+  assert.equal(await ask(), null);
+  const point = { t_ms: 300_000, offset_ms: -100_000, rtt_ms: 50 };
+  await placeCopies(store, "waves", point, writer.facts.copy);
+  assert.equal(await ask(), null, "the one that is being written learns by itself");
+  await placeCopies(store, "waves", point);
+  assert.equal((await ask()).frames[0].t_ms, 0);
+});
+
+test("a full disk is told, and that there is room again", async () => {
+  const { store, writer, troubles } = await kept([0, 480]);
+  store.full = true;
+  for (const one of voice(480, 1440)) writer.add(one);
+  await settle();
+  assert.equal(troubles.at(-1).message, "full");
+  store.full = false;
+  for (const one of voice(1440, 2400)) writer.add(one);
+  await settle();
+  assert.equal(troubles.at(-1), null);
+});
+
+test("copies go when their recordings have been whole for some days, others stay", async () => {
+  const day_ms = 24 * 3600 * 1000;
+  const store = new MemoryStore();
+  for (const [copy, began_days, whole_days] of [["whole", 9, 8], ["fresh", 9, 1], ["needed", 9, null], ["forgotten", 200, null]]) {
+    const facts = { ...newCopy("waves", "lecturer", (300 - began_days) * day_ms), copy };
+    await store.keep({ ...facts, whole_at_ms: whole_days === null ? null : (300 - whole_days) * day_ms });
+  }
+  await removeOld(store, 300 * day_ms);
+  assert.deepEqual((await store.copies()).map(({ copy }) => copy), ["fresh", "needed"]);
+});
+
+test("lecture time goes over evenly where clocks drift, and jumps where the relay's clock began anew", () => {
+  const time = new CopyTime();
+  assert.equal(time.lectureTime(5_000), null);
+  time.learn(10_000, 1_000, 40);
+  time.learn(70_000, 61_060, 40);
+  assert.equal(time.lectureTime(40_000), 31_030);
+  assert.equal(time.lectureTime(500), null, "before the lecture");
+  assert.equal(time.learn(80_000, 71_400, 400), false, "news that was late");
+  time.learn(100_000, 5_000, 40);
+  assert.equal(time.lectureTime(99_980), 91_040);
+  assert.equal(time.lectureTime(100_020), 5_020);
+  assert.deepEqual(time.ownSpans({ start_ms: 4_000, end_ms: 6_000 }), [
+    { start_ms: 12_940, end_ms: 15_000, lecture_ms: 3_940 },
+    { start_ms: 100_000, end_ms: 101_000, lecture_ms: 5_000 },
+  ]);
+});
+
+test("a better ping takes the place of worse ones shortly before", () => {
+  const time = new CopyTime();
+  time.learn(1_000, 300, 600);
+  time.learn(6_000, 5_000, 40);
+  assert.deepEqual(time.points.map(({ offset_ms }) => offset_ms), [-1_000]);
+});
+
+test("repair gets faster while voice is well, waits and slows down when it is not", () => {
+  const rate = new SpareRate();
+  for (let at = 0; at < 5; at += 1) rate.observe(at * 2000, { rtt_ms: 200, fraction_lost: 0.02 });
+  const fast_kbps = rate.kbps;
+  assert.ok(fast_kbps > 100 && rate.mayBegin(10_000));
+  rate.observe(10_000, { rtt_ms: 400, fraction_lost: 0.02 });
+  assert.equal(rate.kbps, fast_kbps / 2);
+  assert.deepEqual([rate.mayBegin(12_900), rate.mayBegin(13_000)], [false, true]);
+  rate.observe(14_000, { rtt_ms: 200, fraction_lost: 0.2 });
+  assert.equal(rate.mayBegin(14_100), false);
+  rate.observe(20_000, null);
+  assert.equal(rate.mayBegin(20_100), false);
+});
+
+test("the time of sound counts sound: jitter moves nothing, drift little by little, a hole at once", () => {
+  const clock = new SoundClock();
+  let stream_ms = 0;
+  const take = (now_ms) => clock.take((stream_ms += 10) - 10, 10, now_ms);
+  assert.deepEqual(take(1_000_010), { t_ms: 1_000_000, hole: true });
+  assert.deepEqual(take(1_000_090), { t_ms: 1_000_010, hole: false });
+  assert.deepEqual(take(1_000_091), { t_ms: 1_000_020, hole: false });
+  stream_ms += 2000;
+  assert.deepEqual(take(1_002_040), { t_ms: 1_002_030, hole: true });
+  let last;
+  for (let at = 1; at <= 6000; at += 1) last = take(1_002_040 + at * 10.005);
+  assert.ok(Math.abs(last.t_ms - (1_002_030 + 60_030)) < 20, `${last.t_ms}`);
+});
