@@ -41,7 +41,7 @@ COMMANDS = {
     "lectures": Command("relay.cli", "plan, list, show and end lectures on a relay", "relay"),
     "stream": Command("streamer.cli", "give a lecture from this machine: voice, slides, camera"),
     "join": Command("classroom_client.cli", "receive a lecture in this hall", "hall"),
-    "recordings": Command("recordings.cli", "list, check and export recorded lectures"),
+    "recordings": Command("recordings.cli", "list, check and export recorded lectures", "relay"),
     "demo": Command("hallcast.demo", "a relay, a lecturer and a hall on this machine, for a first look", "relay,hall"),
 }
 

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Column, Table
 
+from recordings.cli_export import add_export
 from recordings.errors import RecordingError
-from recordings.export import export_mp4
 from recordings.library import Library, summary
 from recordings.recording import Recording
 from recordings.replay import chapters
@@ -38,12 +37,7 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
         action = actions.add_parser(name, help=text)
         action.add_argument("recording", help="a lecture's id, or the path of a .lecture file")
         action.set_defaults(run=run)
-    export = actions.add_parser("export", help="make an MP4 of a recording")
-    export.add_argument("recording", help="a lecture's id, or the path of a .lecture file")
-    export.add_argument("--to", choices=["mp4"], default="mp4", help="file type (default: mp4)")
-    export.add_argument("--out", type=Path, help="where to write (default: LECTURE.mp4 in this folder)")
-    export.add_argument("--language", help="which voice (default: the lecturer's)")
-    export.set_defaults(run=_export)
+    add_export(actions, _open)
     for action in actions.choices.values():
         action.add_argument("--data", type=Path, default=Path("data"), help="the relay's data folder (default: data)")
         action.add_argument("--json", action="store_true", help="print facts as JSON")
@@ -123,16 +117,3 @@ def _verify(args: argparse.Namespace) -> int:
     for problem in report.problems:
         console.print(f"  [red]{problem}[/]")
     return 0 if report.ok else 1
-
-
-def _export(args: argparse.Namespace) -> int:
-    with _open(args) as recording:
-        out: Path = args.out or Path(f"{recording.lecture_id}.mp4")
-        with Progress(disable=args.json) as progress:
-            task = progress.add_task(f"writing {out}", total=recording.duration_ms)
-            export_mp4(
-                recording, out, language=args.language, progress=lambda t_ms: progress.update(task, completed=t_ms)
-            )
-        facts: dict[str, Any] = {"recording": recording.lecture_id, "file": str(out), "bytes": out.stat().st_size}
-    print(json.dumps(facts) if args.json else f"{out}: {facts['bytes'] / 1e6:.1f} MB")
-    return 0

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from lecture.decks import Deck, PageImage, PageTurn, read_deck_event
 from lecture.entries import EncodedFrame, Entry, Kind, unpack_event, unpack_frames
+from lecture.errors import ProtocolError
 from lecture.file import LectureFile
-from lecture.log import Blob
+from lecture.ink_book import InkBook
+from lecture.log import Blob, Span
+from lecture.screen import ScreenUpdate, parse_update
 from lecture.tracks import SOURCE_RUNG, Track
 from lecture.verify import VerifyReport
 
@@ -133,7 +137,7 @@ class Recording:
 
     def frames(self, track: Track) -> Iterator[EncodedFrame]:
         """All encoded frames of a track in order of lecture time."""
-        kind = Kind.VOICE if track.kind == "voice" else Kind.CAMERA
+        kind = Kind[track.kind.upper()]
         entries = [entry for entry in self._entries(frozenset({kind})) if entry.track_id == track.track_id]
         for entry in sorted(entries, key=lambda entry: entry.t_ms):
             yield from unpack_frames(entry)
@@ -166,6 +170,27 @@ class Recording:
             tiers = images.get((deck_id, number), {})
             pages.append(Page(deck_id, number, title, text, tuple(tiers[tier] for tier in sorted(tiers))))
         return pages
+
+    def voice_gaps(self, language: str) -> list[Span]:
+        """Stretches between a voice's first and last word of which nothing was recorded."""
+        voices = [track.track_id for track in self.tracks("voice") if track.language == language]
+        whole = Span(0, self.duration_ms)
+        gaps = self._file.gaps(voices, whole)
+        return [gap for gap in gaps if gap.start_ms > whole.start_ms and gap.end_ms < whole.end_ms]
+
+    def ink(self) -> InkBook:
+        """Everything that was drawn and pointed at."""
+        book = InkBook()
+        for entry in self._entries(frozenset({Kind.INK, Kind.POINTER})):
+            book.take(entry.kind, entry.t_ms, entry.seq, unpack_event(entry))
+        return book
+
+    def screen_updates(self) -> Iterator[tuple[int, ScreenUpdate]]:
+        """What the lecturer's shared screen showed, with its lecture time in ms; damaged updates are left out."""
+        for track in self.tracks("screen"):
+            for frame in self.frames(track):
+                with suppress(ProtocolError):
+                    yield frame.t_ms, parse_update(frame.data)
 
     def _entries(self, kinds: frozenset[int]) -> Iterator[Entry]:
         after_seq = 0

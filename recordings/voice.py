@@ -5,13 +5,14 @@ Where nothing was recorded there is silence of the same length, so that second n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from av.container import OutputContainer
 from numpy.typing import NDArray
 
 from lecture.entries import EncodedFrame
@@ -22,6 +23,7 @@ from recordings.recording import Recording
 from transport import opus
 
 SAMPLE_RATE = 48_000
+_SAMPLE = Fraction(1, SAMPLE_RATE)
 _SILENCE_MS = 60
 _SLACK_MS = 40
 """A frame this much off the running position still follows it directly: publishers' stamps jitter by a few ms."""
@@ -66,23 +68,53 @@ def _voice_frames(recording: Recording, language: str, *, best: bool) -> tuple[T
     return track, recording.frames(track)
 
 
-def write_ogg(recording: Recording, language: str, path: Path) -> None:
-    """Write the light voice of ``language`` as Ogg Opus without coding it anew.
+class OpusTrack:
+    """A recorded voice in a container, without coding it anew.
 
+    :param best: the publisher's own voice where it was recorded, else the light one.
     :raises RecordingError: ``voice_missing``.
     """
-    track, frames = _voice_frames(recording, language, best=False)
-    channels = max(track.channels, 1)
-    with written_whole(path) as partial, av.open(str(partial), "w", format="ogg") as container:
-        stream = container.add_stream("libopus", rate=SAMPLE_RATE, layout="mono" if channels == 1 else "stereo")
-        stream.time_base = Fraction(1, SAMPLE_RATE)
-        for at, length, data in timeline(frames, channels):
+
+    def __init__(self, recording: Recording, language: str, container: OutputContainer, *, best: bool) -> None:
+        track, self._frames = _voice_frames(recording, language, best=best)
+        self._channels = max(track.channels, 1)
+        self._container = container
+        layout = "mono" if self._channels == 1 else "stereo"
+        self._stream = container.add_stream("libopus", rate=SAMPLE_RATE, layout=layout)
+        self._stream.time_base = _SAMPLE
+
+    def write(self) -> Iterator[int]:
+        """Write packet after packet; yields the lecture time in ms at which each ends."""
+        for at, length, data in timeline(self._frames, self._channels):
             packet = av.Packet(data)
-            packet.stream = stream
-            packet.time_base = Fraction(1, SAMPLE_RATE)
+            packet.stream = self._stream
+            packet.time_base = _SAMPLE
             packet.pts = packet.dts = at
             packet.duration = length
-            container.mux(packet)
+            self._container.mux(packet)
+            yield (at + length) * 1000 // SAMPLE_RATE
+
+
+def write_ogg(
+    recording: Recording,
+    language: str,
+    path: Path,
+    *,
+    describe: Callable[[OutputContainer], None] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> None:
+    """Write the light voice of ``language`` as Ogg Opus without coding it anew.
+
+    :param describe: given the file before anything is written to it, to set its metadata.
+    :param progress: called with the lecture time (ms) that has been written.
+    :raises RecordingError: ``voice_missing``.
+    """
+    with written_whole(path) as partial, av.open(str(partial), "w", format="ogg") as container:
+        if describe is not None:
+            describe(container)
+        for end_ms in OpusTrack(recording, language, container, best=False).write():
+            if progress is not None:
+                progress(end_ms)
 
 
 def decoded(recording: Recording, language: str) -> Iterator[NDArray[np.int16]]:
