@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -34,9 +35,9 @@ class ExportOrder:
 
 
 def file_name(recording_id: str, order: ExportOrder) -> str:
-    """What the exported file is called."""
-    language = f"-{order.language}" if order.language else ""
-    return f"{recording_id}{language}{KINDS[order.kind]}"
+    """What the exported file is called: letters, digits and dashes, whatever a recording from elsewhere says."""
+    words = [recording_id, order.language] if order.language else [recording_id]
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", "-".join(words))[:100] + KINDS[order.kind]
 
 
 def export(

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -95,10 +96,11 @@ def write_film(
             written = _aac(recording, language, container)
         else:
             written = voice.OpusTrack(recording, language, container, best=True).write()
-        for end_ms in written:
+        # After the last word there may be pages to be shown still.
+        for end_ms in chain(written, range(0, recording.duration_ms, 1000)):
             pictures.write_until(end_ms)
             if progress is not None:
-                progress(end_ms)
+                progress(pictures.written_ms)
         pictures.finish()
 
 
@@ -124,9 +126,14 @@ class _Pictures:
         self._page: object = None
         self._keyframe = -_KEYFRAME_S * FPS
 
+    @property
+    def written_ms(self) -> int:
+        """Lecture time up to which there are pictures."""
+        return self._number * 1000 // FPS
+
     def write_until(self, t_ms: int) -> None:
         """Write the pictures before ``t_ms`` of lecture time."""
-        while self._number < self._count and self._number * 1000 // FPS < t_ms:
+        while self._number < self._count and self.written_ms < t_ms:
             self._write()
 
     def finish(self) -> None:

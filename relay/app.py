@@ -22,6 +22,7 @@ from recordings.library import Library
 from relay.access import Access
 from relay.attempts import Attempts
 from relay.config import RelayConfig
+from relay.exports import Exports
 from relay.lecture_ids import check_language, check_lecture_id, check_planned_at, check_text, new_lecture_id
 from relay.media.directory import LectureDirectory
 from relay.media.live import LectureState, LiveLecture
@@ -59,6 +60,7 @@ class Relay:
     :ivar access: tokens and codes.
     :ivar directory: the lectures that are open now.
     :ivar library: recordings.
+    :ivar exports: films and other files that are being made of recordings.
     """
 
     catalogue: Catalogue
@@ -66,6 +68,7 @@ class Relay:
     access: Access
     directory: LectureDirectory
     library: Library
+    exports: Exports
 
     def __init__(self, config: RelayConfig) -> None:
         self.config = config
@@ -96,6 +99,9 @@ class Relay:
             attempts = Attempts(limits.join_failures, limits.join_failures_per_minute)
             self.access = Access(self.catalogue, self.tokens, attempts)
             self.library = Library(self.data_dir / "lectures", self.cache_dir)
+            self.exports = await stack.enter_async_context(
+                Exports(self.library, self.cache_dir / "exports", self.config.exports)
+            )
             self._states = await stack.enter_async_context(StateFollower(self.catalogue))
             self.directory = await stack.enter_async_context(
                 LectureDirectory(self.data_dir, self.config.network_config(), self.config.media, self.config.halls)

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lecture.errors import HallcastError
+from relay.exports import ExportSettings
 from relay.media.settings import HallSettings, MediaSettings
 from relay.toml_fields import read_section
 from transport.network import IceServer, NetworkConfig
@@ -123,6 +124,7 @@ class RelayConfig:
     limits: LimitsConfig = LimitsConfig()
     media: MediaSettings = field(default_factory=MediaSettings)
     halls: HallSettings = field(default_factory=HallSettings)
+    exports: ExportSettings = field(default_factory=ExportSettings)
     log: LogConfig = LogConfig()
 
     @property

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from lecture.errors import HallcastError
 from recordings.catalogue import CatalogueError
 from relay.app import Relay
-from relay.signalling import console, decks, health, join, library, pages, staff, whip
+from relay.signalling import console, decks, exports, health, join, library, pages, staff, whip
 from relay.signalling.errors import error_response
 from relay.signalling.gate import Gate
 from relay.signalling.metrics import RelayMetrics
@@ -34,6 +34,7 @@ def create_app(relay: Relay) -> ASGIApp:
     app.include_router(staff.router(relay))
     app.include_router(console.router(relay))
     app.include_router(join.router(relay))
+    app.include_router(exports.router(relay))
     app.router.routes.extend(
         [
             *whip.routes(relay),

@@ -32,8 +32,8 @@ ever, and a few hundred such clients all places."""
 UNLIMITED_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
 """Must answer while the relay is overloaded: that is what they are for."""
 
-POLLED_ROUTES = frozenset({"/api/live"})
-"""Asked for every two seconds by each open console: what was refused is logged, what went well would fill the log."""
+POLLED_ROUTES = frozenset({"/api/live", "/library/{lecture}/exports/{job}"})
+"""Asked for every second or two by open pages: what was refused is logged, what went well would fill the log."""
 
 
 class Gate:
