@@ -201,6 +201,10 @@ class LectureFile:
         out += [entry for entry in pending if entry.track_id == track_id and span.touches(entry)]
         return sorted(out, key=lambda entry: (entry.t_ms, entry.seq))
 
+    def next_t_ms(self, track_id: int, from_ms: int) -> int | None:
+        """When the first committed entry of a track begins that begins at ``from_ms`` or later; None for none."""
+        return self._store.next_t_ms(track_id, from_ms)
+
     def gaps(self, track_ids: Collection[int], span: Span) -> list[Span]:
         """Stretches of ``span`` that no media of these tracks covers, in order."""
         coverage = Coverage(
@@ -269,6 +273,10 @@ class LectureFile:
         with self._lock:
             pending = {blob.digest: len(blob.data) for blob in self._pending.blobs.values()}
         return sorted({**dict(self._store.blob_sizes()), **pending}.items())
+
+    def digests(self, prefix: str) -> list[str]:
+        """Digests of committed blobs that begin with ``prefix`` (lower-case hex)."""
+        return self._store.digests(prefix)
 
     def get_blob(self, digest: str) -> Blob | None:
         """The bytes kept under ``digest``, or None."""

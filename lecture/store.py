@@ -65,6 +65,12 @@ class Store:
         earliest = span.start_ms - MAX_DURATION_MS
         return self._sound(self._rows(sql, track_id, span.end_ms, earliest, span.start_ms, span.start_ms, before_seq))
 
+    def next_t_ms(self, track_id: int, from_ms: int) -> int | None:
+        """When the first entry of a track begins that begins at ``from_ms`` or later; None if there is none."""
+        sql = "SELECT min(t_ms) FROM entries WHERE track_id = ? AND t_ms >= ?"
+        found = self._rows(sql, track_id, from_ms)[0][0]
+        return None if found is None else int(found)
+
     def known(self, track_id: int, span: Span) -> list[Span]:
         """The stretches of ``span`` that entries of a track cover, unmerged."""
         sql = """SELECT t_ms, duration_ms FROM entries WHERE track_id = ? AND t_ms < ? AND t_ms >= ?
@@ -121,6 +127,11 @@ class Store:
     def blob_sizes(self) -> list[tuple[str, int]]:
         """(digest, size in bytes) of all blobs."""
         return [(digest, size) for digest, size in self._rows("SELECT digest, size FROM blobs ORDER BY digest")]
+
+    def digests(self, prefix: str) -> list[str]:
+        """Digests of complete blobs that begin with ``prefix``, which is lower-case hex."""
+        sql = "SELECT digest FROM blobs WHERE digest >= ? AND digest < ? ORDER BY digest"
+        return [digest for (digest,) in self._rows(sql, prefix, prefix + "g")]
 
     def partials(self) -> dict[str, PartialBlob]:
         """The partial blobs as far as their pieces are sound."""

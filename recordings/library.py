@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from lecture.errors import LectureFileError
-from recordings import camera, voice
+from recordings import camera, screen, voice
 from recordings.errors import RecordingError
+from recordings.files import written_whole
 from recordings.recording import Recording
-from recordings.replay import replay_manifest
+from recordings.replay import drawings, replay_manifest
+from recordings.waveform import waveform
 
 _LECTURE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
@@ -52,10 +55,57 @@ class Library:
         found.sort(key=lambda facts: str(facts["started_at"] or ""), reverse=True)
         return found, problems
 
-    def manifest(self, lecture_id: str) -> dict[str, Any]:
-        """See :func:`recordings.replay.replay_manifest`."""
+    def manifest(self, lecture_id: str) -> Path:
+        """:func:`recordings.replay.replay_manifest` as JSON."""
         with self.open(lecture_id) as recording:
-            return replay_manifest(recording)
+            return self._derived(recording, "replay.json", lambda path: _write_json(replay_manifest(recording), path))
+
+    def drawing(self, lecture_id: str, page: int) -> dict[str, Any]:
+        """Ink and pointer of a page, counted as in the manifest, from 0 (:func:`recordings.replay.drawings`).
+
+        :raises RecordingError: ``recording_unknown``, ``page_missing``.
+        """
+        with self.open(lecture_id) as recording:
+            path = self._derived(
+                recording, "drawings.json", lambda path: _write_json(drawings(recording, recording.pages()), path)
+            )
+        found = json.loads(path.read_bytes())
+        if not 0 <= page < len(found):
+            raise RecordingError("page_missing", "There is no such page.")
+        return found[page] or {"ink": [], "pointer": []}
+
+    def voice_segment(self, lecture_id: str, language: str, rung: str, number: int) -> tuple[bytes, str]:
+        """A piece of a voice (:func:`recordings.voice.segment`), and the recording's revision.
+
+        :param language: ``-`` stands for the lecture's first.
+        :raises RecordingError: ``recording_unknown``, ``voice_missing``, ``segment_missing``.
+        """
+        with self.open(lecture_id) as recording:
+            if language == "-":
+                language = next(iter(recording.languages()), language)
+            return voice.segment(recording, language, rung, number), recording.revision
+
+    def screen_segment(self, lecture_id: str, number: int, *, whole: bool) -> bytes:
+        """See :func:`recordings.screen.segment`.
+
+        :raises RecordingError: ``recording_unknown``, ``segment_missing``.
+        """
+        with self.open(lecture_id) as recording:
+            if not 0 <= number * screen.SEGMENT_MS <= recording.duration_ms:
+                raise RecordingError("segment_missing", "The recording ends before that segment.")
+            return screen.segment(recording, number, whole=whole)
+
+    def waveform(self, lecture_id: str, language: str) -> Path:
+        """How loud a voice is along the lecture (:func:`recordings.waveform.waveform`).
+
+        :raises RecordingError: ``recording_unknown``, ``voice_missing``.
+        """
+        if not _LANGUAGE.fullmatch(language):
+            raise RecordingError("voice_missing", "That is no language tag.")
+        with self.open(lecture_id) as recording:
+            return self._derived(
+                recording, f"waveform-{language}", lambda path: _write_bytes(waveform(recording, language), path)
+            )
 
     def voice_file(self, lecture_id: str, language: str) -> Path:
         """The voice of a language as Ogg Opus.
@@ -90,6 +140,15 @@ class Library:
                 if old != path:
                     old.unlink(missing_ok=True)
         return path
+
+
+def _write_json(value: object, path: Path) -> None:
+    _write_bytes(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(), path)
+
+
+def _write_bytes(data: bytes, path: Path) -> None:
+    with written_whole(path) as partial:
+        partial.write_bytes(data)
 
 
 def summary(recording: Recording) -> dict[str, Any]:

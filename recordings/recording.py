@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from lecture.decks import Deck, PageImage, PageTurn, read_deck_event
-from lecture.entries import EncodedFrame, Entry, Kind, unpack_event, unpack_frames
+from lecture.entries import MAX_SEQ, EncodedFrame, Entry, Kind, unpack_event, unpack_frames
 from lecture.errors import ProtocolError
 from lecture.file import LectureFile
 from lecture.ink_book import InkBook
@@ -20,6 +21,8 @@ from lecture.tracks import SOURCE_RUNG, Track
 from lecture.verify import VerifyReport
 
 _READ_BATCH = 2000
+_READ_MS = 60_000
+"""So much of a track is in memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,11 @@ class Recording:
         """A page image's bytes."""
         return self._file.get_blob(digest)
 
+    def blob_by_name(self, name: str) -> Blob | None:
+        """The blob whose digest begins with ``name``; None if there is none, or more than one."""
+        found = self._file.digests(name)
+        return self._file.get_blob(found[0]) if len(found) == 1 else None
+
     def tracks(self, kind: str) -> list[Track]:
         """The tracks of one kind (``voice``, ``camera``)."""
         return [track for track in self._file.tracks() if track.kind == kind]
@@ -122,25 +130,45 @@ class Recording:
         planned = json.loads(self._file.get_meta("languages") or "[]")
         return sorted(spoken, key=lambda language: planned.index(language) if language in planned else len(planned))
 
+    def voice_tracks(self, language: str) -> list[Track]:
+        """The tracks of a voice: made rungs, the lightest first, then what the publisher sent."""
+        tracks = [track for track in self.tracks("voice") if track.language == language]
+        made = sorted((track for track in tracks if track.rung != SOURCE_RUNG), key=lambda track: int(track.rung))
+        return made + [track for track in tracks if track.rung == SOURCE_RUNG]
+
     def voice_track(self, language: str, *, best: bool = False) -> Track | None:
         """The voice to replay: the highest made rung, which is light; with ``best`` the publisher's own."""
-        tracks = [track for track in self.tracks("voice") if track.language == language]
-        source = [track for track in tracks if track.rung == SOURCE_RUNG]
-        made = sorted((track for track in tracks if track.rung != SOURCE_RUNG), key=lambda track: int(track.rung))
-        order = (made + source) if best else (source + made)
-        return order[-1] if order else None
+        tracks = self.voice_tracks(language)
+        made = [track for track in tracks if track.rung != SOURCE_RUNG]
+        return next(iter((tracks if best else made or tracks)[-1:]), None)
 
     def camera_track(self) -> Track | None:
         """The camera that was recorded, the publisher's own picture first; None for a lecture without camera."""
         cameras = self.tracks("camera")
         return next((track for track in cameras if track.rung == SOURCE_RUNG), cameras[0] if cameras else None)
 
-    def frames(self, track: Track) -> Iterator[EncodedFrame]:
-        """All encoded frames of a track in order of lecture time."""
-        kind = Kind[track.kind.upper()]
-        entries = [entry for entry in self._entries(frozenset({kind})) if entry.track_id == track.track_id]
-        for entry in sorted(entries, key=lambda entry: entry.t_ms):
-            yield from unpack_frames(entry)
+    def frames(self, track: Track, span: Span | None = None) -> Iterator[EncodedFrame]:
+        """The encoded frames of a track in order of lecture time.
+
+        :param span: those of the entries that touch it, which may begin before it and end after it; None for all.
+        """
+        start_ms, end_ms = (span.start_ms, span.end_ms) if span else (0, MAX_SEQ)
+        at_ms: int | None = start_ms
+        while at_ms is not None and at_ms < end_ms:
+            part = Span(at_ms, min(end_ms, at_ms + _READ_MS))
+            for entry in self._file.read_span(track.track_id, part):
+                # What began earlier was in the part before.
+                if entry.t_ms >= at_ms or at_ms == start_ms:
+                    yield from unpack_frames(entry)
+            at_ms = self._file.next_t_ms(track.track_id, part.end_ms)
+
+    def events(self, kinds: Collection[int]) -> Iterator[tuple[Entry, dict[str, Any]]]:
+        """Events of these kinds with their fields, in order of the log; those that make no sense are left out."""
+        for entry in self._entries(frozenset(kinds)):
+            try:
+                yield entry, unpack_event(entry)
+            except ValueError:
+                continue
 
     def turns(self) -> list[Turn]:
         """Page turns in order of lecture time."""
@@ -181,8 +209,8 @@ class Recording:
     def ink(self) -> InkBook:
         """Everything that was drawn and pointed at."""
         book = InkBook()
-        for entry in self._entries(frozenset({Kind.INK, Kind.POINTER})):
-            book.take(entry.kind, entry.t_ms, entry.seq, unpack_event(entry))
+        for entry, fields in self.events({Kind.INK, Kind.POINTER}):
+            book.take(entry.kind, entry.t_ms, entry.seq, fields)
         return book
 
     def screen_updates(self) -> Iterator[tuple[int, ScreenUpdate]]:

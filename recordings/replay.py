@@ -1,11 +1,21 @@
-"""What the replay page needs to know of a recording, as JSON (``/library/{lecture}/replay.json``)."""
+"""What the replay page needs to know of a recording (``relay/pages/lib/replay-source.js`` says it in its types)."""
 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
+from lecture.entries import Kind
+from lecture.ink import read_ink_event
+from lecture.log import Span
+from lecture.tracks import SOURCE_RUNG, Track
+from recordings import screen, voice
 from recordings.recording import Page, Recording, Turn
+
+IMAGE_NAME_CHARS = 16
+"""So much of a digest names an image within one recording; whole ones would be half of the manifest."""
+MAX_NOTE_CHARS = 1000
+_SAMPLES = 5
+_SAMPLE_MS = 6000
 
 
 def chapters(turns: list[Turn], pages: list[Page]) -> list[dict[str, Any]]:
@@ -22,40 +32,81 @@ def chapters(turns: list[Turn], pages: list[Page]) -> list[dict[str, Any]]:
 
 
 def replay_manifest(recording: Recording) -> dict[str, Any]:
-    """The replay page's facts; lecture times in ms, URLs relative to the origin."""
-    base = f"/library/{quote(recording.lecture_id, safe='')}"
-    pages, turns = recording.pages(), recording.turns()
-    voices = []
-    for language in recording.languages():
-        track = recording.voice_track(language)
-        if track is not None:
-            url = f"{base}/voice/{quote(language, safe='')}.ogg?v={recording.revision}"
-            voices.append({"language": language, "rung": track.rung, "url": url})
+    """The replay page's facts; lecture times in ms. Reads no media but a few samples of each track."""
+    pages = recording.pages()
+    place = {(page.deck, page.page): index for index, page in enumerate(pages)}
+    drawn = {index for index, marks in enumerate(drawings(recording, pages)) if marks}
     camera = recording.camera_track()
     first = next(iter(recording.frames(camera)), None) if camera is not None else None
     return {
         "lecture": recording.lecture_id,
         "title": recording.title,
         "course": recording.course,
-        "state": recording.state,
+        "revision": recording.revision,
         "duration_ms": recording.duration_ms,
-        "languages": recording.languages(),
-        "turns": [{"t_ms": turn.t_ms, "deck": turn.deck, "page": turn.page} for turn in turns],
+        "segment_ms": voice.SEGMENT_MS,
+        "voice": [
+            {
+                "language": language,
+                "rungs": {name: _kbps(recording, track) for name, track in voice.rungs(recording, language).items()},
+            }
+            for language in recording.languages()
+        ],
         "pages": [
             {
                 "deck": page.deck,
                 "page": page.page,
                 "title": page.title,
-                "tiers": [
-                    {"tier": image.tier, "url": f"{base}/blob/{image.digest}", "w": image.width, "h": image.height}
-                    for image in page.images
-                ],
+                "images": [image.digest[:IMAGE_NAME_CHARS] for image in page.images],
+                **({"drawn": True} if index in drawn else {}),
             }
-            for page in pages
+            for index, page in enumerate(pages)
         ],
-        "voice": voices,
+        "turns": [
+            [turn.t_ms, place[turn.deck, turn.page]] for turn in recording.turns() if (turn.deck, turn.page) in place
+        ],
+        "questions": _notes(recording, Kind.QUESTION),
+        "marks": _notes(recording, Kind.MARK),
         "camera": None
-        if first is None
-        else {"url": f"{base}/camera.webm?v={recording.revision}", "offset_ms": first.t_ms},
-        "chapters": chapters(turns, pages),
+        if camera is None or first is None
+        else {"offset_ms": first.t_ms, "kbps": _kbps(recording, camera)},
+        "screen": [[span.start_ms, span.end_ms] for span in screen.shared(recording)],
     }
+
+
+def drawings(recording: Recording, pages: list[Page]) -> list[dict[str, Any] | None]:
+    """Ink and pointer of each page, None where there is neither; marks in order of lecture time."""
+    place = {(page.deck, page.page): index for index, page in enumerate(pages)}
+    found: list[dict[str, Any] | None] = [None] * len(pages)
+    for entry, fields in recording.events({Kind.INK, Kind.POINTER}):
+        index = place.get((fields.get("deck"), fields.get("page")))  # type: ignore[arg-type]
+        if index is None or read_ink_event(entry.kind, fields) is None:
+            continue
+        marks = found[index] = found[index] or {"ink": [], "pointer": []}
+        rest = {name: value for name, value in fields.items() if name not in ("deck", "page")}
+        name, order = ("ink", fields["number"]) if entry.kind == Kind.INK else ("pointer", entry.seq)
+        marks[name].append({"t_ms": entry.t_ms, "order": order, "fields": rest})
+    for marks in filter(None, found):
+        for one in marks.values():
+            one.sort(key=lambda mark: (mark["t_ms"], mark["order"]))
+    return found
+
+
+def _notes(recording: Recording, kind: Kind) -> list[list[Any]]:
+    found = [[entry.t_ms, str(fields.get("text", ""))[:MAX_NOTE_CHARS]] for entry, fields in recording.events({kind})]
+    return sorted((note for note in found if note[1]), key=lambda note: note[0])
+
+
+def _kbps(recording: Recording, track: Track) -> int:
+    """The rate of a track, of one that came as it was by samples from all over the lecture; at least 1."""
+    if track.rung != SOURCE_RUNG:
+        return int(track.rung)
+    size = length_ms = 0
+    for sample in range(_SAMPLES):
+        start_ms = recording.duration_ms * sample // _SAMPLES
+        end_ms = min(start_ms + _SAMPLE_MS, recording.duration_ms)
+        frames = [frame for frame in recording.frames(track, Span(start_ms, end_ms)) if start_ms <= frame.t_ms < end_ms]
+        if frames:
+            size += sum(len(frame.data) for frame in frames)
+            length_ms += end_ms - start_ms
+    return max(1, round(size * 8 / max(1, length_ms)))

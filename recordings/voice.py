@@ -5,6 +5,7 @@ Where nothing was recorded there is silence of the same length, so that second n
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from fractions import Fraction
@@ -15,8 +16,11 @@ import numpy as np
 from av.container import OutputContainer
 from numpy.typing import NDArray
 
+from lecture.coverage import Coverage
 from lecture.entries import EncodedFrame
-from lecture.tracks import Track
+from lecture.log import Span
+from lecture.tracks import LIGHT_KBPS, SOURCE_RUNG, VOICE_FRAME_MS, Track
+from recordings import webm
 from recordings.errors import RecordingError
 from recordings.files import written_whole
 from recordings.recording import Recording
@@ -25,11 +29,13 @@ from transport import opus
 SAMPLE_RATE = 48_000
 _SAMPLE = Fraction(1, SAMPLE_RATE)
 _SILENCE_MS = 60
+SEGMENT_MS = 100 * VOICE_FRAME_MS
+"""Replay fetches a voice in pieces of this length, whose bounds are those of frames in every made rung."""
 _SLACK_MS = 40
 """A frame this much off the running position still follows it directly: publishers' stamps jitter by a few ms."""
-_LEAST_DURATION_MS = 20
 
 
+@functools.lru_cache
 def _silence(channels: int) -> bytes:
     """One Opus packet of 60 ms of silence that decodes to silence after anything."""
     with closing(opus.Encoder(channels, bitrate_bps=12_000, frame_ms=_SILENCE_MS)) as encoder:
@@ -38,34 +44,47 @@ def _silence(channels: int) -> bytes:
         return encoder.encode(quiet)
 
 
-def timeline(frames: Iterable[EncodedFrame], channels: int) -> Iterator[tuple[int, int, bytes]]:
-    """Lay Opus packets end to end from lecture time 0: yields (position in samples, length in samples, packet).
+def timeline(
+    frames: Iterable[EncodedFrame], channels: int, start_ms: int = 0, end_ms: int = 0
+) -> Iterator[tuple[int, int, bytes]]:
+    """Lay Opus packets end to end from ``start_ms`` of lecture time: yields (position and length in samples, packet).
 
-    Holes are filled with packets of silence; a packet that repeats a time already covered is dropped.
+    Holes are filled with packets of silence, at the end too where ``end_ms`` says so; a packet that repeats a time
+    already covered is dropped.
     """
     silence = _silence(channels)
     step = SAMPLE_RATE * _SILENCE_MS // 1000
-    at = 0
+    slack = _SLACK_MS * SAMPLE_RATE // 1000
+    at = start_ms * SAMPLE_RATE // 1000
     for frame in frames:
         start = frame.t_ms * SAMPLE_RATE // 1000
         length = max(int(opus.packet_duration_ms(frame.data) * SAMPLE_RATE / 1000), 120)
-        slack = _SLACK_MS * SAMPLE_RATE // 1000
         if start < at - slack:
             continue
-        while start - at >= max(step, slack):
+        while start - at >= step:
             yield at, step, silence
             at += step
         yield at, length, frame.data
         at += length
+    while end_ms * SAMPLE_RATE // 1000 - at >= step:
+        yield at, step, silence
+        at += step
 
 
 def _voice_frames(recording: Recording, language: str, *, best: bool) -> tuple[Track, Iterator[EncodedFrame]]:
+    """The chosen track, and its frames with those of the language's other tracks where it has none."""
     track = recording.voice_track(language, best=best)
     if track is None:
-        raise RecordingError(
-            "voice_missing", f"This recording has no voice in “{language}”. It has: {', '.join(recording.languages())}."
-        )
-    return track, recording.frames(track)
+        raise _voice_missing(recording, language)
+    tracks = [track, *(other for other in reversed(recording.voice_tracks(language)) if other != track)]
+    duration_ms = recording.duration_ms
+    spans = (Span(at_ms, min(at_ms + SEGMENT_MS, duration_ms)) for at_ms in range(0, duration_ms, SEGMENT_MS))
+    return track, (frame for span in spans for frame in _filled(recording, tracks, span))
+
+
+def _voice_missing(recording: Recording, language: str) -> RecordingError:
+    there = ", ".join(recording.languages())
+    return RecordingError("voice_missing", f"This recording has no voice in “{language}”. It has: {there}.")
 
 
 class OpusTrack:
@@ -115,6 +134,58 @@ def write_ogg(
         for end_ms in OpusTrack(recording, language, container, best=False).write():
             if progress is not None:
                 progress(end_ms)
+
+
+def rungs(recording: Recording, language: str) -> dict[str, Track]:
+    """The voices that a listener of this language may choose from: ``light`` for thin lines, ``full``; the same track
+    stands for both where there is only one."""
+    tracks = recording.voice_tracks(language)
+    made = [track for track in tracks if track.rung != SOURCE_RUNG] or tracks
+    if not made:
+        return {}
+    light = next((track for track in made if track.rung == str(LIGHT_KBPS)), made[0])
+    return {"light": light, "full": made[-1]}
+
+
+def segment(recording: Recording, language: str, rung: str, number: int) -> bytes:
+    """Segment ``number`` of a voice as WebM, without coding it anew; its times are lecture time.
+
+    What this rung lacks comes from the language's other ones; where none has anything there is silence.
+
+    :raises RecordingError: ``voice_missing`` (also for a rung other than ``light`` and ``full``), ``segment_missing``.
+    """
+    chosen = rungs(recording, language).get(rung)
+    if chosen is None:
+        raise _voice_missing(recording, language)
+    span = Span(number * SEGMENT_MS, min((number + 1) * SEGMENT_MS, recording.duration_ms))
+    if span.start_ms >= span.end_ms:
+        raise RecordingError("segment_missing", "The recording ends before that segment.")
+    others = [track for track in reversed(recording.voice_tracks(language)) if track != chosen]
+    channels = max(chosen.channels, 1)
+    laid = timeline(_filled(recording, [chosen, *others], span), channels, span.start_ms, span.end_ms)
+    packets = ((at * 1000 // SAMPLE_RATE, data) for at, _, data in laid)
+    return webm.header(channels, SAMPLE_RATE) + webm.cluster(span.start_ms, packets)
+
+
+def _filled(recording: Recording, tracks: list[Track], span: Span) -> list[EncodedFrame]:
+    """The frames that begin in ``span``: of the first track, and of each further one where those before have none."""
+    found: list[EncodedFrame] = []
+    known = Coverage()
+    for track in tracks:
+        if not any(gap.end_ms - gap.start_ms >= _SILENCE_MS for gap in known.missing(span)):
+            break
+        added = Coverage()
+        for frame in recording.frames(track, span):
+            try:
+                length_ms = opus.packet_duration_ms(frame.data) or 1
+            except opus.OpusError:
+                continue
+            of_frame = Span(frame.t_ms, frame.t_ms + length_ms)
+            if span.start_ms <= frame.t_ms < span.end_ms and known.known_ms(of_frame) * 2 < length_ms:
+                found.append(frame)
+                added.add(of_frame)
+        known.update(added)
+    return sorted(found, key=lambda frame: frame.t_ms)
 
 
 def decoded(recording: Recording, language: str) -> Iterator[NDArray[np.int16]]:

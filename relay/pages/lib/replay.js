@@ -1,62 +1,108 @@
 /**
- * What replay.json says of a recording, and which page belongs to which moment.
+ * What is where in a replay: pages, chapters, moments. Pure.
  */
 
 /**
- * @typedef {{tier: number, url: string, w: number, h: number}} ReplayTier
- * @typedef {{t_ms: number, deck: string, page: number}} ReplayTurn
- * @typedef {{deck: string, page: number, title: string, tiers: ReplayTier[]}} ReplayPage
- * @typedef {{t_ms: number, deck: string, page: number, title: string}} Chapter
- * @typedef {{
- *   lecture: string, title: string, duration_ms: number, languages: string[], turns: ReplayTurn[], pages: ReplayPage[],
- *   voice: {language: string, url: string, rung: string}[], camera: {url: string, offset_ms: number} | null, chapters: Chapter[],
- * }} Replay
+ * @typedef {import("./replay-source.js").Replay} Replay
+ * @typedef {import("./replay-source.js").ReplayPage} ReplayPage
+ * @typedef {{t_ms: number, page: number, title: string, number: number}} Chapter page: index in the replay's pages
  */
 
+/** Speeds to choose from; the pitch is kept. */
+export const SPEEDS = [0.75, 1, 1.25, 1.5, 1.75, 2];
+
+/** Who stopped this close to the end has heard the lecture: it begins anew. */
+const HEARD_OUT_MS = 15_000;
+
 /**
- * The last of `items` that begins at or before `t_ms`.
- * @template {{t_ms: number}} T
- * @param {T[]} items in order of lecture time
+ * The last of `times` that is at or before `t_ms`.
+ * @template T
+ * @param {T[]} items in order of time
  * @param {number} t_ms
+ * @param {(item: T) => number} time
  * @returns {number} its index, -1 before the first
  */
-export function indexAt(items, t_ms) {
+export function indexAt(items, t_ms, time) {
   let low = 0;
   let high = items.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (items[middle].t_ms <= t_ms) low = middle + 1;
+    if (time(items[middle]) <= t_ms) low = middle + 1;
     else high = middle;
   }
   return low - 1;
 }
 
-export class Pages {
-  /** @param {Replay} replay */
-  constructor(replay) {
-    this._turns = replay.turns;
-    /** @type {Map<string, ReplayPage>} */
-    this._pages = new Map(replay.pages.map((page) => [`${page.deck}/${page.page}`, page]));
-  }
+/**
+ * A chapter for each turn to a page other than the one shown.
+ * @param {Pick<Replay, "turns" | "pages">} replay
+ * @returns {Chapter[]}
+ */
+export function chaptersOf({ turns, pages }) {
+  return turns
+    .filter(([, page], at) => page !== turns[at - 1]?.[1])
+    .map(([t_ms, page]) => ({ t_ms, page, title: pages[page].title, number: pages[page].page }));
+}
 
-  /**
-   * @param {number} t_ms
-   * @returns {ReplayPage | null}
-   */
-  at(t_ms) {
-    return this._of(this._turns[indexAt(this._turns, t_ms)]);
-  }
+/**
+ * @param {Replay["turns"]} turns
+ * @param {number} t_ms
+ * @returns {{now: number | null, next: number | null}} indexes of the page of this moment and of the one after it
+ */
+export function pagesAt(turns, t_ms) {
+  const at = indexAt(turns, t_ms, ([time]) => time);
+  const now = turns[at]?.[1] ?? null;
+  const next = turns.slice(at + 1).find(([, page]) => page !== now)?.[1] ?? null;
+  return { now, next };
+}
 
-  /**
-   * @param {number} t_ms
-   * @returns {ReplayPage | null} the page that comes after the one of this moment
-   */
-  after(t_ms) {
-    return this._of(this._turns[indexAt(this._turns, t_ms) + 1]);
-  }
+/**
+ * The moment that a link's fragment names: `#t=754`, `#t=754.5`, `#t=12:34`, `#t=1:02:03`.
+ * @param {string} fragment
+ * @returns {number | null} in ms
+ */
+export function momentOf(fragment) {
+  const words = new URLSearchParams(fragment.replace(/^#/, "")).get("t") ?? "";
+  if (!/^(\d{1,6}:){0,2}\d{1,9}(\.\d{1,3})?$/.test(words)) return null;
+  return Math.round(words.split(":").reduce((sum, part) => sum * 60 + Number(part), 0) * 1000);
+}
 
-  /** @param {ReplayTurn | undefined} turn */
-  _of(turn) {
-    return (turn && this._pages.get(`${turn.deck}/${turn.page}`)) ?? null;
-  }
+/**
+ * @param {number} t_ms
+ * @returns {string} the fragment that names this moment, to the second
+ */
+export function fragmentOf(t_ms) {
+  return `#t=${Math.max(0, Math.floor(t_ms / 1000))}`;
+}
+
+/**
+ * Where to go on: at the moment that a link names, else where this browser stopped.
+ * @param {string} fragment
+ * @param {{t_ms?: number, duration_ms?: number} | null} stopped
+ */
+export function startAt(fragment, stopped) {
+  const linked = momentOf(fragment);
+  if (linked !== null) return linked;
+  const { t_ms = 0, duration_ms = Infinity } = stopped ?? {};
+  return t_ms < duration_ms - HEARD_OUT_MS ? t_ms : 0;
+}
+
+/**
+ * @param {{t_ms: number}[]} chapters
+ * @param {number} t_ms where one is
+ * @param {1 | -1} step back goes first to the beginning of the present chapter
+ * @returns {number | null} where the chapter begins; null for none
+ */
+export function chapterFrom(chapters, t_ms, step) {
+  const at = indexAt(chapters, t_ms, (chapter) => chapter.t_ms);
+  const restart = step < 0 && at >= 0 && t_ms - chapters[at].t_ms > 3000;
+  return chapters[Math.max(0, restart ? at : at + step)]?.t_ms ?? null;
+}
+
+/**
+ * @param {number} speed
+ * @param {1 | -1} step
+ */
+export function speedFrom(speed, step) {
+  return SPEEDS[SPEEDS.indexOf(speed) + step] ?? speed;
 }

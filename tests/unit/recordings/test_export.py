@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,8 @@ from recordings.errors import RecordingError
 from recordings.export import ExportOrder, export
 from recordings.export_process import ExportLimits, export_in_child
 from recordings.recording import Recording
-from tests.recorded import HOLE_MS, LECTURE, VOICE_MS, loudness, samples
-from transport import webp
+from tests.recorded import HOLE_MS, LECTURE, VOICE_MS, loudness, samples, tone
+from transport import opus, webp
 
 CHAPTERS = [(0, "What a price is"), (1500, "세 가지 질문"), (4000, "Try it")]
 INK_RED, SCREEN_BLUE = (216, 27, 96), (20, 40, 220)
@@ -124,6 +125,17 @@ def test_export_sounds_like_the_voice(lecture_path: Path, tmp_path: Path, kind: 
     sound = samples(exported(lecture_path, tmp_path, kind))
     assert loudness(sound, 300, 2300) > 0.1
     assert loudness(sound, HOLE_MS[0] + 300, HOLE_MS[1] - 200) < 0.002
+
+
+def test_what_one_rung_lacks_comes_from_another(lecture_path: Path, tmp_path: Path) -> None:
+    path = tmp_path / lecture_path.name
+    shutil.copyfile(lecture_path, path)
+    with LectureFile.open(path) as file, closing(opus.Encoder(1, bitrate_bps=12_000, frame_ms=60)) as encoder:
+        track = file.add_track(Track("voice", "opus", 48_000, "en", "12", 1))
+        frames = [EncodedFrame(t_ms, 60, encoder.encode(tone(t_ms))) for t_ms in range(*HOLE_MS, 60)]
+        file.append(Entry(Kind.VOICE, HOLE_MS[0], pack_frames(HOLE_MS[0], frames), track.track_id, 1200))
+        file.finish()
+    assert loudness(samples(exported(path, tmp_path, "opus")), HOLE_MS[0] + 300, HOLE_MS[1] - 200) > 0.1
 
 
 def test_camera_can_be_left_out(lecture_path: Path, tmp_path: Path) -> None:
