@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from recordings.waveform import waveform
 
 _LECTURE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
+
+_NOTHING_DRAWN = b'{"ink":[],"pointer":[]}'
 
 
 class Library:
@@ -58,21 +61,43 @@ class Library:
     def manifest(self, lecture_id: str) -> Path:
         """:func:`recordings.replay.replay_manifest` as JSON."""
         with self.open(lecture_id) as recording:
-            return self._derived(recording, "replay.json", lambda path: _write_json(replay_manifest(recording), path))
 
-    def drawing(self, lecture_id: str, page: int) -> dict[str, Any]:
-        """Ink and pointer of a page, counted as in the manifest, from 0 (:func:`recordings.replay.drawings`).
+            def write(path: Path) -> None:
+                lines = self._drawings(recording).read_bytes().splitlines()
+                drawn = [index for index, line in enumerate(lines) if line != _NOTHING_DRAWN]
+                _write_bytes(_json(replay_manifest(recording, drawn)), path)
+
+            return self._derived(recording, "replay.json", write)
+
+    def revision(self, lecture_id: str) -> str:
+        """Changes whenever something was added to the recording.
+
+        :raises RecordingError: ``recording_unknown``.
+        """
+        with self.open(lecture_id) as recording:
+            return recording.revision
+
+    def drawing(self, lecture_id: str, page: int) -> bytes:
+        """Ink and pointer of a page, counted as in the manifest, from 0 (:func:`recordings.replay.drawings`), as JSON.
 
         :raises RecordingError: ``recording_unknown``, ``page_missing``.
         """
         with self.open(lecture_id) as recording:
-            path = self._derived(
-                recording, "drawings.json", lambda path: _write_json(drawings(recording, recording.pages()), path)
-            )
-        found = json.loads(path.read_bytes())
-        if not 0 <= page < len(found):
+            path = self._drawings(recording)
+        with path.open("rb") as lines:
+            found = next(itertools.islice(lines, page, None), None)
+        if found is None:
             raise RecordingError("page_missing", "There is no such page.")
-        return found[page] or {"ink": [], "pointer": []}
+        return found.rstrip()
+
+    def _drawings(self, recording: Recording) -> Path:
+        """What is drawn on each page, a line of JSON for each, so that one can be read without the others."""
+
+        def write(path: Path) -> None:
+            found = drawings(recording, recording.pages())
+            _write_bytes(b"".join(_json(drawing) + b"\n" for drawing in found), path)
+
+        return self._derived(recording, "drawings.jsonl", write)
 
     def voice_segment(self, lecture_id: str, language: str, rung: str, number: int) -> tuple[bytes, str]:
         """A piece of a voice (:func:`recordings.voice.segment`), and the recording's revision.
@@ -142,8 +167,8 @@ class Library:
         return path
 
 
-def _write_json(value: object, path: Path) -> None:
-    _write_bytes(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(), path)
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _write_bytes(data: bytes, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from lecture.entries import Kind
@@ -31,11 +32,13 @@ def chapters(turns: list[Turn], pages: list[Page]) -> list[dict[str, Any]]:
     return found
 
 
-def replay_manifest(recording: Recording) -> dict[str, Any]:
-    """The replay page's facts; lecture times in ms. Reads no media but a few samples of each track."""
+def replay_manifest(recording: Recording, drawn: Collection[int]) -> dict[str, Any]:
+    """The replay page's facts; lecture times in ms. Reads no media but a few samples of each track.
+
+    :param drawn: indexes of the pages on which :func:`drawings` finds something.
+    """
     pages = recording.pages()
     place = {(page.deck, page.page): index for index, page in enumerate(pages)}
-    drawn = {index for index, marks in enumerate(drawings(recording, pages)) if marks}
     camera = recording.camera_track()
     first = next(iter(recording.frames(camera)), None) if camera is not None else None
     return {
@@ -74,21 +77,20 @@ def replay_manifest(recording: Recording) -> dict[str, Any]:
     }
 
 
-def drawings(recording: Recording, pages: list[Page]) -> list[dict[str, Any] | None]:
-    """Ink and pointer of each page, None where there is neither; marks in order of lecture time."""
+def drawings(recording: Recording, pages: list[Page]) -> list[dict[str, list[Any]]]:
+    """Ink and pointer of each page, in order of lecture time."""
     place = {(page.deck, page.page): index for index, page in enumerate(pages)}
-    found: list[dict[str, Any] | None] = [None] * len(pages)
+    found: list[dict[str, list[Any]]] = [{"ink": [], "pointer": []} for _ in pages]
     for entry, fields in recording.events({Kind.INK, Kind.POINTER}):
         index = place.get((fields.get("deck"), fields.get("page")))  # type: ignore[arg-type]
         if index is None or read_ink_event(entry.kind, fields) is None:
             continue
-        marks = found[index] = found[index] or {"ink": [], "pointer": []}
         rest = {name: value for name, value in fields.items() if name not in ("deck", "page")}
         name, order = ("ink", fields["number"]) if entry.kind == Kind.INK else ("pointer", entry.seq)
-        marks[name].append({"t_ms": entry.t_ms, "order": order, "fields": rest})
-    for marks in filter(None, found):
-        for one in marks.values():
-            one.sort(key=lambda mark: (mark["t_ms"], mark["order"]))
+        found[index][name].append({"t_ms": entry.t_ms, "order": order, "fields": rest})
+    for drawing in found:
+        for marks in drawing.values():
+            marks.sort(key=lambda mark: (mark["t_ms"], mark["order"]))
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from contextlib import closing
 
 import numpy as np
@@ -53,5 +54,5 @@ def _loudness(recording: Recording, track: Track, decoder: opus.Decoder, span: S
         power.append(float(np.mean(pcm**2)))
     if len(power) <= _SETTLE_FRAMES:
         return 0
-    level_db = 10 * np.log10(max(np.mean(power[_SETTLE_FRAMES:]), 1e-10))
+    level_db = 10 * math.log10(max(float(np.mean(power[_SETTLE_FRAMES:])), 1e-10))
     return int(np.clip((level_db - _FLOOR_DB) / (_CEILING_DB - _FLOOR_DB), 0, 1) * 255)

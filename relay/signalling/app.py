@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from lecture.errors import HallcastError
 from recordings.catalogue import CatalogueError
 from relay.app import Relay
-from relay.signalling import console, decks, exports, health, join, library, pages, staff, whip
+from relay.signalling import console, decks, exports, health, join, library, pages, replay, staff, whip
 from relay.signalling.errors import error_response
 from relay.signalling.gate import Gate
 from relay.signalling.metrics import RelayMetrics
@@ -41,6 +41,7 @@ def create_app(relay: Relay) -> ASGIApp:
             *decks.routes(relay),
             *sockets.routes(),
             *library.routes(relay),
+            *replay.routes(relay),
             *health.routes(relay, RelayMetrics(relay, sockets)),
             *pages.routes(),
         ]

@@ -31,6 +31,8 @@ _STATUS_OF_ID = {
     "lecture_ended": 410,
     "recording_unknown": 404,
     "voice_missing": 404,
+    "segment_missing": 404,
+    "page_missing": 404,
     "camera_missing": 404,
     "catalogue_unusable": 503,
     "disk_full": 507,

@@ -15,8 +15,8 @@ from relay.access import unauthorised
 from relay.app import Relay
 from relay.exports import ExportJob
 from relay.signalling.http import bearer_token, file_response
-from relay.signalling.library import FILE_HEADERS
 from relay.signalling.pages import LIBRARY
+from relay.signalling.replay import FILE_HEADERS
 
 EXPORTS = f"{LIBRARY}/{{lecture}}/exports"
 JOB = f"{EXPORTS}/{{job}}"

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from relay import pages
-from relay.signalling.http import PathRoute, file_response
+from relay.signalling.compressed import compressed_response, squeezed
+from relay.signalling.http import PathRoute
+from relay.signalling.replay_page import version_of
 
 Page = Callable[[Request], Awaitable[Response]]
 
 LIBRARY = "/library"
 """The one page whose address also has a JSON face; :mod:`relay.signalling.library` serves it."""
 
+REPLAY = "/library/{lecture}"
+"""The one page that is put together from several files; :mod:`relay.signalling.replay` serves it."""
+
+FOR_EVER = "private, max-age=31536000, immutable"
+"""Cache-Control of what its address names by what it holds."""
+
 
 def routes() -> list[PathRoute]:
-    """The routes of the pages, the library's list apart."""
-    served = [PathRoute(path, page(file)) for path, file in pages.ROUTES.items() if path != LIBRARY]
+    """The routes of the pages, the library's list and the replay apart."""
+    served = [PathRoute(path, page(file)) for path, file in pages.ROUTES.items() if path not in (LIBRARY, REPLAY)]
     # The same answer whether or not there is such a lecture: pages hold nothing of it.
     if "/hall/{lecture}" not in pages.ROUTES:
         served.append(PathRoute("/hall/{lecture}", page(pages.ROUTES["/hall"])))
@@ -30,16 +41,16 @@ def page(file: str) -> Page:
     """A handler that serves one page."""
 
     async def serve(request: Request) -> Response:
-        return _serve(request, file)
+        return await _serve(request, file)
 
     return serve
 
 
 async def _static(request: Request) -> Response:
-    return _serve(request, request.path_params["path"])
+    return await _serve(request, request.path_params["path"])
 
 
-def _serve(request: Request, name: str) -> Response:
+async def _serve(request: Request, name: str) -> Response:
     try:
         found = pages.static_file(name)
     except (ValueError, OSError):  # a NUL byte or a name that is too long
@@ -47,7 +58,18 @@ def _serve(request: Request, name: str) -> Response:
     if found is None:
         raise HTTPException(404)
     path, media_type = found
-    return file_response(request, path, media_type, pages.HEADERS)
+    data, zipped = await asyncio.to_thread(_read, path, path.stat().st_mtime_ns)
+    headers = pages.HEADERS
+    if request.query_params.get("v") == version_of(data):
+        headers = {**headers, "Cache-Control": FOR_EVER}
+    return compressed_response(request, data, media_type, headers, zipped=zipped)
+
+
+@functools.lru_cache(maxsize=200)
+def _read(path: Path, _changed_ns: int) -> tuple[bytes, bytes]:
+    """A file, and the file as gzip."""
+    data = path.read_bytes()
+    return data, squeezed(data)
 
 
 async def _front(request: Request) -> Response:

@@ -61,7 +61,7 @@ async def recorded_turns(hall: Page, url: str, lecture: str) -> dict[str, int]:
     manifest = await hall.page.evaluate(
         "(url) => fetch(url).then((one) => one.json())", f"{url}/library/{lecture}/replay.json"
     )
-    return {one["title"]: one["t_ms"] for one in manifest["chapters"]}
+    return {manifest["pages"][page]["title"]: t_ms for t_ms, page in manifest["turns"]}
 
 
 async def test_pages_turn_when_their_moment_is_heard(browser: Browser, tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -123,17 +126,17 @@ async def test_a_lecture_that_has_ended_is_in_the_library_at_once(relay: Served)
         listed = (await relay.http.get("/library", **request)).json()["lectures"]
         assert [(found["id"], found["title"], found["state"]) for found in listed] == [("waves", "Waves", "ended")]
     manifest = (await relay.http.get("/library/waves/replay.json")).json()
-    assert manifest["turns"] == [{"t_ms": 500, "deck": "d", "page": 1}]
-    assert manifest["pages"][0]["tiers"][0]["url"] == f"/library/waves/blob/{digest}"
+    assert manifest["turns"] == [[500, 0]]
+    assert manifest["pages"][0]["images"] == [digest[:16]]
 
-    page = await relay.http.get(f"/library/waves/blob/{digest}")
+    page = await relay.http.get(f"/library/waves/blob/{digest[:16]}")
     assert (page.status_code, page.content) == (200, PAGE)
     assert page.headers["content-type"] == "image/avif"
     assert page.headers["cache-control"] == "private, max-age=31536000, immutable"
     again = await relay.http.get(f"/library/waves/blob/{digest}", headers={"If-None-Match": page.headers["etag"]})
     assert again.status_code == 304
 
-    url = next(voice["url"] for voice in manifest["voice"] if voice["language"] == "en")
+    url = "/library/waves/voice/en.ogg"
     whole, *others = await asyncio.gather(*(relay.http.get(url) for _ in range(8)))
     assert [other.content for other in others] == [whole.content] * 7
     assert whole.headers["content-type"] == "audio/ogg"
@@ -146,9 +149,59 @@ async def test_a_lecture_that_has_ended_is_in_the_library_at_once(relay: Served)
     assert beyond.status_code == 416
 
 
+async def test_a_piece_of_a_voice_is_kept_for_ever_by_those_who_name_the_recordings_revision(recorded: Served) -> None:
+    revision = (await recorded.http.get("/library/waves/replay.json")).json()["revision"]
+    path = "/library/waves/voice/en/light/0.webm"
+    asked, named = await recorded.http.get(path), await recorded.http.get(path, params={"v": revision})
+    assert asked.content == named.content
+    assert asked.content[:4] == bytes.fromhex("1a45dfa3")
+    assert asked.headers["content-type"] == "audio/webm"
+    assert asked.headers["cache-control"] == "private, no-cache"
+    assert "immutable" in named.headers["cache-control"]
+    again = await recorded.http.get(path, headers={"If-None-Match": asked.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    old = await recorded.http.get(path, params={"v": "older"})
+    assert old.headers["cache-control"] == "private, no-cache"
+
+
+async def test_texts_are_small_for_those_who_take_gzip_and_whole_for_others(recorded: Served) -> None:
+    for path in ("/library/waves", "/library/waves/replay.json", "/pages/replay.js", "/pages/css/hallcast.css"):
+        small = await recorded.http.get(path, headers={"Accept-Encoding": "gzip, deflate"})
+        whole = await recorded.http.get(path, headers={"Accept-Encoding": "gzip;q=0, identity"})
+        assert "content-encoding" not in whole.headers
+        assert small.content == whole.content
+        assert small.headers["vary"] == "Accept-Encoding"
+        if len(whole.content) > 1000:
+            assert small.headers["content-encoding"] == "gzip"
+            assert int(small.headers["content-length"]) < len(whole.content) / 2
+
+
+async def test_the_replay_page_carries_the_script_that_starts_it(recorded: Served) -> None:
+    page = await recorded.http.get("/library/waves")
+    script = page.text.partition('<script type="module" async>')[2].partition("</script>")[0]
+    mark = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'self' 'sha256-{mark}';" in page.headers["content-security-policy"]
+    assert "import " not in script.partition("await import(")[0]
+    for address in re.findall(r'"(/pages/[^"]+\?v=[^"]+)"', page.text):
+        assert "immutable" in (await recorded.http.get(address)).headers["cache-control"]
+    worker = await recorded.http.get("/library/worker.js")
+    assert worker.headers["content-type"].startswith("text/javascript")
+    assert not re.search(r"^(import|export) ", worker.text, re.MULTILINE)
+
+
 @pytest.mark.parametrize(
     ("path", "error_id"),
     [
+        ("/library/waves/voice/en/light/9.webm", "segment_missing"),
+        ("/library/waves/voice/en/light/-1.webm", "segment_missing"),
+        ("/library/waves/voice/en/heavy/0.webm", "voice_missing"),
+        ("/library/waves/voice/de/light/0.webm", "voice_missing"),
+        ("/library/waves/drawing/1.json", "page_missing"),
+        ("/library/waves/screen/99999999999999999999", "segment_missing"),
+        ("/library/waves/screen/9", "segment_missing"),
+        ("/library/waves/waveform/de", "voice_missing"),
+        ("/library/waves/waveform/..%2f..%2fsecret", None),
+        ("/library/waves/blob/" + "0" * 16, "page_missing"),
         ("/library/waves/voice/de.ogg", "voice_missing"),
         ("/library/waves/voice/en.mp3", "voice_missing"),
         ("/library/waves/voice/..%2f..%2fsecret.ogg", None),
@@ -174,7 +227,7 @@ async def test_blobs_that_a_browser_would_run_are_not_served(relay: Served) -> N
 async def test_before_its_end_a_lecture_is_for_those_with_a_token(relay: Served) -> None:
     digest = await record(relay, end=False)
     assert (await relay.http.get("/library?format=json")).json() == {"lectures": []}
-    for path in ("replay.json", f"blob/{digest}", "voice/en.ogg"):
+    for path in ("replay.json", f"blob/{digest}", "voice/en.ogg", "voice/-/light/0.webm", "drawing/0.json", "screen/0"):
         assert (await relay.http.get(f"/library/waves/{path}")).status_code == 401
         assert (await relay.http.get(f"/library/waves/{path}", headers=bearer("wrong"))).status_code == 401
     page = await relay.http.get(f"/library/waves/blob/{digest}", headers=relay.lecturer)

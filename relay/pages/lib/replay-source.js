@@ -51,9 +51,10 @@
  * @property {Offline | null} offline what is kept for reading without a line; null where everything lies here anyway
  *
  * @typedef {object} Offline
+ * @property {Promise<void>} ready settles when something can be kept, rejects where nothing can
  * @property {() => Promise<Kept>} kept
- * @property {(replay: Replay, told: (done: number, of: number) => void, signal: AbortSignal) => Promise<void>} keep
- *   Fetch the whole lecture (light voice, all pages) at low priority.
+ * @property {(replay: Replay, language: string, told: (done: number, of: number) => void, signal: AbortSignal) => Promise<void>} keep
+ *   Fetch the whole lecture (light voice of this language, all pages) at low priority.
  */
 
 export const SCREEN_SEGMENT_MS = 60_000;
@@ -85,15 +86,15 @@ export class HttpSource {
     this.momentUrl = `${location.origin}/library/${encodeURIComponent(lecture)}`;
     /** @type {Offline | null} */
     this.offline = null;
-    this._headers = token ? { Authorization: `Bearer ${token}` } : undefined;
+    this.authorization = token ? `Bearer ${token}` : "";
     /** Without it the relay answers for what is there now; with it the browser may keep the answer for ever. */
-    this._revision = "";
+    this.revision = "";
   }
 
   async manifest() {
     /** @type {Replay} */
     const replay = await (await this._get("replay.json")).json();
-    this._revision = replay.revision;
+    this.revision = replay.revision;
     return replay;
   }
 
@@ -116,12 +117,12 @@ export class HttpSource {
 
   /** @type {ReplaySource["drawing"]} */
   async drawing(page) {
-    return (await this._get(this._versioned(`drawing/${page}.json`))).json().catch(lineDown);
+    return (await this._get(this.drawingPath(page))).json().catch(lineDown);
   }
 
   /** @type {ReplaySource["waveform"]} */
   async waveform(language) {
-    const response = await this._get(this._versioned(`waveform/${encodeURIComponent(language)}`));
+    const response = await this._get(this.waveformPath(language));
     return new Uint8Array(await response.arrayBuffer().catch(lineDown));
   }
 
@@ -134,7 +135,7 @@ export class HttpSource {
   /** A <video> sends no token: where one is needed the film is fetched whole. */
   async camera() {
     const path = this._versioned("camera.webm");
-    if (!this._headers) return this._url(path);
+    if (!this.authorization) return this._url(path);
     return URL.createObjectURL(await (await this._get(path)).blob().catch(lineDown));
   }
 
@@ -145,6 +146,25 @@ export class HttpSource {
    */
   voicePath(language, rung, n) {
     return this._versioned(`voice/${encodeURIComponent(language)}/${rung}/${n}.webm`);
+  }
+
+  /** @param {number} page */
+  drawingPath(page) {
+    return this._versioned(`drawing/${page}.json`);
+  }
+
+  /** @param {string} language */
+  waveformPath(language) {
+    return this._versioned(`waveform/${encodeURIComponent(language)}`);
+  }
+
+  /**
+   * Fetch something only to have it kept, after everything else.
+   * @param {string} path
+   * @param {AbortSignal} signal
+   */
+  async fetchWhole(path, signal) {
+    await (await this._get(path, { signal, priority: "low" })).arrayBuffer().catch(lineDown);
   }
 
   /** @param {string} name */
@@ -158,7 +178,8 @@ export class HttpSource {
    * @returns {Promise<Response>}
    */
   async _get(path, options) {
-    const response = await fetch(this._url(path), { headers: this._headers, ...options }).catch(lineDown);
+    const headers = this.authorization ? { Authorization: this.authorization } : undefined;
+    const response = await fetch(this._url(path), { headers, ...options }).catch(lineDown);
     if (response.ok) return response;
     const { error } = await response.json().catch(() => ({}));
     throw new SourceError(error?.id ?? String(response.status), response.status < 500 && response.status !== 429);
@@ -171,7 +192,7 @@ export class HttpSource {
 
   /** @param {string} path */
   _versioned(path) {
-    return this._revision ? `${path}?v=${this._revision}` : path;
+    return this.revision ? `${path}?v=${this.revision}` : path;
   }
 }
 

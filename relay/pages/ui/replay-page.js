@@ -1,84 +1,111 @@
 /**
- * Replay: the page of the moment. The legible image first, the sharp one when it has come; the next page in advance.
+ * Replay: the page of the moment and what is drawn on it. The legible image first, the sharp one when there is room.
  */
 
+import { ReplayInk } from "../lib/replay-ink.js";
 import { element, say } from "./dom.js";
+import { InkCanvas } from "./ink-canvas.js";
 import { number, text } from "./texts.js";
 
-/** @typedef {import("../lib/replay.js").ReplayPage} ReplayPageData */
-
 export class ReplayPage {
-  constructor() {
+  /**
+   * @param {import("../lib/replay-source.js").Replay} replay
+   * @param {import("../lib/replay-source.js").ReplaySource} source
+   * @param {import("./replay-images.js").ReplayImages} images
+   */
+  constructor({ pages }, source, images) {
+    this._pages = pages;
+    this._source = source;
+    this._images = images;
     this._image = element("page", HTMLImageElement);
-    /** @type {ReplayPageData | null} */
-    this._page = null;
-    this._shown = 0;
-    /** @type {Map<string, Promise<boolean>>} images being loaded or in the browser's cache, by address */
-    this._loaded = new Map();
+    this._canvas = new InkCanvas();
+    /** @type {number | null | undefined} */
+    this._shown = undefined;
+    /** @type {Map<number, ReplayInk | null>} null while it is fetched */
+    this._ink = new Map();
+    this._drawn = "";
   }
 
   /**
-   * @param {ReplayPageData | null} page
-   * @param {ReplayPageData | null} next
+   * @param {number | null} page
+   * @param {number | null} next
+   * @param {number} t_ms
    */
-  show(page, next) {
-    if (page === this._page) return;
-    this._page = page;
-    this._shown = 0;
-    if (!page) {
+  show(page, next, t_ms) {
+    if (page !== this._shown) {
+      this._shown = page;
+      void this._load(page, next);
+    }
+    this._draw(t_ms);
+  }
+
+  /**
+   * @param {number | null} page
+   * @param {number | null} next
+   */
+  async _load(page, next) {
+    const isShown = () => this._shown === page;
+    const [legible, sharp] = page === null ? [] : firstAndLast(this._pages[page].images);
+    if (page === null || !legible) {
       this._image.hidden = true;
       element("no-page").hidden = false;
       say(element("no-page-title"), text("replay_no_page"));
-      return;
+    } else {
+      this._announce(this._pages[page]);
+      this._put(page, await this._images.get(legible), 1);
     }
-    void this._load(page, next);
+    const [legibleNext] = next === null ? [] : firstAndLast(this._pages[next].images);
+    if (legibleNext) void this._images.later(legibleNext, { isWanted: isShown });
+    if (page !== null && sharp) this._put(page, await this._images.later(sharp, { isWanted: isShown, sharp: true }), 2);
   }
 
   /**
-   * @param {ReplayPageData} page
-   * @param {ReplayPageData | null} next
-   */
-  async _load(page, next) {
-    for (const { tier, url } of [...page.tiers].sort((a, b) => a.tier - b.tier)) {
-      const here = await this._fetch(url);
-      // Whoever jumps through the lecture on a thin line shall not wait for pages that are no longer wanted.
-      if (this._page !== page) return;
-      if (here && tier > this._shown) this._put(page, tier, url);
-    }
-    const [first] = [...(next?.tiers ?? [])].sort((a, b) => a.tier - b.tier);
-    if (first) await this._fetch(first.url);
-  }
-
-  /**
-   * @param {ReplayPageData} page
+   * @param {number} page
+   * @param {string | null} url
    * @param {number} tier
-   * @param {string} url
    */
-  _put(page, tier, url) {
-    this._shown = tier;
+  _put(page, url, tier) {
+    if (this._shown !== page || !url) return;
     this._image.src = url;
     this._image.dataset.tier = String(tier);
-    this._image.alt = page.title || text("page_number", { page: number(page.page) });
     this._image.hidden = false;
     element("no-page").hidden = true;
-    say(element("page-announcement"), `${text("page_number", { page: number(page.page) })} ${page.title}`);
   }
 
-  /** @param {string} url */
-  _fetch(url) {
-    let loaded = this._loaded.get(url);
-    if (!loaded) {
-      const image = new Image();
-      image.src = url;
-      loaded = image.decode().then(
-        () => true,
-        () => {
-          this._loaded.delete(url);
-          return false;
-        },
-      );
-      this._loaded.set(url, loaded);
-    }
-    return loaded;
+  /** @param {import("../lib/replay-source.js").ReplayPage} page */
+  _announce({ page, title }) {
+    const words = text("page_number", { page: number(page) });
+    this._image.alt = title || words;
+    say(element("page-announcement"), `${words} ${title}`);
   }
+
+  /** @param {number} t_ms */
+  _draw(t_ms) {
+    const ink = this._shown === null || this._shown === undefined ? null : this._inkOf(this._shown);
+    const drawing = ink?.at(t_ms) ?? { strokes: [], pointer: null };
+    const key = JSON.stringify([this._shown, drawing.pointer, drawing.strokes.map(({ stroke, points }) => [stroke, points.length])]);
+    if (key === this._drawn) return;
+    this._drawn = key;
+    this._canvas.show(drawing);
+  }
+
+  /** @param {number} page */
+  _inkOf(page) {
+    const here = this._ink.get(page);
+    if (here !== undefined || !this._pages[page].drawn) return here ?? null;
+    this._ink.set(page, null);
+    this._source.drawing(page).then(
+      (drawing) => this._ink.set(page, new ReplayInk(drawing)),
+      () => setTimeout(() => this._ink.delete(page), 2000),
+    );
+    return null;
+  }
+}
+
+/**
+ * @param {string[]} images
+ * @returns {[string | undefined, string | undefined]} the legible one and, where there is another, the sharp one
+ */
+function firstAndLast(images) {
+  return [images[0], images.length > 1 ? images.at(-1) : undefined];
 }

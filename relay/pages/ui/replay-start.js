@@ -29,7 +29,7 @@ const manifest = new Promise((resolve) => {
 }).then(() => source.manifest());
 manifest.catch(() => {});
 await manifest.catch(() => {});
-const { openReplay } = await import(document.body.dataset.rest ?? "/pages/ui/replay.js");
+const { openReplay } = await import(document.body.dataset.rest ?? "");
 document.removeEventListener("click", early);
 await openReplay({ source, player, manifest });
 

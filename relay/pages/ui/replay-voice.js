@@ -126,8 +126,13 @@ export class VoicePlayer extends EventTarget {
       await this._idle();
       if (this._media.readyState === "open") this._buffer?.abort();
       if (abort.signal.aborted) return;
+      const { gone, id } = /** @type {import("../lib/replay-source.js").SourceError} */ (error);
+      // How long the lecture is may not be known yet.
+      if (id === "segment_missing" && this._duration_ms === Infinity) {
+        await this._event(GONE_PAUSE_MS);
+        return;
+      }
       this._failures += 1;
-      const { gone } = /** @type {import("../lib/replay-source.js").SourceError} */ (error);
       this._setLine(gone ? "gone" : "down");
       const pause_ms = Math.min(AGAIN_AT_MOST_MS, AGAIN_AFTER_MS * 2 ** (this._failures - 1));
       await this._event(gone ? GONE_PAUSE_MS : pause_ms);

@@ -1,203 +1,282 @@
 /**
- * Replay of a recording: voice leads, pages and camera follow.
+ * Replay of a recording: the voice leads; page, ink, screen and camera follow.
  */
 
-import { Pages, indexAt } from "../lib/replay.js";
-import { element, isForControl, make, say } from "./dom.js";
+import { chapterFrom, chaptersOf, fragmentOf, momentOf, pagesAt, SPEEDS, speedFrom } from "../lib/replay.js";
+import { element, make, say } from "./dom.js";
 import { Camera } from "./replay-camera.js";
-import { clockTime, keep, languageName, read, startTexts, text } from "./texts.js";
+import { Chapters } from "./replay-chapters.js";
+import { ReplayImages } from "./replay-images.js";
+import { bindKeys } from "./replay-keys.js";
+import { Keeping } from "./replay-keep.js";
 import { ReplayPage } from "./replay-page.js";
+import { ReplayScreen } from "./replay-screen.js";
+import { Timeline } from "./replay-timeline.js";
+import { clockTime, keep, languageName, number, read, startTexts, text } from "./texts.js";
 
 const SPEED_KEY = "hallcast.speed";
 const STEP_MS = 10_000;
+const REMEMBER_MS = 5000;
 const SHAPES = { play: "M5 3l12 7-12 7z", pause: "M4 3h4v14H4zM12 3h4v14h-4z" };
 
-class Player {
-  /** @param {import("../lib/replay.js").Replay} replay */
-  constructor(replay) {
+/**
+ * Fill the page with a recording. `player` has begun to fetch its voice already.
+ * @param {{
+ *   source: import("../lib/replay-source.js").ReplaySource, player: import("./replay-voice.js").VoicePlayer,
+ *   manifest: Promise<import("../lib/replay-source.js").Replay>,
+ * }} parts
+ */
+export async function openReplay({ source, player, manifest }) {
+  /** @type {Replaying | null} */
+  let replaying = null;
+  /** @type {string | null} */
+  let refused = null;
+  const draw = () => {
+    replaying?.draw();
+    if (replaying) return;
+    say(element("no-page-title"), refused === null ? text("loading") : refused === "unauthorised" ? text("replay_closed") : refused === "offline" ? text("replay_line_down") : text("replay_missing"));
+  };
+  element("play").ariaLabel = "▶";
+  await startTexts(draw);
+  for (let again_ms = 1000; replaying === null; again_ms = Math.min(10_000, again_ms * 2)) {
+    try {
+      const replay = await manifest;
+      replaying = new Replaying(replay, source, player);
+      refused = null;
+    } catch (error) {
+      const { id = "", gone = false } = /** @type {Partial<import("../lib/replay-source.js").SourceError>} */ (error);
+      if (!id) throw error;
+      refused = id;
+      draw();
+      if (id === "unauthorised") askForToken();
+      if (gone) return;
+      await new Promise((resolve) => setTimeout(resolve, again_ms));
+      manifest = source.manifest();
+    }
+  }
+  draw();
+}
+
+class Replaying {
+  /**
+   * @param {import("../lib/replay-source.js").Replay} replay
+   * @param {import("../lib/replay-source.js").ReplaySource} source
+   * @param {import("./replay-voice.js").VoicePlayer} player
+   */
+  constructor(replay, source, player) {
     this._replay = replay;
-    this._pages = new Pages(replay);
-    this._screen = new ReplayPage();
-    this._voice = element("voice", HTMLAudioElement);
-    this._seek = element("seek", HTMLInputElement);
-    this._speed = element("speed", HTMLSelectElement);
-    this._camera = new Camera(replay.camera, this._voice);
-    this._seeking = false;
+    this._source = source;
+    this._player = player;
+    this._audio = player.audio;
+    this._chapterList = chaptersOf(replay);
+    /** @type {number | null} where the timeline is held just now */
+    this._held_ms = null;
+    this._remembered_ms = 0;
+    const images = new ReplayImages(source, player);
+    this._page = new ReplayPage(replay, source, images);
+    this._screen = new ReplayScreen(replay, source);
+    this._camera = new Camera(replay.camera, source, this._audio);
+    this._chapters = new Chapters(replay, this._chapterList, images, (t_ms) => this.goTo(t_ms));
+    this._timeline = new Timeline(replay, this._chapterList, player);
+    this._keeping = new Keeping(replay, source, player, (kept) => this._timeline.showKept(kept, player.language));
     this._controls();
-    this._drawChapters();
-    this._speed.value = read(localStorage, SPEED_KEY) ?? "1";
-    if (!this._speed.value) this._speed.value = "1";
-    this._chooseVoice(replay.voice[0]?.url);
+    this._chooseVoice();
+    player.setBounds(replay);
   }
 
   get position_ms() {
-    return this._voice.currentTime * 1000;
-  }
-
-  draw() {
-    const paused = this._voice.paused;
-    element("play").ariaLabel = text(paused ? "play" : "pause");
-    document.getElementById("play-shape")?.setAttribute("d", SHAPES[paused ? "play" : "pause"]);
-    say(element("title"), this._replay.title);
-    document.title = `${this._replay.title} · Hallcast`;
-    this._camera.draw();
-    this._drawPosition();
-  }
-
-  _drawPosition() {
-    const t_ms = this._seeking ? Number(this._seek.value) : this.position_ms;
-    const { duration_ms, chapters } = this._replay;
-    if (!this._seeking) this._seek.value = String(t_ms);
-    const chapter = indexAt(chapters, t_ms);
-    this._seek.ariaValueText = [clockTime(t_ms), chapters[chapter]?.title].filter(Boolean).join(", ");
-    say(element("time"), `${clockTime(t_ms)} / ${clockTime(duration_ms)}`);
-    this._screen.show(this._pages.at(t_ms), this._pages.after(t_ms));
-    for (const [at, item] of Array.from(element("chapters").children).entries()) {
-      const button = /** @type {HTMLElement} */ (item.firstElementChild);
-      const current = String(at === chapter);
-      if (button.ariaCurrent === current) continue;
-      button.ariaCurrent = current;
-      if (at === chapter) item.scrollIntoView({ block: "nearest" });
-    }
-  }
-
-  _drawChapters() {
-    const { chapters, duration_ms } = this._replay;
-    element("chapters").replaceChildren(
-      ...chapters.map(({ t_ms, title, page }) => {
-        const label = title || text("page_number", { page });
-        const button = make("button", { type: "button", onclick: () => this._goTo(t_ms) }, make("time", {}, clockTime(t_ms)), label);
-        return make("li", {}, button);
-      }),
-    );
-    element("ticks").replaceChildren(
-      ...chapters.map(({ t_ms }) => {
-        const tick = make("i");
-        tick.style.left = `${(t_ms / Math.max(1, duration_ms)) * 100}%`;
-        return tick;
-      }),
-    );
+    return this._held_ms ?? this._player.position_ms;
   }
 
   /** @param {number} t_ms */
-  _goTo(t_ms) {
-    this._voice.currentTime = Math.min(this._replay.duration_ms, Math.max(0, t_ms)) / 1000;
-    this._drawPosition();
+  goTo(t_ms) {
+    this._audio.currentTime = Math.min(this._replay.duration_ms - 50, Math.max(0, t_ms)) / 1000;
+    this._follow();
   }
 
-  /** @param {number} step chapters forward or back; back goes first to the beginning of the present one */
-  _chapter(step) {
-    const { chapters } = this._replay;
-    const at = indexAt(chapters, this.position_ms);
-    const restart = step < 0 && at >= 0 && this.position_ms - chapters[at].t_ms > 3000;
-    const target = chapters[Math.max(0, restart ? at : at + step)];
-    if (target) this._goTo(target.t_ms);
+  draw() {
+    const { title, course } = this._replay;
+    say(element("title"), title);
+    say(element("course"), course);
+    document.title = `${title} · Hallcast`;
+    for (const option of element("voice-language", HTMLSelectElement).options) option.textContent = languageName(option.value);
+    for (const option of element("speed", HTMLSelectElement).options) {
+      option.textContent = `${number(Number(option.value), Number(option.value) % 0.5 ? 2 : Number(option.value) % 1 ? 1 : 0)}×`;
+    }
+    this._camera.draw();
+    this._chapters.draw();
+    this._keeping.draw();
+    this._drawState();
+    this._follow();
+  }
+
+  _drawState() {
+    const { paused, muted } = this._audio;
+    element("play").ariaLabel = text(paused ? "play" : "pause");
+    document.getElementById("play-shape")?.setAttribute("d", SHAPES[paused ? "play" : "pause"]);
+    element("mute").ariaPressed = String(muted);
+    const none = this._replay.voice.length === 0;
+    banner(none ? text("replay_no_voice") : this._player.line === "down" ? text("replay_line_down") : this._player.line === "gone" ? text("replay_cannot_play") : "");
+  }
+
+  /** Everything that goes with the moment. */
+  _follow() {
+    const t_ms = this.position_ms;
+    const { duration_ms } = this._replay;
+    const { now, next } = pagesAt(this._replay.turns, t_ms);
+    this._page.show(now, next, t_ms);
+    this._screen.show(t_ms);
+    const title = this._chapters.show(t_ms);
+    this._timeline.show(t_ms, this._held_ms === null, [clockTime(t_ms), title].filter(Boolean).join(", "));
+    say(element("time"), `${clockTime(t_ms)} / ${clockTime(duration_ms)}`);
+    if (Math.abs(t_ms - this._remembered_ms) > REMEMBER_MS) this._remember();
+  }
+
+  _remember() {
+    this._remembered_ms = this._player.position_ms;
+    const { duration_ms } = this._replay;
+    const stopped = { t_ms: Math.round(this._remembered_ms), duration_ms, language: this._player.language };
+    keep(localStorage, `hallcast.replay.${this._source.lecture}`, JSON.stringify(stopped));
+  }
+
+  _chooseVoice() {
+    const { voice } = this._replay;
+    if (voice.length === 0) return;
+    const languages = voice.map(({ language }) => language);
+    const { language } = this._player;
+    // What was asked for as the first one stays what it is: only its name is known now.
+    if (language === "-") this._player.language = languages[0];
+    else if (!languages.includes(language)) this._player.setLanguage(languages[0]);
+    const choice = element("voice-language", HTMLSelectElement);
+    choice.hidden = languages.length < 2;
+    choice.replaceChildren(...languages.map((value) => make("option", { value }, languageName(value))));
+    choice.value = this._player.language;
+    choice.onchange = () => {
+      this._player.setLanguage(choice.value);
+      this._timeline.loadWaveform(this._source);
+      void this._keeping.look();
+      this._remember();
+    };
+    void this._timeline.loadWaveform(this._source);
   }
 
   async _toggle() {
-    if (!this._voice.paused) {
-      this._voice.pause();
+    if (!this._audio.paused) {
+      this._audio.pause();
       return;
     }
+    if (this._audio.ended) this.goTo(0);
     try {
-      await this._voice.play();
+      await this._audio.play();
     } catch (error) {
       if (!(error instanceof DOMException && error.name === "AbortError")) banner(text("replay_cannot_play"));
     }
   }
 
-  /** @param {string | undefined} url */
-  _chooseVoice(url) {
-    if (!url) {
-      banner(text("replay_no_voice"));
-      return;
-    }
-    const { currentTime, paused } = this._voice;
-    this._voice.src = url;
-    if (currentTime > 0) this._voice.addEventListener("loadedmetadata", () => (this._voice.currentTime = currentTime), { once: true });
-    this._setSpeed();
-    if (!paused) void this._toggle();
+  /** @param {1 | -1} step */
+  _chapter(step) {
+    const t_ms = chapterFrom(this._chapterList, this.position_ms, step);
+    if (t_ms !== null) this.goTo(t_ms);
   }
 
-  _setSpeed() {
-    const speed = Number(this._speed.value);
-    this._voice.defaultPlaybackRate = speed;
-    this._voice.playbackRate = speed;
-    keep(localStorage, SPEED_KEY, this._speed.value);
+  /** @param {number} speed */
+  _setSpeed(speed) {
+    element("speed", HTMLSelectElement).value = String(speed);
+    this._audio.defaultPlaybackRate = speed;
+    this._audio.playbackRate = speed;
+    this._audio.preservesPitch = true;
+    keep(localStorage, SPEED_KEY, String(speed));
+  }
+
+  async _share() {
+    const url = this._source.momentUrl + fragmentOf(this.position_ms);
+    try {
+      await navigator.clipboard.writeText(url);
+      say(element("note"), text("replay_shared", { moment: clockTime(this.position_ms) }));
+    } catch {
+      // Over plain HTTP browsers give no clipboard: the address bar can be copied by hand.
+      say(element("note"), text("replay_share_here"));
+    }
+    if (location.href.startsWith(this._source.momentUrl)) history.replaceState(null, "", url);
+  }
+
+  async _fullScreen() {
+    try {
+      if (document.fullscreenElement) await document.exitFullscreen();
+      else await element("stage").requestFullscreen();
+    } catch {
+      // Some browsers and frames allow none: the page stays as it is.
+    }
+  }
+
+  _mute() {
+    this._audio.muted = !this._audio.muted;
+    this._drawState();
   }
 
   _controls() {
-    const { voice, duration_ms } = this._replay;
-    this._seek.max = String(duration_ms);
-    this._seek.oninput = () => {
-      this._seeking = true;
-      this._drawPosition();
+    const { _audio: audio, _replay: replay, _source: source } = this;
+    const seek = element("seek", HTMLInputElement);
+    seek.max = String(replay.duration_ms);
+    seek.oninput = () => {
+      this._held_ms = Number(seek.value);
+      this._follow();
     };
-    this._seek.onchange = () => {
-      this._seeking = false;
-      this._goTo(Number(this._seek.value));
+    seek.onchange = () => {
+      this._held_ms = null;
+      this.goTo(Number(seek.value));
     };
+    const speed = element("speed", HTMLSelectElement);
+    speed.replaceChildren(...SPEEDS.map((value) => make("option", { value: String(value) })));
+    speed.onchange = () => this._setSpeed(Number(speed.value));
+    const kept = Number(read(localStorage, SPEED_KEY));
+    this._setSpeed(SPEEDS.includes(kept) ? kept : 1);
+    const share = element("share", HTMLButtonElement);
+    share.hidden = source.momentUrl === "";
+    share.onclick = () => void this._share();
     element("play").onclick = () => void this._toggle();
-    this._speed.onchange = () => this._setSpeed();
-    const languages = element("voice-language", HTMLSelectElement);
-    languages.hidden = voice.length < 2;
-    languages.replaceChildren(...voice.map(({ language, url }) => make("option", { value: url }, languageName(language))));
-    languages.onchange = () => this._chooseVoice(languages.value);
-    for (const event of ["timeupdate", "seeked"]) this._voice.addEventListener(event, () => this._drawPosition());
-    for (const event of ["play", "pause", "ended"]) this._voice.addEventListener(event, () => this.draw());
-    this._voice.addEventListener("error", () => banner(text("replay_cannot_play")));
-    this._voice.addEventListener("playing", () => banner(""));
-    document.addEventListener("keydown", (event) => this._key(event));
+    element("mute").onclick = () => this._mute();
+    element("full").onclick = () => void this._fullScreen();
+    const help = element("help-dialog", HTMLDialogElement);
+    element("help").onclick = () => help.showModal();
+    for (const event of ["timeupdate", "seeked", "seeking"]) audio.addEventListener(event, () => this._follow());
+    for (const event of ["play", "pause", "ended", "playing"]) audio.addEventListener(event, () => this._drawState());
+    for (const event of ["pause", "seeked"]) audio.addEventListener(event, () => this._remember());
+    audio.addEventListener("error", () => banner(text("replay_cannot_play")));
+    this._player.addEventListener("line", () => this._drawState());
+    addEventListener("pagehide", () => this._remember());
+    addEventListener("hashchange", () => {
+      const t_ms = momentOf(location.hash);
+      if (t_ms !== null) this.goTo(t_ms);
+    });
+    bindKeys({
+      play: () => void this._toggle(),
+      step: (way) => this.goTo(this.position_ms + way * STEP_MS),
+      chapter: (way) => this._chapter(way),
+      tenth: (tenth) => this.goTo((replay.duration_ms * tenth) / 10),
+      end: () => this.goTo(replay.duration_ms),
+      speed: (way) => this._setSpeed(speedFrom(audio.playbackRate, way)),
+      mute: () => this._mute(),
+      fullScreen: () => void this._fullScreen(),
+      camera: () => this._camera.toggle(),
+      share: () => void (share.hidden || this._share()),
+      help: () => help.showModal(),
+    });
   }
+}
 
-  /** @param {KeyboardEvent} event */
-  _key(event) {
-    if (event.target !== this._seek && isForControl(event)) return;
-    const speeds = Array.from(this._speed.options, ({ value }) => value);
-    const faster = (/** @type {number} */ step) => {
-      const at = speeds.indexOf(this._speed.value) + step;
-      if (speeds[at]) this._speed.value = speeds[at];
-      this._setSpeed();
-    };
-    /** @type {Record<string, () => void>} */
-    const keys = {
-      " ": () => void this._toggle(),
-      k: () => void this._toggle(),
-      ArrowLeft: () => this._goTo(this.position_ms - STEP_MS),
-      ArrowRight: () => this._goTo(this.position_ms + STEP_MS),
-      j: () => this._goTo(this.position_ms - STEP_MS),
-      l: () => this._goTo(this.position_ms + STEP_MS),
-      PageUp: () => this._chapter(-1),
-      PageDown: () => this._chapter(1),
-      Home: () => this._goTo(0),
-      End: () => this._goTo(this._replay.duration_ms),
-      "<": () => faster(-1),
-      ">": () => faster(1),
-      c: () => this._camera.toggle(),
-    };
-    const act = keys[event.key];
-    if (!act) return;
+function askForToken() {
+  const form = element("token-form", HTMLFormElement);
+  form.hidden = false;
+  form.onsubmit = (event) => {
     event.preventDefault();
-    act();
-  }
+    keep(sessionStorage, "hallcast.library", element("token", HTMLInputElement).value.trim());
+    location.reload();
+  };
 }
 
 /** @param {string} words */
 function banner(words) {
   say(element("banner"), words);
   element("banner").hidden = words === "";
-}
-
-/** @type {Player | null} */
-let player = null;
-await startTexts(() => player?.draw());
-say(element("no-page-title"), text("loading"));
-const lecture = location.pathname.split("/").filter(Boolean).at(-1) ?? "";
-try {
-  const response = await fetch(`/library/${lecture}/replay.json`);
-  if (!response.ok) throw new Error(String(response.status));
-  player = new Player(await response.json());
-  player.draw();
-} catch {
-  say(element("no-page-title"), text("replay_missing"));
 }

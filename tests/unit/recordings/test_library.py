@@ -52,19 +52,6 @@ def test_a_file_that_cannot_be_read_is_named_and_hides_no_other(lectures_dir: Pa
     assert problems[0].startswith("broken.lecture: ")
 
 
-def test_manifest_has_pages_turns_and_chapters(library: Library) -> None:
-    manifest = library.manifest(LECTURE)
-    assert [(turn["t_ms"], turn["page"]) for turn in manifest["turns"]] == [(0, 1), (1500, 2), (1600, 2), (4000, 3)]
-    assert [(chapter["t_ms"], chapter["title"]) for chapter in manifest["chapters"]] == [
-        (0, "What a price is"),
-        (1500, "세 가지 질문"),
-        (4000, "Try it"),
-    ]
-    assert [[tier["tier"] for tier in page["tiers"]] for page in manifest["pages"]] == [[1, 2]] * 3
-    assert manifest["camera"]["offset_ms"] == CAMERA_FROM_MS
-    assert [voice["language"] for voice in manifest["voice"]] == ["en"]
-
-
 def test_voice_file_keeps_lecture_time_and_is_silent_where_nothing_was_said(library: Library) -> None:
     sound = samples(library.voice_file(LECTURE, "en"))
     assert abs(len(sound) / 48 - VOICE_MS) < 100

@@ -3,7 +3,6 @@ import { test } from "node:test";
 
 import { LectureModel } from "../../../../relay/pages/lib/deck.js";
 import { LectureClock } from "../../../../relay/pages/lib/lecture-clock.js";
-import { Pages, indexAt } from "../../../../relay/pages/lib/replay.js";
 
 const entry = (seq, t_ms, entry_kind, fields) => ({ seq, t_ms, entry_kind, fields });
 const page = (seq, number, tier) => entry(seq, 0, 4, { deck: "d", page: number, tier, digest: `${number}.${tier}` });
@@ -82,14 +81,3 @@ test("pages never turn back because the playout delay has grown", () => {
   assert.equal(clock.position(100), 59_000);
 });
 
-test("replay finds the page of a moment and the next one", () => {
-  const pages = [1, 2].map((number) => ({ deck: "d", page: number, title: "", tiers: [] }));
-  const turns = [{ t_ms: 1000, deck: "d", page: 1 }, { t_ms: 5000, deck: "d", page: 2 }];
-  const replay = new Pages({ pages, turns });
-  assert.equal(replay.at(999), null);
-  assert.equal(replay.after(999), pages[0]);
-  assert.equal(replay.at(4999), pages[0]);
-  assert.equal(replay.at(5000), pages[1]);
-  assert.equal(replay.after(5000), null);
-  assert.deepEqual([0, 1000, 1e9].map((t_ms) => indexAt(turns, t_ms)), [-1, 0, 1]);
-});

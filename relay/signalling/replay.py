@@ -1,0 +1,213 @@
+"""A recording for replay: the page, and piece by piece what it asks for (``relay/pages/lib/replay-source.js``)."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from lecture.errors import HallcastError, RefusedError
+from lecture.log import Blob
+from recordings.replay import IMAGE_NAME_CHARS
+from relay import pages
+from relay.access import EVERYONE, unauthorised
+from relay.app import Relay
+from relay.signalling.compressed import compressed_response
+from relay.signalling.http import PathRoute, bearer_token, file_response, moment_of
+from relay.signalling.pages import FOR_EVER, REPLAY
+from relay.signalling.replay_page import REST_URL, WORKER_URL, replay_files, version_of
+
+T = TypeVar("T")
+
+IMAGE_TYPES = frozenset({"image/avif", "image/png", "image/webp", "image/jpeg"})
+"""What a blob may be sent as: nothing that a browser would run."""
+
+DERIVING_AT_ONCE = 16
+
+FILE_HEADERS = {
+    "Cache-Control": "private, no-cache",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+
+_NAME = re.compile(rf"[0-9a-f]{{{IMAGE_NAME_CHARS},64}}")
+_NUMBER = re.compile(r"[0-9]{1,9}")
+
+
+def routes(relay: Relay) -> list[PathRoute]:
+    """The routes below ``/library/{lecture}``."""
+    handlers = _Handlers(relay)
+    return [
+        PathRoute(REST_URL, _rest),
+        PathRoute(WORKER_URL, _worker),
+        PathRoute(REPLAY, _page),
+        PathRoute(f"{REPLAY}/replay.json", handlers.manifest),
+        PathRoute(f"{REPLAY}/voice/{{file}}", handlers.voice),
+        PathRoute(f"{REPLAY}/voice/{{language}}/{{rung}}/{{number}}.webm", handlers.voice_segment),
+        PathRoute(f"{REPLAY}/waveform/{{language}}", handlers.waveform),
+        PathRoute(f"{REPLAY}/drawing/{{number}}.json", handlers.drawing),
+        PathRoute(f"{REPLAY}/screen/{{number}}", handlers.screen),
+        PathRoute(f"{REPLAY}/screen/{{number}}/whole", handlers.screen_whole),
+        PathRoute(f"{REPLAY}/camera.webm", handlers.camera),
+        PathRoute(f"{REPLAY}/blob/{{digest}}", handlers.blob),
+    ]
+
+
+async def _page(request: Request) -> Response:
+    made = await asyncio.to_thread(replay_files)
+    headers = {**pages.HEADERS, "Content-Security-Policy": made.policy}
+    html = pages.SERVED_SUFFIXES[".html"]
+    return compressed_response(request, made.page.data, html, headers, zipped=made.page.zipped)
+
+
+async def _rest(request: Request) -> Response:
+    made = (await asyncio.to_thread(replay_files)).rest
+    headers = pages.HEADERS
+    if request.query_params.get("v") == version_of(made.data):
+        headers = {**headers, "Cache-Control": FOR_EVER}
+    return compressed_response(request, made.data, pages.SERVED_SUFFIXES[".js"], headers, zipped=made.zipped)
+
+
+async def _worker(request: Request) -> Response:
+    made = (await asyncio.to_thread(replay_files)).worker
+    return compressed_response(request, made.data, pages.SERVED_SUFFIXES[".js"], pages.HEADERS, zipped=made.zipped)
+
+
+class _Handlers:
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+        self._library = relay.library
+        # Making a film of a recording is work for the disk: done once at a time per recording.
+        self._deriving = [asyncio.Lock() for _ in range(DERIVING_AT_ONCE)]
+
+    async def manifest(self, request: Request) -> Response:
+        """What the replay page needs to know."""
+        lecture_id = await self._admit(request)
+        path = await self._derive(lecture_id, lambda: self._library.manifest(lecture_id))
+        data = await asyncio.to_thread(path.read_bytes)
+        return compressed_response(request, data, "application/json", FILE_HEADERS)
+
+    async def voice(self, request: Request) -> Response:
+        """A voice as Ogg Opus."""
+        lecture_id = await self._admit(request)
+        language, dot, suffix = request.path_params["file"].rpartition(".")
+        if (dot, suffix) != (".", "ogg"):
+            raise RefusedError("voice_missing", "There is no such voice.", 404)
+        path = await self._derive(lecture_id, lambda: self._library.voice_file(lecture_id, language))
+        return file_response(request, path, "audio/ogg", FILE_HEADERS)
+
+    async def voice_segment(self, request: Request) -> Response:
+        """A piece of a voice as WebM."""
+        lecture_id = await self._admit(request)
+        language, rung = request.path_params["language"], request.path_params["rung"]
+        number = _number(request, "segment_missing")
+        data, revision = await asyncio.to_thread(self._library.voice_segment, lecture_id, language, rung, number)
+        headers = {**FILE_HEADERS, "ETag": f'"{revision}"', "Cache-Control": _caching(request, revision)}
+        if request.headers.get("if-none-match") == headers["ETag"]:
+            return Response(status_code=304, headers=headers)
+        return Response(data, media_type="audio/webm", headers=headers)
+
+    async def waveform(self, request: Request) -> Response:
+        """How loud a voice is along the lecture."""
+        lecture_id = await self._admit(request)
+        language = request.path_params["language"]
+        path = await self._derive(lecture_id, lambda: self._library.waveform(lecture_id, language))
+        headers = {**FILE_HEADERS, "Cache-Control": _caching(request, path.name.removesuffix(f"-waveform-{language}"))}
+        return file_response(request, path, "application/octet-stream", headers)
+
+    async def drawing(self, request: Request) -> Response:
+        """Ink and pointer of a page."""
+        lecture_id = await self._admit(request)
+        number = _number(request, "page_missing")
+        found = await self._derive(lecture_id, lambda: self._library.drawing(lecture_id, number))
+        return await self._versioned(request, lecture_id, found, "application/json")
+
+    async def screen(self, request: Request) -> Response:
+        """Updates of the shared screen that follow those of the segment before."""
+        return await self._screen(request, whole=False)
+
+    async def screen_whole(self, request: Request) -> Response:
+        """The same, with the picture before them."""
+        return await self._screen(request, whole=True)
+
+    async def _screen(self, request: Request, *, whole: bool) -> Response:
+        lecture_id = await self._admit(request)
+        number = _number(request, "segment_missing")
+        data = await asyncio.to_thread(self._library.screen_segment, lecture_id, number, whole=whole)
+        return await self._versioned(request, lecture_id, data, "application/octet-stream")
+
+    async def camera(self, request: Request) -> Response:
+        """The camera as a film."""
+        lecture_id = await self._admit(request)
+        path, media_type = await self._derive(lecture_id, lambda: self._library.camera_file(lecture_id))
+        return file_response(request, path, media_type, FILE_HEADERS)
+
+    async def blob(self, request: Request) -> Response:
+        """A page's image, by its digest or the beginning of it; for the lecturer's studio also during the lecture."""
+        lecture_id = await self._admit(request)
+        digest = request.path_params["digest"]
+        blob = await asyncio.to_thread(self._read_blob, lecture_id, digest) if _NAME.fullmatch(digest) else None
+        if blob is None or blob.media_type not in IMAGE_TYPES:
+            raise RefusedError("page_missing", "There is no such page.", 404)
+        headers = {**FILE_HEADERS, "Cache-Control": FOR_EVER, "ETag": f'"{blob.digest}"'}
+        if request.headers.get("if-none-match") == headers["ETag"]:
+            return Response(status_code=304, headers=headers)
+        return Response(blob.data, media_type=blob.media_type, headers=headers)
+
+    async def _versioned(self, request: Request, lecture_id: str, data: bytes, media_type: str) -> Response:
+        revision = await asyncio.to_thread(self._library.revision, lecture_id)
+        headers = {**FILE_HEADERS, "Cache-Control": _caching(request, revision)}
+        return compressed_response(request, data, media_type, headers)
+
+    async def _derive(self, lecture_id: str, make: Callable[[], T]) -> T:
+        async with self._deriving[hash(lecture_id) % len(self._deriving)]:
+            return await asyncio.to_thread(make)
+
+    def _read_blob(self, lecture_id: str, digest: str) -> Blob | None:
+        opened = self._relay.directory.get(lecture_id)
+        if opened is not None and len(digest) == 64:
+            return opened.log.get_blob(digest)
+        with self._library.open(lecture_id) as recording:
+            return recording.blob_by_name(digest)
+
+    async def _admit(self, request: Request) -> str:
+        """Recordings of lectures that have ended are open to all if so configured; everything else needs a token.
+
+        Without a token a lecture to come and one that never was get the same answer. A token that is shown must be
+        good, so that a mistyped one is told and not silently ignored.
+        """
+        lecture_id = str(request.path_params["lecture"])
+        token = bearer_token(request)
+        if token or not self._relay.config.access.library_open:
+            self._relay.access.require(lecture_id, token, EVERYONE, moment_of(request))
+        elif not await asyncio.to_thread(self._has_ended, lecture_id):
+            raise unauthorised()
+        return lecture_id
+
+    def _has_ended(self, lecture_id: str) -> bool:
+        record = self._relay.catalogue.get(lecture_id)
+        if record is not None:
+            return record.state == "ended"
+        try:
+            # A recording that was brought here from elsewhere is not in the catalogue.
+            with self._library.open(lecture_id) as recording:
+                return recording.state == "ended"
+        except HallcastError:
+            return False
+
+
+def _number(request: Request, error_id: str) -> int:
+    words = request.path_params["number"]
+    if not _NUMBER.fullmatch(words):
+        raise RefusedError(error_id, "There is no such part of the recording.", 404)
+    return int(words)
+
+
+def _caching(request: Request, revision: str) -> str:
+    """What is asked for by the recording's revision never changes; anything else is asked for again."""
+    return FOR_EVER if request.query_params.get("v") == revision else FILE_HEADERS["Cache-Control"]

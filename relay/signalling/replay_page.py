@@ -1,0 +1,88 @@
+"""The replay page as it is sent: in few pieces, since each request costs a thin line a round trip.
+
+The page's file stands for itself (it works as it is); what is sent has the script that starts the voice inside it,
+allowed by its hash, and names everything else by what it holds, so that a browser asks for it once.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from recordings import script_bundle
+from relay import pages
+from relay.signalling.compressed import squeezed
+
+START, REST, WORKER = "ui/replay-start.js", "ui/replay-relay.js", "ui/replay-worker.js"
+REST_URL = f"{pages.STATIC_URL}/replay.js"
+WORKER_URL = "/library/worker.js"
+"""Below the pages it serves: a service worker rules no address above its own."""
+
+_SCRIPT_TAG = f'<script type="module" async src="{pages.STATIC_URL}/{START}"></script>'
+_STATIC_LINK = re.compile(rf'(?<=href="){pages.STATIC_URL}/([\w./-]+)(?=")')
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Something made of several files: as it is, and as gzip."""
+
+    data: bytes
+    zipped: bytes
+
+    @classmethod
+    def of(cls, text: str) -> Served:
+        """Encoded and squeezed."""
+        data = text.encode()
+        return cls(data, squeezed(data))
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayFiles:
+    """The page, its scripts, and the page's content security policy."""
+
+    page: Served
+    rest: Served
+    worker: Served
+    policy: str
+
+
+def version_of(data: bytes) -> str:
+    """What an address says of the bytes behind it."""
+    return hashlib.sha256(data).hexdigest()[:12]
+
+
+def replay_files() -> ReplayFiles:
+    """What is to be sent now; made anew when one of the files has changed. Blocking."""
+    entries = (START, REST, WORKER)
+    paths = {path for entry in entries for path in script_bundle.files(pages.FOLDER / entry)}
+    others = {pages.FOLDER / name for name in ("replay.html", "css/hallcast.css", "css/logo.svg", "i18n/texts.json")}
+    return _made(tuple(sorted((path, path.stat().st_mtime_ns) for path in paths | others)))
+
+
+@functools.lru_cache(maxsize=1)
+def _made(_versions: tuple[tuple[Path, int], ...]) -> ReplayFiles:
+    html = (pages.FOLDER / "replay.html").read_text()
+    start = script_bundle.bundle(pages.FOLDER / START)
+    rest = script_bundle.bundle(pages.FOLDER / REST)
+    texts = json.loads((pages.FOLDER / "i18n/texts.json").read_text())
+    # Of all pages' texts those that this one may say.
+    words = set(re.findall(r"\w+", html + rest))
+    used = {key: value for key, value in texts.items() if key in words or key.startswith("error_")}
+    rest = f"globalThis.hallcastTexts = {json.dumps(used, ensure_ascii=False, separators=(',', ':'))};\n{rest}"
+    html = html.replace(f"{pages.STATIC_URL}/{REST}", f"{REST_URL}?v={version_of(rest.encode())}")
+    html = _STATIC_LINK.sub(lambda link: f"{link[0]}?v={version_of((pages.FOLDER / link[1]).read_bytes())}", html)
+    html = "\n".join(line.strip() for line in html.splitlines())
+    if _SCRIPT_TAG not in html or "</script" in start:
+        raise ValueError("replay.html has no place for its script")
+    html = html.replace(_SCRIPT_TAG, f'<script type="module" async>{start}</script>')
+    digest = base64.b64encode(hashlib.sha256(start.encode()).digest()).decode()
+    policy = pages.HEADERS["Content-Security-Policy"].replace(
+        "script-src 'self'", f"script-src 'self' 'sha256-{digest}'"
+    )
+    worker = script_bundle.bundle(pages.FOLDER / WORKER)
+    return ReplayFiles(Served.of(html), Served.of(rest), Served.of(worker), policy)

@@ -1,0 +1,146 @@
+"""A long recorded lecture: hours of real speech, a deck of many pages, ink, pointer and questions. Made in seconds, for
+tests and benchmarks of what must not take longer with a longer lecture."""
+
+from __future__ import annotations
+
+import io
+import random
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image, ImageDraw
+
+from lecture.entries import EncodedFrame, Entry, Kind, pack_event, pack_frames
+from lecture.file import LectureFile
+from lecture.tracks import LIGHT_KBPS, RECORDED_KBPS, VOICE_FRAME_MS, Track
+from transport import opus
+
+LECTURE = "long0001"
+SPEECH = Path(__file__).resolve().parent.parent / "samples" / "voice.opus"
+_LOOP_S = 48
+_CHUNK_FRAMES = 8
+_COMMIT_EVERY = 20_000
+_PICTURES = 4
+
+
+def _speech() -> np.ndarray:
+    """Some of the sample voice, 48 kHz mono."""
+    with av.open(str(SPEECH)) as container:
+        resampler = av.AudioResampler("s16", "mono", 48_000)
+        blocks, length = [], 0
+        for frame in container.decode(audio=0):
+            for out in resampler.resample(frame):
+                blocks.append(out.to_ndarray()[0])
+                length += len(blocks[-1])
+            if length > _LOOP_S * 48_000:
+                break
+    return np.concatenate(blocks)
+
+
+def _packets(speech: np.ndarray, kbps: int) -> list[bytes]:
+    size = 48 * VOICE_FRAME_MS
+    with closing(opus.Encoder(1, bitrate_bps=kbps * 1000, frame_ms=VOICE_FRAME_MS)) as encoder:
+        return [
+            encoder.encode(np.ascontiguousarray(speech[at : at + size, None]))
+            for at in range(0, len(speech) - size + 1, size)
+        ]
+
+
+def _voices(file: LectureFile, duration_ms: int, languages: Sequence[str]) -> None:
+    speech = _speech()
+    for language in languages:
+        # The interpreter speaks other words at each moment, and not at the lecturer's level.
+        spoken = speech if language == languages[0] else np.roll(speech, len(speech) // 3) // 2
+        for kbps in (LIGHT_KBPS, RECORDED_KBPS):
+            packets = _packets(spoken, kbps)
+            track = file.add_track(Track("voice", "opus", 48_000, language, str(kbps), 1))
+            chunk_ms = _CHUNK_FRAMES * VOICE_FRAME_MS
+            for count, start_ms in enumerate(range(0, duration_ms - chunk_ms + 1, chunk_ms)):
+                frames = [
+                    EncodedFrame(
+                        start_ms + index * VOICE_FRAME_MS,
+                        VOICE_FRAME_MS,
+                        packets[(count * _CHUNK_FRAMES + index) % len(packets)],
+                    )
+                    for index in range(_CHUNK_FRAMES)
+                ]
+                payload = pack_frames(start_ms, frames)
+                file.append(Entry(Kind.VOICE, start_ms, payload, track.track_id, chunk_ms))
+                if count % _COMMIT_EVERY == 0:
+                    file.commit()
+
+
+def _pictures(size: tuple[int, int], quality: int) -> list[bytes]:
+    found = []
+    for number in range(_PICTURES):
+        image = Image.new("RGB", size, (250, 250, 255 - 20 * number))
+        draw = ImageDraw.Draw(image)
+        for line in range(9):
+            words = f"Costs that do not change with what is sold, line {line} of {number}"
+            draw.text((size[0] // 20, size[1] * (line + 1) // 11), words, "black", font_size=size[1] // 18)
+        out = io.BytesIO()
+        image.save(out, "AVIF", quality=quality, speed=9)
+        found.append(out.getvalue())
+    return found
+
+
+def _deck(file: LectureFile, pages: int) -> None:
+    words = [{"page": n, "title": f"{n}. 고정비와 변동비 · Costs", "text": "Costs"} for n in range(1, pages + 1)]
+    deck = {"deck": "d1", "title": "Starting a small business", "page_count": pages, "pages": words}
+    file.append(Entry(Kind.DECK, 0, pack_event(deck)))
+    for tier, size, quality in ((1, (960, 540), 30), (2, (1920, 1080), 60)):
+        pictures = _pictures(size, quality)
+        for number in range(1, pages + 1):
+            # A box that readers skip makes each page's bytes its own.
+            own = number.to_bytes(4, "big")
+            data = pictures[number % _PICTURES] + (8 + len(own)).to_bytes(4, "big") + b"free" + own
+            fields = {"deck": "d1", "page": number, "tier": tier, "digest": file.put_blob(data, "image/avif")}
+            facts = {"media_type": "image/avif", "width": size[0], "height": size[1], "size_bytes": len(data)}
+            file.append(Entry(Kind.PAGE, 0, pack_event(fields | facts)))
+
+
+def _events(file: LectureFile, duration_ms: int, pages: int, turns: int, chance: random.Random) -> None:
+    every_ms = duration_ms // turns
+    for turn in range(turns):
+        page = {"deck": "d1", "page": turn * pages // turns % pages + 1}
+        start_ms = turn * every_ms
+        file.append(Entry(Kind.TURN, start_ms, pack_event(page)))
+        for step in range(12):
+            t_ms = start_ms + every_ms * step // 16
+            x, y = round(chance.random(), 4), round(chance.random(), 4)
+            points = [[x, y], [round(x * 0.9, 4), round(y * 0.9, 4)], [round(x * 0.8, 4), y]]
+            ink = {"number": turn * 12 + step + 1, "stroke": f"{turn}.{step}", "colour": "#c2391b", "width": 0.004}
+            file.append(Entry(Kind.INK, t_ms, pack_event(page | ink | {"points": points})))
+            for tenth in range(8):
+                place = {"x": round(x + tenth / 100, 4) % 1, "y": y, "shown": True}
+                file.append(Entry(Kind.POINTER, t_ms + 100 * tenth, pack_event(page | place)))
+        if turn % 25 == 12:
+            file.append(Entry(Kind.QUESTION, start_ms, pack_event({"hall": "Busan", "text": f"질문 {turn}: why so?"})))
+        if turn % 60 == 30:
+            file.append(Entry(Kind.MARK, start_ms, pack_event({"text": f"Exercise {turn // 60 + 1}"})))
+
+
+def write(
+    folder: Path,
+    *,
+    lecture: str = LECTURE,
+    minutes: float = 180,
+    pages: int = 100,
+    turns: int = 300,
+    languages: Sequence[str] = ("en", "ko"),
+) -> Path:
+    """Write the lecture file into a folder; the same bytes of media each time. Returns the file."""
+    path = folder / f"{lecture}.lecture"
+    duration_ms = int(minutes * 60_000)
+    facts = {"lecture": lecture, "title": "Starting a small business", "course": "Business 1", "state": "ended"}
+    facts |= {"languages": str(list(languages)).replace("'", '"'), "started_at": "2026-03-01T09:00:00Z"}
+    file = LectureFile.create(path, facts, pending_limit_bytes=1 << 30)
+    _deck(file, pages)
+    _voices(file, duration_ms, languages)
+    _events(file, duration_ms, pages, turns, random.Random(4))
+    file.finish()
+    file.close()
+    return path

@@ -1,0 +1,216 @@
+"""What the replay page gets of a recording, read back with FFmpeg instead of our own code."""
+
+from __future__ import annotations
+
+import io
+import json
+import sqlite3
+import struct
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from lecture.entries import EncodedFrame, Entry, Flag, Kind, pack_event, pack_frames
+from lecture.file import LectureFile
+from lecture.screen import ScreenUpdate, pack_update, parse_update
+from lecture.screen_canvas import ScreenCanvas
+from lecture.screen_mosaic import mosaic_of
+from lecture.tracks import SCREEN_CODEC, VOICE_FRAME_MS, Track
+from recordings.errors import RecordingError
+from recordings.library import Library
+from recordings.voice import SEGMENT_MS
+from tests import long_lecture, recorded
+from transport import webp
+
+LONG = long_lecture.LECTURE
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """Holds the small lecture and a longer one."""
+    folder = tmp_path_factory.mktemp("library")
+    recorded.write(folder)
+    long_lecture.write(folder, minutes=2.02, pages=4, turns=6)
+    return Library(folder, folder / "cache")
+
+
+def manifest(library: Library, lecture: str) -> dict[str, Any]:
+    return dict(json.loads(library.manifest(lecture).read_bytes()))
+
+
+def sound(data: bytes) -> tuple[list[int], np.ndarray]:
+    """Times in ms of a segment's frames, and its samples."""
+    with av.open(io.BytesIO(data)) as container:
+        frames = list(container.decode(audio=0))
+    return [round(float(frame.time) * 1000) for frame in frames], np.concatenate([f.to_ndarray()[0] for f in frames])
+
+
+def test_manifest_has_pages_turns_and_voices(library: Library) -> None:
+    found = manifest(library, recorded.LECTURE)
+    assert found["turns"] == [[0, 0], [1500, 1], [1600, 1], [4000, 2]]
+    assert [page["title"] for page in found["pages"]] == ["What a price is", "세 가지 질문", "Try it"]
+    assert [len(page["images"]) for page in found["pages"]] == [2, 2, 2]
+    with library.open(recorded.LECTURE) as recording:
+        named = [recording.blob_by_name(name) for page in found["pages"] for name in page["images"]]
+        digests = [image.digest for page in recording.pages() for image in page.images]
+    assert [blob.digest for blob in named if blob] == digests
+    assert found["camera"]["offset_ms"] == recorded.CAMERA_FROM_MS
+    assert found["camera"]["kbps"] >= 1
+    assert found["voice"] == [{"language": "en", "rungs": {"light": 24, "full": 24}}]
+    assert "drawn" not in found["pages"][0]
+
+
+def test_manifest_of_a_longer_lecture_names_both_voices_questions_and_drawn_pages(library: Library) -> None:
+    found = manifest(library, LONG)
+    assert [voice["language"] for voice in found["voice"]] == ["en", "ko"]
+    assert found["voice"][1]["rungs"] == {"light": 12, "full": 24}
+    assert all(page["drawn"] for page in found["pages"])
+    drawing = json.loads(library.drawing(LONG, 1))
+    assert len(drawing["ink"]) > 10
+    assert len(drawing["pointer"]) == 8 * len(drawing["ink"])
+    assert drawing["ink"] == sorted(drawing["ink"], key=lambda mark: mark["t_ms"])
+    assert set(drawing["ink"][0]["fields"]) == {"number", "stroke", "colour", "width", "points"}
+    with pytest.raises(RecordingError, match="no such page"):
+        library.drawing(LONG, 4)
+
+
+def test_segments_follow_each_other_without_a_hole(library: Library) -> None:
+    duration_ms = manifest(library, LONG)["duration_ms"]
+    times: list[int] = []
+    for number in range(-(-duration_ms // SEGMENT_MS)):
+        data, _ = library.voice_segment(LONG, "ko", "light" if number % 2 else "full", number)
+        segment_times, samples = sound(data)
+        assert segment_times[0] == number * SEGMENT_MS
+        assert np.abs(samples).max() > 0.01
+        times += segment_times
+    assert set(np.diff(times)) == {VOICE_FRAME_MS}
+    assert duration_ms - times[-1] < 2 * VOICE_FRAME_MS
+    light, full = (len(library.voice_segment(LONG, "en", rung, 3)[0]) for rung in ("light", "full"))
+    assert light * 8 / SEGMENT_MS < 14
+    assert full > 1.5 * light
+
+
+def test_a_segment_is_silent_where_nothing_was_said_and_keeps_its_length(library: Library) -> None:
+    times, samples = sound(library.voice_segment(recorded.LECTURE, "-", "light", 0)[0])
+    assert times == list(range(0, recorded.VOICE_MS, VOICE_FRAME_MS))
+    assert np.abs(samples[2600 * 48 : 3500 * 48]).max() < 0.005
+    assert np.abs(samples[4000 * 48 : 5000 * 48]).max() > 0.1
+
+
+def test_what_one_rung_lacks_comes_from_another(library: Library, tmp_path: Path) -> None:
+    path = tmp_path / "lectures" / f"{LONG}.lecture"
+    path.parent.mkdir()
+    path.write_bytes((library._lectures_dir / path.name).read_bytes())
+    with sqlite3.connect(path) as database:
+        light = "SELECT track_id FROM tracks WHERE language = 'en' AND rung = '12'"
+        database.execute(f"DELETE FROM entries WHERE track_id = ({light}) AND t_ms BETWEEN 1000 AND 4000")
+    database.close()
+    holed = Library(path.parent, tmp_path / "cache")
+    times, samples = sound(holed.voice_segment(LONG, "en", "light", 0)[0])
+    _, whole = sound(library.voice_segment(LONG, "en", "light", 0)[0])
+    assert times == list(range(0, SEGMENT_MS, VOICE_FRAME_MS))
+    part = slice(2000 * 48, 3000 * 48)
+    assert np.corrcoef(samples[part], whole[part])[0, 1] > 0.8
+
+
+@pytest.mark.parametrize(
+    ("language", "rung", "number", "error_id"),
+    [
+        ("de", "light", 0, "voice_missing"),
+        ("en", "heavy", 0, "voice_missing"),
+        ("../en", "light", 0, "voice_missing"),
+        ("en", "light", 999_999_999, "segment_missing"),
+    ],
+)
+def test_segments_that_are_not_there_are_refused(
+    library: Library, language: str, rung: str, number: int, error_id: str
+) -> None:
+    with pytest.raises(RecordingError) as caught:
+        library.voice_segment(LONG, language, rung, number)
+    assert caught.value.error_id == error_id
+
+
+def test_a_segment_is_read_without_the_rest_of_the_file(library: Library, tmp_path: Path) -> None:
+    """Counted by what SQLite reads, not by the clock."""
+    path = library._lectures_dir / f"{LONG}.lecture"
+    with library.open(LONG) as recording:
+        read: list[int] = []
+        rows = recording._file._store._rows
+        recording._file._store._rows = lambda *args: (lambda found: (read.append(len(found)), found)[1])(rows(*args))  # type: ignore[method-assign]
+        from recordings import voice
+
+        voice.segment(recording, "en", "light", 5)
+    with sqlite3.connect(path) as database:
+        (entries,) = database.execute("SELECT count(*) FROM entries").fetchone()
+        plan = " ".join(
+            str(row)
+            for row in database.execute(
+                "EXPLAIN QUERY PLAN SELECT * FROM entries WHERE track_id = 1 AND t_ms < 9 AND t_ms >= 1"
+            )
+        )
+    database.close()
+    assert sum(read) < 80 < entries / 10
+    assert "entries_by_time" in plan
+
+
+def test_waveform_is_high_where_somebody_speaks_and_nothing_in_a_hole(library: Library) -> None:
+    parts = library.waveform(recorded.LECTURE, "en").read_bytes()
+    assert len(parts) == recorded.VOICE_MS // 500
+    assert set(parts[5:7]) == {0}
+    assert min(parts[:4]) > 150
+    assert len(library.waveform(LONG, "en").read_bytes()) == 241
+    assert library.waveform(LONG, "ko").read_bytes() != library.waveform(LONG, "en").read_bytes()
+
+
+def _picture(level: int) -> np.ndarray:
+    return np.full((48, 64, 3), level, np.uint8)
+
+
+def _update(number: int, since: int, picture: np.ndarray, tiles: list[int]) -> bytes:
+    mask = np.zeros((3, 4), np.bool_)
+    mask.reshape(-1)[tiles] = True
+    mosaics = (mosaic_of(picture, mask, webp.encode),) if tiles else ()
+    return pack_update(ScreenUpdate(7, number, since, 64, 48, mosaics=mosaics))
+
+
+def test_a_shared_screen_can_be_entered_anywhere(tmp_path: Path) -> None:
+    file = LectureFile.create(tmp_path / "shared01.lecture", {"lecture": "shared01", "state": "ended"})
+    track = file.add_track(Track("screen", SCREEN_CODEC, 1000))
+    stop = pack_update(ScreenUpdate(7, 5, 0, 1, 1, stop=True))
+    updates = [
+        (10_000, _update(1, 0, _picture(40), list(range(12)))),
+        (30_000, _update(2, 1, _picture(120), [0])),
+        (70_000, _update(3, 2, _picture(200), [5])),
+        (130_000, _update(4, 3, _picture(250), [11])),
+        (140_000, stop),
+    ]
+    for t_ms, data in updates:
+        payload = pack_frames(t_ms, [EncodedFrame(t_ms, 0, data, Flag.NONE)])
+        file.append(Entry(Kind.SCREEN, t_ms, payload, track.track_id))
+    file.append(Entry(Kind.MARK, 200_000, pack_event({"text": "end"})))
+    file.finish()
+    file.close()
+    library = Library(tmp_path, tmp_path / "cache")
+    assert manifest(library, "shared01")["screen"] == [[10_000, 140_000]]
+
+    def pieces(number: int, *, whole: bool) -> list[tuple[int, ScreenUpdate]]:
+        data, found = library.screen_segment("shared01", number, whole=whole), []
+        while data:
+            t_ms, length = struct.unpack_from("!QI", data)
+            found.append((t_ms, parse_update(data[12 : 12 + length])))
+            data = data[12 + length :]
+        return found
+
+    assert [t_ms for t_ms, _ in pieces(0, whole=True)] == [10_000, 30_000]
+    assert [update.number for _, update in pieces(1, whole=False)] == [3]
+    canvas = ScreenCanvas(webp.decode)
+    for _, update in pieces(2, whole=True):
+        canvas.apply(update)
+        if update.number == 4:
+            levels = {tuple(canvas.pixels[y, x]) for y, x in ((0, 0), (20, 20), (47, 63), (0, 40))}
+            assert levels == {(120,) * 3, (200,) * 3, (250,) * 3, (40,) * 3}
+    assert canvas.position.stopped
+    assert pieces(3, whole=True) == []
