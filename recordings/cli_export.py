@@ -1,4 +1,4 @@
-"""``hallcast recordings export``: one recording as a film, as sound, as a PDF."""
+"""``hallcast recordings export``: one recording as a film, as sound, as a PDF, as a pack for a USB stick."""
 
 from __future__ import annotations
 
@@ -33,24 +33,41 @@ def add_export(
     """
     export = actions.add_parser(
         "export",
-        help="make a film, a sound file or a PDF of a recording",
+        help="make a film, a sound file, a PDF or a USB pack of a recording",
         description="Exit code 0: done; 1: done, but some of the voice is missing from the recording; 2: not done.",
     )
     export.add_argument("recording", help="a lecture's id, or the path of a .lecture file")
     export.add_argument("--to", choices=list(KINDS), default="mp4", help="what to make (default: mp4)")
     export.add_argument("--out", type=Path, help="where to write (default: named by the lecture, in this folder)")
-    export.add_argument("--language", default="", help="which voice (default: the lecturer's)")
+    export.add_argument("--language", default="", help="which voice (default: the lecturer's; usb: all)")
     export.add_argument(
         "--camera",
         action=argparse.BooleanOptionalAction,
+        help="show the camera, if there is one (default: yes; usb: no)",
+    )
+    pack = export.add_argument_group("for --to usb")
+    pack.add_argument("--zip", action="store_true", help="one zip instead of a folder")
+    pack.add_argument("--voice", choices=["light", "full"], default="light", help="12 or 24 kbit/s (default: light)")
+    pack.add_argument(
+        "--lecture-file",
+        action=argparse.BooleanOptionalAction,
         default=True,
-        help="show the camera, if there is one (default: yes)",
+        help="with the recording itself, so that another relay can take it in (default: yes)",
     )
     export.set_defaults(run=lambda args: _export(args, open_recording))
 
 
 def _export(args: argparse.Namespace, open_recording: Callable[[argparse.Namespace], Recording]) -> int:
-    order = ExportOrder(args.to, args.language, args.camera)
+    is_pack = args.to == "usb"
+    order = ExportOrder(
+        kind=args.to,
+        language=args.language,
+        with_camera=not is_pack if args.camera is None else args.camera,
+        rung=args.voice,
+        with_lecture_file=args.lecture_file,
+        zipped=args.zip or not is_pack,
+        page_sources=str(args.page_sources),
+    )
     with open_recording(args) as recording:
         path, lecture_id = recording.path, recording.lecture_id
         missing_ms = 0 if args.to == "pdf" else _missing_ms(recording, args.language)
@@ -60,7 +77,8 @@ def _export(args: argparse.Namespace, open_recording: Callable[[argparse.Namespa
         task = bar.add_task(f"writing {out.name}", total=None)
         _write(path, order, out, lambda t_ms, of_ms: bar.update(task, completed=t_ms, total=of_ms))
         bar.update(task, total=1, completed=1)
-    facts: dict[str, Any] = {"recording": lecture_id, "file": str(out), "bytes": out.stat().st_size}
+    size_bytes = sum(path.stat().st_size for path in [out, *out.rglob("*")] if path.is_file())
+    facts: dict[str, Any] = {"recording": lecture_id, "file": str(out), "bytes": size_bytes}
     facts["missing_ms"] = missing_ms
     if args.json:
         print(json.dumps(facts, ensure_ascii=False))
@@ -81,6 +99,8 @@ def _write(recording: Path, order: ExportOrder, out: Path, progress: Callable[[i
         with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as workplace:
             made = Path(workplace, out.name)
             asyncio.run(export_in_child(recording.resolve(), order, made, progress=progress))
+            if made.is_dir() and out.exists():
+                raise RecordingError("export_failed", f"There is something at {out} already; name another --out.")
             made.replace(out)
     except OSError as error:
         why = os.strerror(error.errno or 0)

@@ -1,4 +1,4 @@
-"""Export a recording: as a film, as sound, as a PDF of its pages."""
+"""Export a recording: as a film, as sound, as a PDF of its pages, as a pack for a USB stick."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from recordings.chapters import describe
 from recordings.errors import RecordingError
 from recordings.recording import Recording
 from recordings.voice import write_ogg
 
-KINDS = {"mp4": ".mp4", "webm": ".webm", "opus": ".opus", "pdf": ".pdf"}
-"""What a recording can be exported to, and how the file's name ends."""
+Kind = Literal["mp4", "webm", "opus", "pdf", "usb"]
+"""What a recording can be exported to."""
+KINDS: dict[Kind, str] = {"mp4": ".mp4", "webm": ".webm", "opus": ".opus", "pdf": ".pdf", "usb": ".zip"}
+"""How the file's name ends, by kind."""
 
 MAX_DURATION_MS = 24 * 3_600_000
 """No lecture is longer: a recording that claims so is damaged or hostile, and would fill the disk with silence."""
@@ -24,20 +27,28 @@ MAX_DURATION_MS = 24 * 3_600_000
 class ExportOrder:
     """What is wanted.
 
-    :param kind: one of :data:`KINDS`.
-    :param language: which voice; empty: the lecturer's.
+    :param language: which voice; empty: the lecturer's, of a pack all.
     :param with_camera: whether the camera is shown, if there is one.
+    :param rung: of a pack: ``light`` (12 kbit/s) or ``full`` (24 kbit/s) voice.
+    :param with_lecture_file: of a pack: whether the recording itself lies in it too.
+    :param zipped: of a pack: a zip, not a folder.
+    :param page_sources: of a pack: the folder with the web pages' files, which it is made from.
     """
 
-    kind: str
+    kind: Kind
     language: str = ""
     with_camera: bool = True
+    rung: Literal["light", "full"] = "light"
+    with_lecture_file: bool = True
+    zipped: bool = True
+    page_sources: str = ""
 
 
 def file_name(recording_id: str, order: ExportOrder) -> str:
     """What the exported file is called: letters, digits and dashes, whatever a recording from elsewhere says."""
     words = [recording_id, order.language] if order.language else [recording_id]
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", "-".join(words))[:100] + KINDS[order.kind]
+    ending = KINDS[order.kind] if order.zipped else ""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", "-".join(words))[:100] + ending
 
 
 def export(
@@ -46,11 +57,9 @@ def export(
     """Write what is wanted to ``path``; it appears there whole or not at all.
 
     :param progress: called with the lecture time (ms) that has been written; what it raises ends the export.
-    :raises RecordingError: ``export_kind_unknown``, ``recording_empty``, ``recording_too_long``, ``voice_missing``,
+    :raises RecordingError: ``recording_empty``, ``recording_too_long``, ``voice_missing``,
         ``pages_missing``.
     """
-    if order.kind not in KINDS:
-        raise RecordingError("export_kind_unknown", f"A recording can be exported to {', '.join(KINDS)}.")
     if recording.duration_ms > MAX_DURATION_MS:
         raise RecordingError("recording_too_long", "This recording claims to last longer than a day; it is damaged.")
     if order.kind == "pdf":
@@ -62,6 +71,12 @@ def export(
     if not languages:
         raise RecordingError("recording_empty", "Nothing was said in this lecture, so there is nothing to export.")
     language = order.language or languages[0]
+    if order.kind == "usb":
+        from recordings.usb_pack import write_pack, write_zipped_pack
+
+        write = write_zipped_pack if order.zipped else write_pack
+        write(recording, path, order, progress=progress)
+        return
     if order.kind == "opus":
         write_ogg(recording, language, path, describe=partial(describe, recording=recording), progress=progress)
         return

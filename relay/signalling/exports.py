@@ -10,7 +10,8 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 
 from lecture.errors import RefusedError
-from recordings.export import ExportOrder
+from recordings.export import ExportOrder, Kind
+from relay import pages
 from relay.access import unauthorised
 from relay.app import Relay
 from relay.exports import ExportJob
@@ -31,6 +32,7 @@ _MEDIA_TYPES = {
     "webm": "video/webm",
     "opus": "audio/ogg",
     "pdf": "application/pdf",
+    "usb": "application/zip",
 }
 
 
@@ -39,9 +41,9 @@ class NewExport(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    to: Literal["mp4", "webm", "opus", "pdf"]
-    language: str = Field("", max_length=64, description="which voice; empty: the lecturer's")
-    camera: bool = Field(True, description="whether the camera is shown, if there is one")
+    to: Kind
+    language: str = Field("", max_length=64, description="which voice; empty: the lecturer's, of a USB pack all")
+    camera: bool | None = Field(None, description="whether the camera is shown; null: in films, not in a USB pack")
 
 
 class ExportError(BaseModel):
@@ -103,7 +105,8 @@ def router(relay: Relay) -> APIRouter:
 
     @api.post(EXPORTS, status_code=202, summary="Ask for an export", dependencies=staff_only)
     async def start(request: Request, response: Response, lecture: LectureId, new: NewExport) -> Export:
-        order = ExportOrder(new.to, new.language, new.camera)
+        with_camera = new.to != "usb" if new.camera is None else new.camera
+        order = ExportOrder(new.to, new.language, with_camera, page_sources=str(pages.FOLDER))
         return show(request, response, await relay.exports.start(lecture, order))
 
     @api.get(EXPORTS, summary="The exports of a lecture", dependencies=staff_only)
