@@ -37,7 +37,7 @@ const described = async (url) => Object.entries(await import(url)).map(([name, v
   return [name, typeof value === "object" ? JSON.stringify(value) : value];
 });
 const all = [];
-for (const [module, bundled] of JSON.parse(process.argv[1])) all.push([await described(module), await described(bundled)]);
+for (const pair of JSON.parse(process.argv[1])) all.push([await described(pair[0]), await described(pair[1])]);
 console.log(JSON.stringify(all));
 """
 
