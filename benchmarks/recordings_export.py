@@ -21,7 +21,7 @@ import av
 import numpy as np
 import pypdfium2
 
-from lecture.decks import Deck, PageImage, PageTurn, write_deck_event
+from lecture.decks import Deck, PageImage, PageTurn, PageWords, write_deck_event
 from lecture.entries import EncodedFrame, Entry, Flag, Kind, pack_event, pack_frames
 from lecture.file import LectureFile
 from lecture.ink import write_ink
@@ -29,6 +29,7 @@ from lecture.messages import Ink
 from lecture.tracks import RECORDED_KBPS, VOICE_FRAME_MS, Track
 from recordings.export import KINDS, ExportOrder, export
 from recordings.recording import Recording
+from relay import pages
 from relay.media import deck_image
 from streamer.camera_pump import CameraEncoder
 from streamer.camera_source import fit
@@ -60,7 +61,7 @@ class Result:
 def write_lecture(path: Path, minutes: float, *, with_camera: bool) -> None:
     """Write a lecture file of that length from the samples."""
     file = LectureFile.create(
-        path, {"lecture": path.stem, "title": "Benchmark", "languages": '["en"]', "state": "ended"}
+        path, {"lecture": path.stem, "title": "Starting a small business", "languages": '["en"]', "state": "ended"}
     )
     end_ms = int(minutes * 60_000)
     loop_ms = _write_voice(file, end_ms)
@@ -76,7 +77,7 @@ def measure(path: Path, kind: str, *, with_camera: bool) -> Result:
     with tempfile.TemporaryDirectory() as folder, Recording.open(path) as recording:
         out = Path(folder, f"out{KINDS[kind]}")
         began_s, cpu_began_s = time.perf_counter(), time.process_time()
-        export(recording, ExportOrder(kind), out)
+        export(recording, ExportOrder(kind, page_sources=str(pages.FOLDER)), out)
         took_s, cpu_s = time.perf_counter() - began_s, time.process_time() - cpu_began_s
         size_bytes, lecture_s = out.stat().st_size, recording.duration_ms / 1000
     return Result(
@@ -118,7 +119,8 @@ def _voice_packets() -> Iterator[bytes]:
 def _write_pages(file: LectureFile, end_ms: int, loop_ms: int) -> None:
     turns = json.loads((SAMPLES / "turns.json").read_text())
     deck = pypdfium2.PdfDocument(SAMPLES / "deck.pdf")
-    _append(file, 0, *write_deck_event(Deck("sample", "Sample", len(deck))))
+    words = [PageWords(number, *deck_image.page_text(deck[number - 1])) for number in range(1, len(deck) + 1)]
+    _append(file, 0, *write_deck_event(Deck("sample", "Sample", len(deck), tuple(words))))
     for number in range(1, len(deck) + 1):
         for tier in (1, 2):
             image = deck_image.render(deck[number - 1], tier)

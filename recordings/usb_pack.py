@@ -163,7 +163,7 @@ def _write_page(folder: Path, sources: Path, recording: Recording) -> None:
     texts = (sources / "i18n" / "texts.json").read_text()
     script = f"globalThis.hallcastTexts = {texts.strip()};\n{bundle(sources / 'ui' / 'replay-pack.js')}"
     (folder / "page" / "replay.js").write_text(script)
-    for name in ("hallcast.css", "logo.svg"):
+    for name in re.findall(r'"page/([\w.-]+\.(?:css|svg))"', page):
         shutil.copyfile(sources / "css" / name, folder / "page" / name)
 
 

@@ -66,6 +66,30 @@ async def test_films_play_with_sound_and_picture(browser: Browser, tmp_path: Pat
             assert all(abs(found - wanted) < 16 for found, wanted in zip(seen["colour"], page_2, strict=True))
 
 
+async def test_staff_export_from_the_replay_page(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "lectures").mkdir()
+    recorded.write(tmp_path / "lectures")
+    async with parts.relay(tmp_path) as (_, url):
+        replay = await browser.open(f"{url}/library/{recorded.LECTURE}")
+        page = replay.page
+        await page.wait_for_selector("#page:not([hidden])")
+        assert not await page.is_visible("#export"), "it is for staff"
+        token = (tmp_path / "staff.token").read_text().strip()
+        await page.evaluate("(token) => sessionStorage.setItem('hallcast.staff', token)", token)
+        await page.reload()
+        await page.click("#export")
+        await page.select_option("#export-kind", "pdf")
+        await page.click("#export-form .primary")
+        async with page.expect_download() as downloading:
+            await page.click("#exports a")
+        download = await downloading.value
+        assert download.suggested_filename == f"{recorded.LECTURE}-en.pdf"
+        assert Path(await download.path()).read_bytes().startswith(b"%PDF")
+        await page.click("#exports button")
+        await page.wait_for_selector("#exports li", state="detached")
+        assert not replay.problems
+
+
 async def test_usb_pack_plays_from_its_folder(browser: Browser, tmp_path: Path) -> None:
     pack = tmp_path / "stick"
     order = ExportOrder("usb", zipped=False, page_sources=str(pages.FOLDER))

@@ -3,6 +3,7 @@
  */
 
 import { KeptByBrowser } from "../lib/replay-offline.js";
+import { ExportMenu } from "./export-menu.js";
 import { openReplay as open } from "./replay.js";
 
 /**
@@ -14,4 +15,5 @@ import { openReplay as open } from "./replay.js";
 export async function openReplay(parts) {
   parts.source.offline = new KeptByBrowser(parts.source, () => parts.player.hasRoom);
   await open(parts);
+  new ExportMenu(parts.source.lecture);
 }
