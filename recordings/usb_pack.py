@@ -163,7 +163,7 @@ def _write_page(folder: Path, sources: Path, recording: Recording) -> None:
     texts = (sources / "i18n" / "texts.json").read_text()
     script = f"globalThis.hallcastTexts = {texts.strip()};\n{bundle(sources / 'ui' / 'replay-pack.js')}"
     (folder / "page" / "replay.js").write_text(script)
-    for name in re.findall(r'"page/([\w.-]+\.(?:css|svg))"', page):
+    for name in {*re.findall(r'"page/([\w.-]+\.(?:css|svg))"', page)}:
         shutil.copyfile(sources / "css" / name, folder / "page" / name)
 
 
@@ -174,7 +174,10 @@ def pack_page(html: str, lecture_id: str) -> str:
     """
     known = re.sub(r"[^A-Za-z0-9_-]+", "_", lecture_id)[:80]
     for pattern, replacement in (
-        (r'"/pages/css/([\w.-]+)"', r'"page/\1"'),
+        (r'<link rel="icon" href="[^"]*">', '<link rel="icon" href="page/logo.svg">'),
+        (r'<link rel="stylesheet" href="/pages/css/([\w.-]+)">', r'<link rel="stylesheet" href="page/\1">'),
+        (r"</head>", '  <link rel="stylesheet" href="page/hallcast.css">\n</head>'),
+        (r"<img data-logo ", '<img src="page/logo.svg" '),
         (r'<body class="replay-body"[^>]*>', f'<body class="replay-body" data-lecture="{known}">'),
         (r'\s*<script [^>]*src="/pages/[^>]*></script>', ""),
         (r'<a class="brand" href="/library">(.*?)</a>', r'<span class="brand">\1</span>'),

@@ -70,7 +70,7 @@ class Gate:
                 raise
         finally:
             self._active -= 1
-            if self._config.log.access and not (reply.status == 200 and scope["path"] in POLLED_ROUTES):
+            if self._config.log.access and not (reply.status == 200 and _route_of(scope) in POLLED_ROUTES):
                 self._note(scope, reply.status, time.monotonic() - started)
 
     def _body_limit(self, scope: Scope) -> int:

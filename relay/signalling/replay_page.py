@@ -24,7 +24,12 @@ WORKER_URL = "/library/worker.js"
 """Below the pages it serves: a service worker rules no address above its own."""
 
 _SCRIPT_TAG = f'<script type="module" async src="{pages.STATIC_URL}/{START}"></script>'
-_STATIC_LINK = re.compile(rf'(?<=href="){pages.STATIC_URL}/([\w./-]+)(?=")')
+_STYLE = "css/replay-start.css"
+_STYLE_TAG = f'<link rel="stylesheet" href="{pages.STATIC_URL}/{_STYLE}">'
+_STATIC_LINK = re.compile(rf'(?<="){pages.STATIC_URL}/([\w./-]+)(?=")')
+
+
+_OTHERS = ("replay.html", _STYLE, "css/hallcast.css", "css/logo.svg", "i18n/texts.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ def replay_files() -> ReplayFiles:
     """What is to be sent now; made anew when one of the files has changed. Blocking."""
     entries = (START, REST, WORKER)
     paths = {path for entry in entries for path in script_bundle.files(pages.FOLDER / entry)}
-    others = {pages.FOLDER / name for name in ("replay.html", "css/hallcast.css", "css/logo.svg", "i18n/texts.json")}
+    others = {pages.FOLDER / name for name in _OTHERS}
     return _made(tuple(sorted((path, path.stat().st_mtime_ns) for path in paths | others)))
 
 
@@ -72,17 +77,26 @@ def _made(_versions: tuple[tuple[Path, int], ...]) -> ReplayFiles:
     texts = json.loads((pages.FOLDER / "i18n/texts.json").read_text())
     # Of all pages' texts those that this one may say.
     words = set(re.findall(r"\w+", html + rest))
-    used = {key: value for key, value in texts.items() if key in words or key.startswith("error_")}
+    used = {key: value for key, value in texts.items() if key in words}
     rest = f"globalThis.hallcastTexts = {json.dumps(used, ensure_ascii=False, separators=(',', ':'))};\n{rest}"
-    html = html.replace(f"{pages.STATIC_URL}/{REST}", f"{REST_URL}?v={version_of(rest.encode())}")
-    html = _STATIC_LINK.sub(lambda link: f"{link[0]}?v={version_of((pages.FOLDER / link[1]).read_bytes())}", html)
+    style = re.sub(r"/\*.*?\*/\n?", "", (pages.FOLDER / _STYLE).read_text(), flags=re.DOTALL)
+    if _SCRIPT_TAG not in html or _STYLE_TAG not in html or re.search(r"</|/pages/", start + style):
+        raise ValueError("replay.html has no place for its script and style")
     html = "\n".join(line.strip() for line in html.splitlines())
-    if _SCRIPT_TAG not in html or "</script" in start:
-        raise ValueError("replay.html has no place for its script")
-    html = html.replace(_SCRIPT_TAG, f'<script type="module" async>{start}</script>')
-    digest = base64.b64encode(hashlib.sha256(start.encode()).digest()).decode()
-    policy = pages.HEADERS["Content-Security-Policy"].replace(
-        "script-src 'self'", f"script-src 'self' 'sha256-{digest}'"
-    )
+    html = html.replace(f"{pages.STATIC_URL}/{REST}", f"{REST_URL}?v={version_of(rest.encode())}")
+    for tag, inlined in (
+        (_STYLE_TAG, f"<style>{style}</style>"),
+        (_SCRIPT_TAG, f'<script type="module" async>{start}</script>'),
+    ):
+        html = html.replace(tag, inlined)
+    html = _STATIC_LINK.sub(lambda link: f"{link[0]}?v={version_of((pages.FOLDER / link[1]).read_bytes())}", html)
+    policy = pages.HEADERS["Content-Security-Policy"]
+    policy = policy.replace("script-src 'self'", f"script-src 'self' {_allowed(start)}")
+    policy = policy.replace("style-src 'self'", f"style-src 'self' {_allowed(style)}")
     worker = script_bundle.bundle(pages.FOLDER / WORKER)
     return ReplayFiles(Served.of(html), Served.of(rest), Served.of(worker), policy)
+
+
+def _allowed(text: str) -> str:
+    """How a policy names an inline script or style that it allows."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

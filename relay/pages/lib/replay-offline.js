@@ -5,7 +5,6 @@
 import { cacheName, keptOf } from "./replay-cache.js";
 
 const WORKER_URL = "/library/worker.js";
-const AGAIN_MS = 3000;
 
 /**
  * @implements {Offline}
@@ -14,12 +13,11 @@ const AGAIN_MS = 3000;
 export class KeptByBrowser {
   /**
    * @param {import("./replay-source.js").HttpSource} source
-   * @param {() => boolean} hasRoom whether the line may carry something else than what is heard now
+   * @param {() => Promise<void>} room resolves when the line may carry something else than what is heard now
    */
-  constructor(source, hasRoom) {
+  constructor(source, room) {
     this._source = source;
-    this._hasRoom = hasRoom;
-    this._revision = "";
+    this._room = room;
     /** Settles when something can be kept; rejects where this browser or an insecure address allows none. */
     this.ready = this._start();
     this.ready.catch(() => {});
@@ -27,6 +25,7 @@ export class KeptByBrowser {
 
   async _start() {
     if (!globalThis.isSecureContext || !navigator.serviceWorker) throw new Error("no service worker here");
+    await this._room();
     await navigator.serviceWorker.register(WORKER_URL, { scope: "/library/" });
     if (!navigator.serviceWorker.controller) {
       await new Promise((resolve) => navigator.serviceWorker.addEventListener("controllerchange", resolve, { once: true }));
@@ -58,7 +57,7 @@ export class KeptByBrowser {
     const all = paths.length + here.segments.size;
     for (const [done, path] of paths.entries()) {
       told(all - paths.length + done, all);
-      while (!this._hasRoom()) await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      await this._room();
       signal.throwIfAborted();
       await this._source.fetchWhole(path, signal);
     }

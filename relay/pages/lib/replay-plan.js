@@ -6,6 +6,8 @@
 
 /** So much is fetched ahead of what is heard. */
 export const AHEAD_MS = 120_000;
+/** So much while something else needs the line. */
+export const AHEAD_BUSY_MS = 20_000;
 /** What was heard longer ago than this leaves the player's memory. */
 export const BEHIND_MS = 120_000;
 /** Below this much ahead the light voice comes, whatever the line: first of all it must not stop. */

@@ -91,9 +91,10 @@ export class HttpSource {
     this.revision = "";
   }
 
-  async manifest() {
+  /** @param {Promise<Response>} [asked] the answer, if it was asked for already */
+  async manifest(asked) {
     /** @type {Replay} */
-    const replay = await (await this._get("replay.json")).json();
+    const replay = await (await (asked ? this._checked(asked) : this._get("replay.json"))).json().catch(lineDown);
     this.revision = replay.revision;
     return replay;
   }
@@ -179,7 +180,12 @@ export class HttpSource {
    */
   async _get(path, options) {
     const headers = this.authorization ? { Authorization: this.authorization } : undefined;
-    const response = await fetch(this._url(path), { headers, ...options }).catch(lineDown);
+    return this._checked(fetch(this._url(path), { headers, ...options }));
+  }
+
+  /** @param {Promise<Response>} asked */
+  async _checked(asked) {
+    const response = await asked.catch(lineDown);
     if (response.ok) return response;
     const { error } = await response.json().catch(() => ({}));
     throw new SourceError(error?.id ?? String(response.status), response.status < 500 && response.status !== 429);

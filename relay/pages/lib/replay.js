@@ -11,9 +11,6 @@
 /** Speeds to choose from; the pitch is kept. */
 export const SPEEDS = [0.75, 1, 1.25, 1.5, 1.75, 2];
 
-/** Who stopped this close to the end has heard the lecture: it begins anew. */
-const HEARD_OUT_MS = 15_000;
-
 /**
  * The last of `times` that is at or before `t_ms`.
  * @template T
@@ -54,37 +51,6 @@ export function pagesAt(turns, t_ms) {
   const now = turns[at]?.[1] ?? null;
   const next = turns.slice(at + 1).find(([, page]) => page !== now)?.[1] ?? null;
   return { now, next };
-}
-
-/**
- * The moment that a link's fragment names: `#t=754`, `#t=754.5`, `#t=12:34`, `#t=1:02:03`.
- * @param {string} fragment
- * @returns {number | null} in ms
- */
-export function momentOf(fragment) {
-  const words = new URLSearchParams(fragment.replace(/^#/, "")).get("t") ?? "";
-  if (!/^(\d{1,6}:){0,2}\d{1,9}(\.\d{1,3})?$/.test(words)) return null;
-  return Math.round(words.split(":").reduce((sum, part) => sum * 60 + Number(part), 0) * 1000);
-}
-
-/**
- * @param {number} t_ms
- * @returns {string} the fragment that names this moment, to the second
- */
-export function fragmentOf(t_ms) {
-  return `#t=${Math.max(0, Math.floor(t_ms / 1000))}`;
-}
-
-/**
- * Where to go on: at the moment that a link names, else where this browser stopped.
- * @param {string} fragment
- * @param {{t_ms?: number, duration_ms?: number} | null} stopped
- */
-export function startAt(fragment, stopped) {
-  const linked = momentOf(fragment);
-  if (linked !== null) return linked;
-  const { t_ms = 0, duration_ms = Infinity } = stopped ?? {};
-  return t_ms < duration_ms - HEARD_OUT_MS ? t_ms : 0;
 }
 
 /**

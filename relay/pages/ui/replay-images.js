@@ -2,6 +2,8 @@
  * Replay: pages' images, each fetched once, and nothing but the page of the moment while the voice needs the line.
  */
 
+import { AHEAD_BUSY_MS, AHEAD_MS } from "../lib/replay-plan.js";
+
 const AGAIN_MS = 2000;
 /** Sharp images are large; so many stay in memory. */
 const SHARP_KEPT = 12;
@@ -21,6 +23,7 @@ export class ReplayImages {
     /** What waits for room goes one after the other: what belongs to the page first, then thumbnails. */
     this._queues = { page: Promise.resolve(), thumbnail: Promise.resolve() };
     this._pagesWaiting = 0;
+    this._running = 0;
   }
 
   /**
@@ -31,13 +34,23 @@ export class ReplayImages {
   get(name, signal = new AbortController().signal) {
     let url = this._urls.get(name);
     if (!url) {
-      url = this._source.image(name, signal).catch(() => {
-        this._urls.delete(name);
-        return null;
-      });
+      this._busy(1);
+      url = this._source
+        .image(name, signal)
+        .catch(() => {
+          this._urls.delete(name);
+          return null;
+        })
+        .finally(() => this._busy(-1));
       this._urls.set(name, url);
     }
     return url;
+  }
+
+  /** @param {1 | -1} step one image more or less is on its way */
+  _busy(step) {
+    this._running += step;
+    this._player.wanted_ms = this._running ? AHEAD_BUSY_MS : AHEAD_MS;
   }
 
   /**
@@ -52,7 +65,10 @@ export class ReplayImages {
     if (queue === "page") this._pagesWaiting += 1;
     const turn = this._queues[queue].then(async () => {
       try {
-        while (isWanted() && !(this._player.hasRoom && (queue === "page" || this._pagesWaiting === 0))) await this._room();
+        while (isWanted() && !(this._player.hasRoom && (queue === "page" || this._pagesWaiting === 0))) {
+          await Promise.race([this._player.room(), sleep(AGAIN_MS)]);
+          if (queue === "thumbnail" && this._pagesWaiting) await this._queues.page;
+        }
         if (!isWanted()) return null;
         const url = await this.get(name);
         if (sharp && url) this._remember(name);
@@ -65,14 +81,6 @@ export class ReplayImages {
     return turn;
   }
 
-  /** @returns {Promise<void>} */
-  _room() {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, AGAIN_MS);
-      this._player.addEventListener("buffer", () => (clearTimeout(timer), resolve()), { once: true });
-    });
-  }
-
   /** @param {string} name */
   _remember(name) {
     this._sharp.push(name);
@@ -82,4 +90,9 @@ export class ReplayImages {
     this._urls.delete(oldest);
     void url?.then((address) => address?.startsWith("blob:") && URL.revokeObjectURL(address));
   }
+}
+
+/** @param {number} ms */
+function sleep(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -2,7 +2,7 @@
  * The replay page in a folder of its own, without a server (recordings/usb_pack.py).
  */
 
-import { startAt } from "../lib/replay.js";
+import { startAt } from "../lib/replay-moment.js";
 import { PackSource } from "../lib/replay-pack.js";
 import { VoicePlayer } from "./replay-voice.js";
 import { openReplay } from "./replay.js";

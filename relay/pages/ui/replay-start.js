@@ -1,41 +1,70 @@
 /**
  * The first bit of the replay page, which comes with the page itself: the voice starts before anything else is fetched.
+ * Kept small: on a thin line each kilobyte is an eighth of a second. The rest takes over what this has opened.
  */
 
-import { startAt } from "../lib/replay.js";
-import { HttpSource } from "../lib/replay-source.js";
-import { VoicePlayer } from "./replay-voice.js";
+import { startAt } from "../lib/replay-moment.js";
 
 const TOKEN_KEY = "hallcast.library";
 const STAFF_KEY = "hallcast.staff";
-/** The rest of the page waits for the first piece of the voice, but no longer than this. */
-const REST_AFTER_MS = 6000;
+const SEGMENT_MS = 6000;
+/** So much is fetched before the rest comes: a piece, and what is heard while the rest is on its way. */
+const SEGMENTS = 3;
 
 const lecture = decodeURIComponent(location.pathname.split("/").filter(Boolean).at(-1) ?? "");
 const audio = /** @type {HTMLAudioElement} */ (document.getElementById("voice"));
+const token = ownToken();
 const stopped = stoppedAt();
-const source = new HttpSource(lecture, token());
-const player = new VoicePlayer(audio, source, { language: stopped?.language ?? "-", position_ms: startAt(location.hash, stopped) });
+const language = stopped?.language ?? "-";
+const position_ms = startAt(location.hash, stopped);
+const media = new MediaSource();
+/** @type {SourceBuffer} */
+let buffer;
+let taken = false;
+/** @type {(value?: unknown) => void} */
+let mayFollow = () => {};
+const first = new Promise((resolve) => (mayFollow = resolve));
+audio.src = URL.createObjectURL(media);
+audio.currentTime = position_ms / 1000;
 // The button is there a little later than this script; until the rest has come it can do this much.
 document.addEventListener("click", early);
-const manifest = new Promise((resolve) => {
-  const timer = setTimeout(resolve, REST_AFTER_MS);
-  const ready = () => {
-    if (player.line === "up" && player.ahead_ms < 2000) return;
-    clearTimeout(timer);
-    resolve(undefined);
-  };
-  for (const event of ["buffer", "line"]) player.addEventListener(event, ready);
-}).then(() => source.manifest());
+const done = new Promise((resolve) => media.addEventListener("sourceopen", resolve, { once: true })).then(begin).catch(() => {});
+done.then(mayFollow);
+await first;
+const { styles, logo, rest } = document.body.dataset;
+const manifest = get("replay.json");
 manifest.catch(() => {});
-await manifest.catch(() => {});
-const { openReplay } = await import(document.body.dataset.rest ?? "");
+if (styles) document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: styles }));
+if (logo) for (const image of document.querySelectorAll("img[data-logo]")) /** @type {HTMLImageElement} */ (image).src = logo;
+if (logo) /** @type {HTMLLinkElement} */ (document.querySelector("link[rel=icon]")).href = logo;
+const { openReplay } = await import(rest ?? "");
 document.removeEventListener("click", early);
-await openReplay({ source, player, manifest });
+openReplay({ lecture, token, audio, language, manifest, opened: { media, buffer, done, take: () => (taken = true) } });
+
+async function begin() {
+  buffer = media.addSourceBuffer('audio/webm; codecs="opus"');
+  const n = Math.floor(position_ms / SEGMENT_MS);
+  for (let at = n; at < n + SEGMENTS && !taken; at += 1) {
+    const response = await get(`voice/${encodeURIComponent(language)}/light/${at}.webm`);
+    if (!response.ok || !response.body) return;
+    const reader = response.body.getReader();
+    for (let piece; (piece = (await reader.read()).value); ) {
+      buffer.appendBuffer(piece);
+      await new Promise((resolve) => buffer.addEventListener("updateend", resolve, { once: true }));
+    }
+    mayFollow();
+  }
+}
+
+/** @param {string} path */
+function get(path) {
+  const headers = token ? { Authorization: `Bearer ${token}` } : undefined;
+  return fetch(`/library/${encodeURIComponent(lecture)}/${path}`, { headers });
+}
 
 /** @param {MouseEvent} event */
-function early(event) {
-  if (!(event.target instanceof Element) || !event.target.closest("#play")) return;
+function early({ target }) {
+  if (!(target instanceof Element) || !target.closest("#play")) return;
   // A browser that refuses says so again to the page's own button.
   if (audio.paused) audio.play().catch(() => {});
   else audio.pause();
@@ -51,7 +80,7 @@ function stoppedAt() {
 }
 
 /** A token from the address moves into this window's memory: it must not stay in the browser's history. */
-function token() {
+function ownToken() {
   try {
     const fragment = new URLSearchParams(location.hash.slice(1));
     const told = fragment.get("token");

@@ -35,6 +35,7 @@ export class Timeline {
     const asked = ++this._asked;
     const { language } = this._player;
     try {
+      await this._player.room();
       const waveform = await source.waveform(language);
       if (asked !== this._asked) return;
       this._waveform = waveform;

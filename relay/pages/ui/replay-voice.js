@@ -2,12 +2,18 @@
  * Plays a replay's voice: fetches it piece by piece ahead of what is heard and joins the pieces without a seam.
  */
 
-import { BEHIND_MS, RateMeter, bufferedUntil, nextSegment, rungFor } from "../lib/replay-plan.js";
+import { AHEAD_MS, BEHIND_MS, RateMeter, bufferedUntil, nextSegment, rungFor } from "../lib/replay-plan.js";
 
 const TYPE = 'audio/webm; codecs="opus"';
 const AGAIN_AFTER_MS = 1000;
 const AGAIN_AT_MOST_MS = 10_000;
+const ROOM_AGAIN_MS = 2000;
 const GONE_PAUSE_MS = 600_000;
+
+/**
+ * A voice that has begun already: its buffer gets pieces until `done`; after `take` no further one is begun.
+ * @typedef {{media: MediaSource, buffer: SourceBuffer, done: Promise<unknown>, take: () => void}} Opened
+ */
 
 /**
  * Tells by events: "buffer" when more can be heard than before, "line" when `line` has changed.
@@ -16,9 +22,9 @@ export class VoicePlayer extends EventTarget {
   /**
    * @param {HTMLAudioElement} audio
    * @param {import("../lib/replay-source.js").ReplaySource} source
-   * @param {{language: string, position_ms: number, segment_ms?: number}} options
+   * @param {{language: string, position_ms?: number, opened?: Opened}} options either where to begin, or what has begun
    */
-  constructor(audio, source, { language, position_ms, segment_ms = 6000 }) {
+  constructor(audio, source, { language, position_ms = 0, opened }) {
     super();
     this.audio = audio;
     this.language = language;
@@ -26,11 +32,13 @@ export class VoicePlayer extends EventTarget {
     /** How the line does: "down" while the voice does not come, "gone" when asking again is vain. */
     this.line = /** @type {"up" | "down" | "gone"} */ ("up");
     this._source = source;
-    this._segment_ms = segment_ms;
+    this._segment_ms = 6000;
     this._duration_ms = Infinity;
-    this._media = new MediaSource();
+    this._media = opened?.media ?? new MediaSource();
     /** @type {SourceBuffer | null} */
-    this._buffer = null;
+    this._buffer = opened?.buffer ?? null;
+    /** How far ahead the voice is fetched; less while something else needs the line. */
+    this.wanted_ms = AHEAD_MS;
     this._failures = 0;
     /** @type {{n: number, abort: AbortController} | null} */
     this._loading = null;
@@ -39,12 +47,10 @@ export class VoicePlayer extends EventTarget {
     this._wake = (_heard = false) => {
       this._news = true;
     };
-    audio.src = URL.createObjectURL(this._media);
-    audio.currentTime = position_ms / 1000;
     audio.addEventListener("seeking", () => this._sought());
     audio.addEventListener("timeupdate", () => this._wake(true));
     globalThis.addEventListener("online", () => this._wake());
-    this._media.addEventListener("sourceopen", () => void this._run(), { once: true });
+    void this._open(opened, position_ms).then(() => this._run());
   }
 
   get position_ms() {
@@ -67,6 +73,16 @@ export class VoicePlayer extends EventTarget {
     return this.ahead_ms >= Math.min(12_000, this._duration_ms - this.position_ms - 200);
   }
 
+  /** Resolves when the line may carry something else. */
+  async room() {
+    while (!this.hasRoom) {
+      await new Promise((resolve) => {
+        const timer = setTimeout(resolve, ROOM_AGAIN_MS);
+        this.addEventListener("buffer", () => (clearTimeout(timer), resolve(undefined)), { once: true });
+      });
+    }
+  }
+
   /**
    * @param {{duration_ms: number, segment_ms: number}} replay
    */
@@ -85,13 +101,30 @@ export class VoicePlayer extends EventTarget {
     this._wake();
   }
 
-  async _run() {
+  /**
+   * @param {Opened | undefined} opened
+   * @param {number} position_ms
+   */
+  async _open(opened, position_ms) {
+    opened?.take();
+    if (opened?.buffer) {
+      await opened.done;
+      this.dispatchEvent(new Event("buffer"));
+      return;
+    }
+    const open = new Promise((resolve) => this._media.addEventListener("sourceopen", resolve, { once: true }));
+    this.audio.src = URL.createObjectURL(this._media);
+    this.audio.currentTime = position_ms / 1000;
+    await open;
     this._buffer = this._media.addSourceBuffer(TYPE);
+  }
+
+  async _run() {
     for (;;) {
       this._news = false;
       if (this._anew) await this._empty();
       await this._setDuration();
-      const state = { position_ms: this.position_ms, buffered: this.buffered, duration_ms: this._duration_ms, segment_ms: this._segment_ms };
+      const state = { position_ms: this.position_ms, buffered: this.buffered, duration_ms: this._duration_ms, segment_ms: this._segment_ms, ahead_ms: this.wanted_ms };
       const n = nextSegment(state);
       if (n !== null) {
         await this._fetch(n);

@@ -2,7 +2,8 @@
  * Replay of a recording: the voice leads; page, ink, screen and camera follow.
  */
 
-import { chapterFrom, chaptersOf, fragmentOf, momentOf, pagesAt, SPEEDS, speedFrom } from "../lib/replay.js";
+import { SPEEDS, chapterFrom, chaptersOf, pagesAt, speedFrom } from "../lib/replay.js";
+import { fragmentOf, momentOf } from "../lib/replay-moment.js";
 import { element, make, say } from "./dom.js";
 import { Camera } from "./replay-camera.js";
 import { Chapters } from "./replay-chapters.js";
@@ -153,7 +154,7 @@ class Replaying {
     choice.value = this._player.language;
     choice.onchange = () => {
       this._player.setLanguage(choice.value);
-      this._timeline.loadWaveform(this._source);
+      void this._timeline.loadWaveform(this._source);
       void this._keeping.look();
       this._remember();
     };

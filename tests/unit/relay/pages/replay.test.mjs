@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { chapterFrom, chaptersOf, fragmentOf, indexAt, momentOf, pagesAt, speedFrom, startAt } from "../../../../relay/pages/lib/replay.js";
+import { chapterFrom, chaptersOf, indexAt, pagesAt, speedFrom } from "../../../../relay/pages/lib/replay.js";
 import { cacheName, keptOf, kindOf, tooMuch } from "../../../../relay/pages/lib/replay-cache.js";
+import { fragmentOf, momentOf, startAt } from "../../../../relay/pages/lib/replay-moment.js";
 import { ReplayInk } from "../../../../relay/pages/lib/replay-ink.js";
 import { AHEAD_MS, RateMeter, bufferedUntil, nextSegment, rungFor } from "../../../../relay/pages/lib/replay-plan.js";
 import { ScreenFollower } from "../../../../relay/pages/lib/replay-screen.js";
