@@ -99,8 +99,8 @@ class Library:
 
         return self._derived(recording, "drawings.jsonl", write)
 
-    def voice_segment(self, lecture_id: str, language: str, rung: str, number: int) -> tuple[bytes, str]:
-        """A piece of a voice (:func:`recordings.voice.segment`), and the recording's revision.
+    def voice_segment(self, lecture_id: str, language: str, rung: str, number: int) -> tuple[bytes, str, str]:
+        """A piece of a voice (:func:`recordings.voice.segment`), its language, and the recording's revision.
 
         :param language: ``-`` stands for the lecture's first.
         :raises RecordingError: ``recording_unknown``, ``voice_missing``, ``segment_missing``.
@@ -108,7 +108,7 @@ class Library:
         with self.open(lecture_id) as recording:
             if language == "-":
                 language = next(iter(recording.languages()), language)
-            return voice.segment(recording, language, rung, number), recording.revision
+            return voice.segment(recording, language, rung, number), language, recording.revision
 
     def screen_segment(self, lecture_id: str, number: int, *, whole: bool) -> bytes:
         """See :func:`recordings.screen.segment`.

@@ -104,10 +104,13 @@ class _Handlers:
     async def voice_segment(self, request: Request) -> Response:
         """A piece of a voice as WebM."""
         lecture_id = await self._admit(request)
-        language, rung = request.path_params["language"], request.path_params["rung"]
+        wanted, rung = request.path_params["language"], request.path_params["rung"]
         number = _number(request, "segment_missing")
-        data, revision = await asyncio.to_thread(self._library.voice_segment, lecture_id, language, rung, number)
-        headers = {**FILE_HEADERS, "ETag": f'"{revision}"', "Cache-Control": _caching(request, revision)}
+        found = await asyncio.to_thread(self._library.voice_segment, lecture_id, wanted, rung, number)
+        data, language, revision = found
+        # Whoever did not know language and revision learns them, to keep the piece under its lasting address.
+        headers = {**FILE_HEADERS, "ETag": f'"{revision}"', "Content-Language": language}
+        headers["Cache-Control"] = _caching(request, revision)
         if request.headers.get("if-none-match") == headers["ETag"]:
             return Response(status_code=304, headers=headers)
         return Response(data, media_type="audio/webm", headers=headers)

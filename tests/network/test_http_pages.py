@@ -160,6 +160,8 @@ async def test_a_piece_of_a_voice_is_kept_for_ever_by_those_who_name_the_recordi
     assert "immutable" in named.headers["cache-control"]
     again = await recorded.http.get(path, headers={"If-None-Match": asked.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+    first = await recorded.http.get("/library/waves/voice/-/light/0.webm")
+    assert (first.headers["content-language"], first.headers["etag"]) == ("en", f'"{revision}"')
     old = await recorded.http.get(path, params={"v": "older"})
     assert old.headers["cache-control"] == "private, no-cache"
 

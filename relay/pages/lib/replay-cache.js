@@ -45,6 +45,21 @@ export function kindOf({ pathname, searchParams }) {
 }
 
 /**
+ * The lasting address of a piece of a voice that was asked for without language or revision; the answer tells them.
+ * @param {string} address
+ * @param {{etag: string | null, language: string | null}} told
+ * @returns {string | null} null for anything else
+ */
+export function settledUrl(address, { etag, language }) {
+  const url = new URL(address);
+  const [, lecture, what, , ...rest] = url.pathname.split("/").filter(Boolean);
+  if (what !== "voice" || rest.length === 0 || !etag || !language) return null;
+  url.pathname = ["", "library", lecture, "voice", encodeURIComponent(language), ...rest].join("/");
+  url.search = new URLSearchParams({ v: etag.replaceAll('"', "") }).toString();
+  return url.href;
+}
+
+/**
  * @param {string[]} urls of what is kept of one recording
  * @param {string} revision of the recording as it is known now
  * @returns {import("./replay-source.js").Kept}

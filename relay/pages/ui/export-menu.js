@@ -32,6 +32,10 @@ export class ExportMenu {
       event.preventDefault();
       void this._start();
     };
+    const kind = element("export-kind", HTMLSelectElement);
+    const camera = element("export-camera", HTMLInputElement);
+    // A stick is to be small; whoever wants the camera on it says so.
+    kind.onchange = () => (camera.checked = kind.value !== "usb");
     element("export-close").onclick = () => this._dialog.close();
     this._dialog.onclose = () => clearTimeout(this._timer);
   }
@@ -106,7 +110,7 @@ export class ExportMenu {
     } else {
       row.append(
         make("progress", { value: progress, ariaLabel: file_name }),
-        make("span", { className: "hint number" }, text(`export_${state}`, { percent: number(progress * 100) })),
+        make("span", { className: "hint number" }, state === "waiting" ? text("export_waiting") : text("export_running", { percent: number(progress * 100) })),
       );
     }
     const over = state === "done" || state === "failed";

@@ -2,7 +2,7 @@
  * The service worker of the replay: keeps what was fetched of recordings, and answers with it when the line is down.
  */
 
-import { KEPT_BYTES, SHELL, cacheName, isLectureCache, kindOf, tooMuch } from "../lib/replay-cache.js";
+import { KEPT_BYTES, SHELL, cacheName, isLectureCache, kindOf, settledUrl, tooMuch } from "../lib/replay-cache.js";
 
 /** A page that does not come in this time is taken from what is kept, if it is. */
 const PATIENCE_MS = 8000;
@@ -71,7 +71,12 @@ async function inTime(fetched, kept, what) {
  * @param {import("../lib/replay-cache.js").What} what
  */
 async function store(cache, name, key, response, what) {
-  if (what === "passing") return;
+  if (what === "passing") {
+    const told = { etag: response.headers.get("etag"), language: response.headers.get("content-language") };
+    const settled = settledUrl(key.url, told);
+    if (!settled) return;
+    key = new Request(settled);
+  }
   const data = await response.arrayBuffer();
   const headers = new Headers(response.headers);
   headers.delete("Content-Encoding");
@@ -123,7 +128,7 @@ function note(name, bytes) {
 async function fetchAgain({ urls, authorization }) {
   for (const url of urls) {
     const { what, lecture } = kindOf(new URL(url));
-    if (what === "foreign" || what === "passing") continue;
+    if (what === "foreign") continue;
     const name = what === "page" || !lecture ? SHELL : await cacheName(lecture, authorization);
     const cache = await caches.open(name);
     const key = new Request(what === "page" ? new URL("/library/-", location.origin) : url);

@@ -81,7 +81,7 @@ def test_segments_follow_each_other_without_a_hole(library: Library) -> None:
     duration_ms = manifest(library, LONG)["duration_ms"]
     times: list[int] = []
     for number in range(-(-duration_ms // SEGMENT_MS)):
-        data, _ = library.voice_segment(LONG, "ko", "light" if number % 2 else "full", number)
+        data, _, _ = library.voice_segment(LONG, "ko", "light" if number % 2 else "full", number)
         segment_times, samples = sound(data)
         assert segment_times[0] == number * SEGMENT_MS
         assert np.abs(samples).max() > 0.01

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { chapterFrom, chaptersOf, indexAt, pagesAt, speedFrom } from "../../../../relay/pages/lib/replay.js";
-import { cacheName, keptOf, kindOf, tooMuch } from "../../../../relay/pages/lib/replay-cache.js";
+import { cacheName, keptOf, kindOf, settledUrl, tooMuch } from "../../../../relay/pages/lib/replay-cache.js";
 import { fragmentOf, momentOf, startAt } from "../../../../relay/pages/lib/replay-moment.js";
 import { ReplayInk } from "../../../../relay/pages/lib/replay-ink.js";
 import { AHEAD_MS, RateMeter, bufferedUntil, nextSegment, rungFor } from "../../../../relay/pages/lib/replay-plan.js";
@@ -144,6 +144,14 @@ test("the worker knows what it keeps, for how long, and what is none of its busi
   for (const path of ["/library", "/library/worker.js", "/api/live", "/library/l1/camera.webm?v=5", "/library/l1/voice/en.ogg"]) {
     assert.notEqual(at(path).what, "versioned", path);
   }
+});
+
+test("a piece of the voice that was asked for in a hurry is kept under its lasting address", () => {
+  const told = { etag: '"6000-1f"', language: "en" };
+  const base = "https://relay.example/library/l1";
+  assert.equal(settledUrl(`${base}/voice/-/light/3.webm`, told), `${base}/voice/en/light/3.webm?v=6000-1f`);
+  assert.equal(settledUrl(`${base}/voice/-/light/3.webm`, { ...told, etag: null }), null);
+  for (const path of ["voice/en.ogg", "waveform/en", "drawing/0.json"]) assert.equal(settledUrl(`${base}/${path}`, told), null);
 });
 
 test("another token finds nothing of what was kept", async () => {
