@@ -95,12 +95,12 @@ def _write(recording: Path, order: ExportOrder, out: Path, progress: Callable[[i
     folder = out.resolve().parent
     if not folder.is_dir():
         raise RecordingError("export_failed", f"There is no folder {folder}.")
+    if not order.zipped and out.exists():
+        raise RecordingError("export_failed", f"There is something at {out} already; name another place by --out.")
     try:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as workplace:
             made = Path(workplace, out.name)
             asyncio.run(export_in_child(recording.resolve(), order, made, progress=progress))
-            if made.is_dir() and out.exists():
-                raise RecordingError("export_failed", f"There is something at {out} already; name another --out.")
             made.replace(out)
     except OSError as error:
         why = os.strerror(error.errno or 0)

@@ -19,9 +19,6 @@ Kind = Literal["mp4", "webm", "opus", "pdf", "usb"]
 KINDS: dict[Kind, str] = {"mp4": ".mp4", "webm": ".webm", "opus": ".opus", "pdf": ".pdf", "usb": ".zip"}
 """How the file's name ends, by kind."""
 
-MAX_DURATION_MS = 24 * 3_600_000
-"""No lecture is longer: a recording that claims so is damaged or hostile, and would fill the disk with silence."""
-
 
 @dataclass(frozen=True, slots=True)
 class ExportOrder:
@@ -60,8 +57,7 @@ def export(
     :raises RecordingError: ``recording_empty``, ``recording_too_long``, ``voice_missing``,
         ``pages_missing``.
     """
-    if recording.duration_ms > MAX_DURATION_MS:
-        raise RecordingError("recording_too_long", "This recording claims to last longer than a day; it is damaged.")
+    recording.check_length()
     if order.kind == "pdf":
         from recordings.page_pdf import write_pdf
 

@@ -26,13 +26,13 @@ _LINE_BYTES = 65_536
 class ExportLimits:
     """What one export may cost.
 
-    :param memory_bytes: address space (measured: 1.6 GB for a film, of which 0.25 GB are used).
-    :param cpu_s: processor time; a lecture of three hours with camera takes a tenth of it.
+    :param memory_bytes: address space (a film with camera takes 0.5 GB of it).
+    :param cpu_s: processor time; a lecture of three hours with camera takes a twelfth of it.
     :param file_bytes: size of the exported file.
     :param time_s: altogether; a busy relay leaves an export little of its processor.
     """
 
-    memory_bytes: int = 4_000_000_000
+    memory_bytes: int = 2_000_000_000
     cpu_s: int = 2 * 3600
     file_bytes: int = 20_000_000_000
     time_s: float = 12 * 3600.0

@@ -19,7 +19,10 @@ from lecture.log import Blob, Span
 from lecture.screen import ScreenUpdate, parse_update
 from lecture.tracks import SOURCE_RUNG, Track
 from lecture.verify import VerifyReport
+from recordings.errors import RecordingError
 
+MAX_DURATION_MS = 24 * 3_600_000
+"""No lecture is longer: a recording that claims so is damaged or hostile, and would fill a disk with silence."""
 _READ_BATCH = 2000
 _READ_MS = 60_000
 """So much of a track is in memory at once."""
@@ -101,6 +104,15 @@ class Recording:
     def duration_ms(self) -> int:
         """Lecture time of the last entry's end."""
         return self._file.last_t_ms()
+
+    def check_length(self) -> None:
+        """Refuse to go through a recording that never ends.
+
+        :raises RecordingError: ``recording_too_long``.
+        """
+        if self.duration_ms > MAX_DURATION_MS:
+            text = "This recording claims to last longer than a day: it is damaged."
+            raise RecordingError("recording_too_long", text)
 
     @property
     def revision(self) -> str:

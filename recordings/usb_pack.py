@@ -1,4 +1,4 @@
-"""A recording as a folder that plays in any browser, without a server and without a network: for a hall without a link.
+"""A recording as a folder that plays in a bare browser, without server or network: for a hall without a link.
 
 The folder holds the replay page, what it shows and plays, the lecture file itself (so that another relay can take it
 in) and checksums of everything. Voice and pages are in it twice then, once for browsers and once in the lecture file:
@@ -33,8 +33,8 @@ _VOICE_GROUP, _SCREEN_GROUP = 50, 5
 _SUFFIXES = {"image/avif": ".avif", "image/webp": ".webp", "image/png": ".png", "image/jpeg": ".jpg"}
 _README = """{title}
 
-Open index.html with a browser (Chromium, Edge, Chrome 111 or later; Firefox 121; Safari 18.4). It needs no network.
-index.html을 브라우저로 여세요. 네트워크가 필요 없습니다.
+Open index.html with Chrome, Edge, Chromium (111 or later) or Firefox (121 or later). It needs no network.
+index.html을 Chrome, Edge, Chromium 또는 Firefox로 여세요. 네트워크가 필요 없습니다.
 
 {lecture_file}To check that nothing was damaged on the way:  sha256sum -c SHA256SUMS
 """

@@ -72,11 +72,15 @@ def timeline(
 
 
 def _voice_frames(recording: Recording, language: str, *, best: bool) -> tuple[Track, Iterator[EncodedFrame]]:
-    """The chosen track, and its frames with those of the language's other tracks where it has none."""
+    """The chosen track, and its frames with those of the language's other tracks where it has none.
+
+    :raises RecordingError: ``voice_missing``, ``recording_too_long``.
+    """
     track = recording.voice_track(language, best=best)
     if track is None:
         raise _voice_missing(recording, language)
     tracks = [track, *(other for other in reversed(recording.voice_tracks(language)) if other != track)]
+    recording.check_length()
     duration_ms = recording.duration_ms
     spans = (Span(at_ms, min(at_ms + SEGMENT_MS, duration_ms)) for at_ms in range(0, duration_ms, SEGMENT_MS))
     return track, (frame for span in spans for frame in _filled(recording, tracks, span))

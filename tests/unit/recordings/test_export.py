@@ -197,7 +197,7 @@ async def test_a_recording_that_claims_to_last_for_ever_is_refused(
     assert caught.value.error_id == "recording_too_long"
 
 
-@pytest.mark.parametrize("limits", [ExportLimits(memory_bytes=400_000_000), ExportLimits(file_bytes=10_000)])
+@pytest.mark.parametrize("limits", [ExportLimits(memory_bytes=250_000_000), ExportLimits(file_bytes=10_000)])
 async def test_a_child_that_needs_more_than_it_may_take_ends_with_an_error(
     lecture_path: Path, tmp_path: Path, limits: ExportLimits
 ) -> None:
