@@ -82,8 +82,9 @@ def drawings(recording: Recording, pages: list[Page]) -> list[dict[str, list[Any
     place = {(page.deck, page.page): index for index, page in enumerate(pages)}
     found: list[dict[str, list[Any]]] = [{"ink": [], "pointer": []} for _ in pages]
     for entry, fields in recording.events({Kind.INK, Kind.POINTER}):
-        index = place.get((fields.get("deck"), fields.get("page")))  # type: ignore[arg-type]
-        if index is None or read_ink_event(entry.kind, fields) is None:
+        event = read_ink_event(entry.kind, fields)
+        index = None if event is None else place.get((fields["deck"], fields["page"]))
+        if index is None:
             continue
         rest = {name: value for name, value in fields.items() if name not in ("deck", "page")}
         name, order = ("ink", fields["number"]) if entry.kind == Kind.INK else ("pointer", entry.seq)

@@ -21,7 +21,7 @@ LEAST_PART_MS = 500
 _HEARD_FRAMES = 12
 """Of each part so many frames are decoded, from its middle: three hours are then made in seconds."""
 _SETTLE_FRAMES = 1
-_FLOOR_DB, _CEILING_DB = -55.0, -12.0
+_FLOOR_DB, _CEILING_DB = -46.0, -14.0
 
 
 def waveform(recording: Recording, language: str) -> bytes:

@@ -13,13 +13,18 @@ import av
 import numpy as np
 from PIL import Image, ImageDraw
 
-from lecture.entries import EncodedFrame, Entry, Kind, pack_event, pack_frames
+from lecture.entries import EncodedFrame, Entry, Flag, Kind, pack_event, pack_frames
 from lecture.file import LectureFile
-from lecture.tracks import LIGHT_KBPS, RECORDED_KBPS, VOICE_FRAME_MS, Track
-from transport import opus
+from lecture.screen import TILE, ScreenUpdate, pack_update
+from lecture.screen_mosaic import mosaic_of
+from lecture.tracks import LIGHT_KBPS, RECORDED_KBPS, SCREEN_CODEC, VOICE_FRAME_MS, Track
+from transport import opus, webp
 
 LECTURE = "long0001"
 SPEECH = Path(__file__).resolve().parent.parent / "samples" / "voice.opus"
+SHARED_MS = (100_000, 125_000)
+"""When a screen was shared: its grey is the second of the lecture."""
+SCREEN_EDGE = 64
 _LOOP_S = 48
 _CHUNK_FRAMES = 8
 _COMMIT_EVERY = 20_000
@@ -123,6 +128,23 @@ def _events(file: LectureFile, duration_ms: int, pages: int, turns: int, chance:
             file.append(Entry(Kind.MARK, start_ms, pack_event({"text": f"Exercise {turn // 60 + 1}"})))
 
 
+def _screen(file: LectureFile) -> None:
+    """A screen of one grey after another, shared for a while."""
+    track = file.add_track(Track("screen", SCREEN_CODEC, 1000))
+    everything = np.ones((SCREEN_EDGE // TILE, SCREEN_EDGE // TILE), np.bool_)
+    start_ms, end_ms = SHARED_MS
+    updates = []
+    for number, t_ms in enumerate(range(start_ms, end_ms, 1000), 1):
+        picture = np.full((SCREEN_EDGE, SCREEN_EDGE, 3), t_ms // 1000, np.uint8)
+        mosaics = (mosaic_of(picture, everything, webp.encode),)
+        updates.append((t_ms, ScreenUpdate(9, number, number - 1, SCREEN_EDGE, SCREEN_EDGE, mosaics=mosaics)))
+    updates.append((end_ms, ScreenUpdate(9, len(updates) + 1, 0, 1, 1, stop=True)))
+    for t_ms, update in updates:
+        flags = Flag.KEYFRAME if update.is_whole else Flag.NONE
+        payload = pack_frames(t_ms, [EncodedFrame(t_ms, 0, pack_update(update), flags)])
+        file.append(Entry(Kind.SCREEN, t_ms, payload, track.track_id, flags=flags))
+
+
 def write(
     folder: Path,
     *,
@@ -141,6 +163,8 @@ def write(
     _deck(file, pages)
     _voices(file, duration_ms, languages)
     _events(file, duration_ms, pages, turns, random.Random(4))
+    if duration_ms > SHARED_MS[1]:
+        _screen(file)
     file.finish()
     file.close()
     return path

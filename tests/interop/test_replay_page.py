@@ -171,6 +171,32 @@ async def test_ink_and_pointer_are_drawn_at_their_moment_and_questions_lead_to_t
     assert not replay.problems
 
 
+async def test_a_shared_screen_stands_in_for_the_page_while_there_was_one(browser: Browser, library_url: str) -> None:
+    replay = await open_replay(browser, library_url)
+    page = replay.page
+    start_s, end_s = (t_ms / 1000 for t_ms in long_lecture.SHARED_MS)
+    grey = """() => {
+      const canvas = document.querySelector('#screen');
+      return canvas.hidden ? -1 : canvas.getContext('2d').getImageData(9, 9, 1, 1).data[0];
+    }"""
+
+    async def shows(value: float) -> None:
+        async def so() -> bool:
+            return int(await page.evaluate(grey)) == int(value)
+
+        await until(so, f"the screen's grey is {value}")
+
+    await shows(-1)
+    await page.evaluate("(at) => (voice.currentTime = at)", start_s + 22.5)
+    await shows(start_s + 22)
+    await page.click("#play")
+    await plays_past(replay, end_s)
+    await shows(-1)
+    await page.evaluate("(at) => (voice.pause(), voice.currentTime = at)", start_s + 5.5)
+    await shows(start_s + 5)
+    assert not replay.problems
+
+
 async def test_a_link_opens_its_moment_and_the_button_makes_one(browser: Browser, library_url: str) -> None:
     replay = await open_replay(browser, library_url, fragment="#t=1:05")
     page = replay.page

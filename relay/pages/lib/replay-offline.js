@@ -31,8 +31,10 @@ export class KeptByBrowser {
       await new Promise((resolve) => navigator.serviceWorker.addEventListener("controllerchange", resolve, { once: true }));
     }
     // What came before the worker did; its second copy comes from the browser's own cache.
-    const urls = performance.getEntriesByType("resource").map(({ name }) => name);
-    urls.push(location.href.split("#")[0]);
+    const fetched = performance.getEntriesByType("resource").map(({ name }) => name);
+    const isVoice = (/** @type {string} */ url) => url.includes("/voice/");
+    // What the page cannot do without comes first.
+    const urls = [location.href.split("#")[0], ...fetched.filter((url) => !isVoice(url)), ...fetched.filter(isVoice)];
     navigator.serviceWorker.controller?.postMessage({ urls, authorization: this._source.authorization });
   }
 

@@ -11,8 +11,10 @@
 /** Speeds to choose from; the pitch is kept. */
 export const SPEEDS = [0.75, 1, 1.25, 1.5, 1.75, 2];
 
+const FIRST_TURN_MS = 10_000;
+
 /**
- * The last of `times` that is at or before `t_ms`.
+ * The last of `items` that is at or before `t_ms`.
  * @template T
  * @param {T[]} items in order of time
  * @param {number} t_ms
@@ -47,7 +49,9 @@ export function chaptersOf({ turns, pages }) {
  * @returns {{now: number | null, next: number | null}} indexes of the page of this moment and of the one after it
  */
 export function pagesAt(turns, t_ms) {
-  const at = indexAt(turns, t_ms, ([time]) => time);
+  // A lecturer's first turn comes a moment after the first word: until then its page stands there already.
+  const first_ms = turns[0]?.[0] ?? Infinity;
+  const at = indexAt(turns, t_ms < first_ms && first_ms < FIRST_TURN_MS ? first_ms : t_ms, ([time]) => time);
   const now = turns[at]?.[1] ?? null;
   const next = turns.slice(at + 1).find(([, page]) => page !== now)?.[1] ?? null;
   return { now, next };

@@ -67,7 +67,7 @@ export class Chapters {
    * @param {(t_ms: number) => void} goTo
    */
   _button({ t_ms, kind, image }, goTo) {
-    const picture = image ? make("img", { alt: "", width: 80, height: 45 }) : make("span", { className: "sign", ariaHidden: "true" });
+    const picture = image ? make("img", { alt: "", width: 80, height: 45 }) : make("span", { className: "bullet", ariaHidden: "true" });
     if (!image) say(picture, kind === "question" ? "?" : kind === "mark" ? "•" : "");
     if (image) picture.dataset.name = image;
     const words = make("span", {}, make("time"), make("span", { className: "words" }));

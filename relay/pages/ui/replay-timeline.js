@@ -81,12 +81,14 @@ export class Timeline {
     const [soft, strong] = [colour("--wave"), colour("--accent")];
     const floor = height - STRIP - 2;
     const parts = this._waveform.length;
+    const loudest = this._waveform.reduce((most, one) => Math.max(most, one), 1);
     for (let left = 0; left < width; left += BAR) {
       const from = Math.floor((left / width) * parts);
       const until = Math.max(from + 1, Math.floor(((left + BAR) / width) * parts));
       let loud = 0;
       for (let at = from; at < until && at < parts; at += 1) loud = Math.max(loud, this._waveform[at]);
-      const bar = Math.max(2, (loud / 255) * (floor - 10));
+      // Squared: what is a little louder shall be seen to be.
+      const bar = Math.max(2, (loud / loudest) ** 2 * (floor - 8));
       pen.fillStyle = left + BAR / 2 < x(this._t_ms) ? strong : soft;
       pen.fillRect(left, 5 + (floor - 5 - bar) / 2, BAR - 1, bar);
     }

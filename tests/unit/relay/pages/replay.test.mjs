@@ -13,9 +13,11 @@ const turns = [[1000, 0], [5000, 1], [5200, 1], [9000, 0], [9500, 2]];
 
 test("the page of a moment, and the one to fetch in advance", () => {
   assert.deepEqual([0, 1000, 4999, 5000, 5300, 9100, 99_000].map((t_ms) => pagesAt(turns, t_ms)), [
-    { now: null, next: 0 }, { now: 0, next: 1 }, { now: 0, next: 1 }, { now: 1, next: 0 }, { now: 1, next: 0 }, { now: 0, next: 2 },
+    { now: 0, next: 1 }, { now: 0, next: 1 }, { now: 0, next: 1 }, { now: 1, next: 0 }, { now: 1, next: 0 }, { now: 0, next: 2 },
     { now: 2, next: null },
   ]);
+  assert.deepEqual(pagesAt([[60_000, 1]], 0), { now: null, next: 1 });
+  assert.deepEqual(pagesAt([], 0), { now: null, next: null });
 });
 
 test("chapters begin where another page is shown; going back first begins the present one anew", () => {
