@@ -13,7 +13,6 @@ from classroom_client.carrier import CarrierChoice
 from classroom_client.copy import HallCopy
 from classroom_client.delay import PlayoutDelay
 from classroom_client.gaps import Backfill
-from classroom_client.ink import InkBook
 from classroom_client.live_edge import LiveEdge
 from classroom_client.pages import PageBook
 from classroom_client.screen import Screen
@@ -23,6 +22,7 @@ from classroom_client.timeline import Policy, Timeline
 from classroom_client.voice import VoiceBuffer
 from lecture.entries import EncodedFrame, Kind, unpack_frames
 from lecture.errors import LectureFileError
+from lecture.ink_book import InkBook
 from lecture.log import Span
 from lecture.messages import (
     Clock,

@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from classroom_client.ink import NOTHING, Drawing, InkBook, InkMark
 from classroom_client.pages import PageBook, PageTurn
 from classroom_client.screen_stills import SCREEN_DECK, Still
 from lecture.decks import PageImage
 from lecture.fields import to_json
+from lecture.ink_book import NOTHING, Drawing, InkBook, InkMark
 
 log = logging.getLogger("hallcast.hall")
 

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from classroom_client.ink import NOTHING, Drawing
 from lecture.decks import PageImage
+from lecture.ink_book import NOTHING, Drawing
 
 
 class Link(StrEnum):

@@ -8,7 +8,7 @@ that is asked for is imported, so that a hall needs no relay installed and ``--h
 from __future__ import annotations
 
 import argparse
-import importlib
+import importlib.resources
 import json
 import logging
 import os
@@ -93,6 +93,8 @@ def _build_parser(name: str | None) -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     if name in COMMANDS:
         _import_part(name).add_commands(subparsers)
+        # A pack for USB sticks holds the replay page; `recordings` may not know where the relay keeps it.
+        parser.set_defaults(page_sources=importlib.resources.files("relay.pages"))
     else:
         for other, command in COMMANDS.items():
             subparsers.add_parser(other, help=command.help)

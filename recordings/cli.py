@@ -10,12 +10,11 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress
 
 from recordings import cli_library
 from recordings.cli_common import ATTENTION, OK, add_recording, clock, open_named
+from recordings.cli_export import add_export
 from recordings.cli_repair import add_repair
-from recordings.export import export_mp4
 from recordings.library import summary
 from recordings.replay import chapters
 
@@ -34,12 +33,7 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
         action = actions.add_parser(name, help=text)
         add_recording(action)
         action.set_defaults(run=run)
-    export = actions.add_parser("export", help="make an MP4 of a recording")
-    add_recording(export)
-    export.add_argument("--to", choices=["mp4"], default="mp4", help="file type (default: mp4)")
-    export.add_argument("--out", type=Path, help="where to write (default: LECTURE.mp4 in this folder)")
-    export.add_argument("--language", help="which voice (default: the lecturer's)")
-    export.set_defaults(run=_export)
+    add_export(actions, open_named)
     add_repair(actions)
     for action in actions.choices.values():
         action.add_argument("--data", type=Path, default=Path("data"), help="the relay's data folder (default: data)")
@@ -83,16 +77,3 @@ def _verify(args: argparse.Namespace) -> int:
     for problem in report.problems:
         console.print(f"  [red]{escape(problem)}[/]")
     return OK if report.ok else ATTENTION
-
-
-def _export(args: argparse.Namespace) -> int:
-    with open_named(args) as recording:
-        out: Path = args.out or Path(f"{recording.lecture_id}.mp4")
-        with Progress(disable=args.json) as progress:
-            task = progress.add_task(f"writing {out}", total=recording.duration_ms)
-            export_mp4(
-                recording, out, language=args.language, progress=lambda t_ms: progress.update(task, completed=t_ms)
-            )
-        facts: dict[str, Any] = {"recording": recording.lecture_id, "file": str(out), "bytes": out.stat().st_size}
-    print(json.dumps(facts) if args.json else f"{out}: {facts['bytes'] / 1e6:.1f} MB")
-    return OK

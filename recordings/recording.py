@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,11 +13,17 @@ from typing import Any
 
 from lecture.decks import Deck, DeckEvent, PageImage, PageTurn, read_deck_event
 from lecture.entries import EncodedFrame, Entry, Kind, unpack_event, unpack_frames
+from lecture.errors import ProtocolError
 from lecture.file import LectureFile
+from lecture.ink_book import InkBook
 from lecture.log import Blob, Span
+from lecture.screen import ScreenUpdate, parse_update
 from lecture.tracks import SOURCE_RUNG, Track
 from lecture.verify import VerifyReport
+from recordings.errors import RecordingError
 
+MAX_DURATION_MS = 24 * 3_600_000
+"""No lecture is longer: a recording that claims so is damaged or hostile, and would fill a disk with silence."""
 _READ_BATCH = 2000
 LONGEST_MS = 7 * 24 * 3600 * 1000
 """What claims to lie beyond a week of lecture time is left out of replay and export: one forged number would else make
@@ -123,6 +129,15 @@ class Recording:
         """Lecture time of the last entry's end."""
         return min(self._file.last_t_ms(LONGEST_MS), LONGEST_MS)
 
+    def check_length(self) -> None:
+        """Refuse to go through a recording that never ends.
+
+        :raises RecordingError: ``recording_too_long``.
+        """
+        if self.duration_ms > MAX_DURATION_MS:
+            text = "This recording claims to last longer than a day: it is damaged."
+            raise RecordingError("recording_too_long", text)
+
     @property
     def revision(self) -> str:
         """Changes whenever something was added: what was derived from an older revision is out of date."""
@@ -186,7 +201,7 @@ class Recording:
                 # What began earlier was in the part before.
                 if entry.t_ms >= at_ms or at_ms == start_ms:
                     # What was cut short plays as far as it goes; verify names it.
-                    with contextlib.suppress(ValueError):
+                    with suppress(ValueError):
                         yield from unpack_frames(entry)
             at_ms = self._file.next_t_ms(track.track_id, part.end_ms)
 
@@ -235,6 +250,27 @@ class Recording:
             tiers = images.get((deck_id, number), {})
             pages.append(Page(deck_id, number, title, text, tuple(tiers[tier] for tier in sorted(tiers))))
         return pages
+
+    def voice_gaps(self, language: str) -> list[Span]:
+        """Stretches between a voice's first and last word of which nothing was recorded."""
+        voices = [track.track_id for track in self.tracks("voice") if track.language == language]
+        whole = Span(0, self.duration_ms)
+        gaps = self._file.gaps(voices, whole)
+        return [gap for gap in gaps if gap.start_ms > whole.start_ms and gap.end_ms < whole.end_ms]
+
+    def ink(self) -> InkBook:
+        """Everything that was drawn and pointed at."""
+        book = InkBook()
+        for entry, fields in self.events({Kind.INK, Kind.POINTER}):
+            book.take(entry.kind, entry.t_ms, entry.seq, fields)
+        return book
+
+    def screen_updates(self) -> Iterator[tuple[int, ScreenUpdate]]:
+        """What the lecturer's shared screen showed, with its lecture time in ms; damaged updates are left out."""
+        for track in self.tracks("screen"):
+            for frame in self.frames(track):
+                with suppress(ProtocolError):
+                    yield frame.t_ms, parse_update(frame.data)
 
     def _entries(self, kinds: frozenset[int]) -> Iterator[Entry]:
         after_seq = 0

@@ -6,7 +6,7 @@ Where nothing was recorded there is silence of the same length, so that second n
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from fractions import Fraction
 from itertools import chain
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.container import OutputContainer
 from numpy.typing import NDArray
 
 from lecture.coverage import Coverage
@@ -27,6 +28,7 @@ from recordings.recording import Recording
 from transport import opus
 
 SAMPLE_RATE = 48_000
+_SAMPLE = Fraction(1, SAMPLE_RATE)
 _SILENCE_MS = 60
 SEGMENT_MS = 100 * VOICE_FRAME_MS
 """Replay fetches a voice in pieces of this length, whose bounds are those of frames in every made rung."""
@@ -74,10 +76,18 @@ def timeline(
 
 
 def _voice_frames(recording: Recording, language: str, *, best: bool) -> tuple[Track, Iterator[EncodedFrame]]:
+    """The chosen track, and its frames with those of the language's other tracks where it has none.
+
+    :raises RecordingError: ``voice_missing``, ``recording_too_long``.
+    """
     track = recording.voice_track(language, best=best)
     if track is None:
         raise _voice_missing(recording, language)
-    return track, recording.frames(track)
+    tracks = [track, *(other for other in reversed(recording.voice_tracks(language)) if other != track)]
+    recording.check_length()
+    duration_ms = recording.duration_ms
+    spans = (Span(at_ms, min(at_ms + SEGMENT_MS, duration_ms)) for at_ms in range(0, duration_ms, SEGMENT_MS))
+    return track, (frame for span in spans for frame in _filled(recording, tracks, span))
 
 
 def _voice_missing(recording: Recording, language: str) -> RecordingError:
@@ -85,27 +95,59 @@ def _voice_missing(recording: Recording, language: str) -> RecordingError:
     return RecordingError("voice_missing", f"This recording has no voice in “{language}”. It has: {there}.")
 
 
-def write_ogg(recording: Recording, language: str, path: Path) -> None:
-    """Write the light voice of ``language`` as Ogg Opus without coding it anew.
+class OpusTrack:
+    """A recorded voice in a container, without coding it anew.
 
+    :param best: the publisher's own voice where it was recorded, else the light one.
     :raises RecordingError: ``voice_missing``.
     """
-    track, frames = _voice_frames(recording, language, best=False)
-    channels = max(track.channels, 1)
-    packets = timeline(frames, channels)
-    first = next(packets, None)
-    if first is None:
-        raise RecordingError("voice_missing", f"Nothing of the voice in “{language}” can be read in this recording.")
-    with written_whole(path) as partial, av.open(str(partial), "w", format="ogg") as container:
-        stream = container.add_stream("libopus", rate=SAMPLE_RATE, layout="mono" if channels == 1 else "stereo")
-        stream.time_base = Fraction(1, SAMPLE_RATE)
-        for at, length, data in chain([first], packets):
+
+    def __init__(self, recording: Recording, language: str, container: OutputContainer, *, best: bool) -> None:
+        track, frames = _voice_frames(recording, language, best=best)
+        channels = max(track.channels, 1)
+        packets = timeline(frames, channels)
+        first = next(packets, None)
+        if first is None:
+            raise RecordingError(
+                "voice_missing", f"Nothing of the voice in “{language}” can be read in this recording."
+            )
+        self._packets = chain([first], packets)
+        self._container = container
+        self._stream = container.add_stream("libopus", rate=SAMPLE_RATE, layout="mono" if channels == 1 else "stereo")
+        self._stream.time_base = _SAMPLE
+
+    def write(self) -> Iterator[int]:
+        """Write packet after packet; yields the lecture time in ms at which each ends."""
+        for at, length, data in self._packets:
             packet = av.Packet(data)
-            packet.stream = stream
-            packet.time_base = Fraction(1, SAMPLE_RATE)
+            packet.stream = self._stream
+            packet.time_base = _SAMPLE
             packet.pts = packet.dts = at
             packet.duration = length
-            container.mux(packet)
+            self._container.mux(packet)
+            yield (at + length) * 1000 // SAMPLE_RATE
+
+
+def write_ogg(
+    recording: Recording,
+    language: str,
+    path: Path,
+    *,
+    describe: Callable[[OutputContainer], None] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> None:
+    """Write the light voice of ``language`` as Ogg Opus without coding it anew.
+
+    :param describe: given the file before anything is written to it, to set its metadata.
+    :param progress: called with the lecture time (ms) that has been written.
+    :raises RecordingError: ``voice_missing``.
+    """
+    with written_whole(path) as partial, av.open(str(partial), "w", format="ogg") as container:
+        if describe is not None:
+            describe(container)
+        for end_ms in OpusTrack(recording, language, container, best=False).write():
+            if progress is not None:
+                progress(end_ms)
 
 
 def rungs(recording: Recording, language: str) -> dict[str, Track]:

@@ -22,6 +22,7 @@ from recordings.shelf import Shelf
 from relay.access import Access
 from relay.attempts import Attempts
 from relay.config import RelayConfig
+from relay.exports import Exports
 from relay.lecture_change import LectureChange
 from relay.lecture_ids import check_language, check_lecture_id, check_planned_at, check_text, new_lecture_id
 from relay.librarian import Librarian
@@ -62,6 +63,7 @@ class Relay:
     :ivar directory: the lectures that are open now.
     :ivar library: recordings.
     :ivar librarian: keeps catalogue and recordings in order.
+    :ivar exports: films and other files that are being made of recordings.
     """
 
     catalogue: Catalogue
@@ -70,6 +72,7 @@ class Relay:
     directory: LectureDirectory
     library: Library
     librarian: Librarian
+    exports: Exports
 
     def __init__(self, config: RelayConfig) -> None:
         self.config = config
@@ -101,6 +104,9 @@ class Relay:
             attempts = Attempts(limits.join_failures, limits.join_failures_per_minute)
             self.access = Access(self.catalogue, self.tokens, attempts)
             self.library = Library(self.data_dir / "lectures", self.cache_dir)
+            self.exports = await stack.enter_async_context(
+                Exports(self.library, self.cache_dir / "exports", self.config.exports)
+            )
             self._states = await stack.enter_async_context(StateFollower(self.catalogue))
             self.directory = await stack.enter_async_context(
                 LectureDirectory(self.data_dir, self.config.network_config(), self.config.media, self.config.halls)

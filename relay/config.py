@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from lecture.errors import HallcastError
 from recordings.retention import LibrarySettings
+from relay.exports import ExportSettings
 from relay.media.settings import HallSettings, MediaSettings
 from relay.toml_fields import read_section
 from transport.network import IceServer, NetworkConfig
@@ -129,6 +130,7 @@ class RelayConfig:
     media: MediaSettings = field(default_factory=MediaSettings)
     halls: HallSettings = field(default_factory=HallSettings)
     library: LibrarySettings = field(default_factory=LibrarySettings)
+    exports: ExportSettings = field(default_factory=ExportSettings)
     log: LogConfig = LogConfig()
 
     @property

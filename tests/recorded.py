@@ -1,4 +1,5 @@
-"""A small recorded lecture with real Opus, real VP8 and real page images, written through the lecture file."""
+"""A small recorded lecture with real Opus, real VP8 and real page images, written through the lecture file;
+and how files made of it sound."""
 
 from __future__ import annotations
 
@@ -86,3 +87,16 @@ def write(folder: Path) -> Path:
     file.finish()
     file.close()
     return path
+
+
+def samples(path: Path) -> np.ndarray:
+    """The sound of a file as mono float samples at 48 kHz."""
+    with av.open(str(path)) as container:
+        resampler = av.AudioResampler("flt", "mono", 48_000)
+        blocks = [out.to_ndarray()[0] for frame in container.decode(audio=0) for out in resampler.resample(frame)]
+    return np.concatenate(blocks)
+
+
+def loudness(sound: np.ndarray, start_ms: int, end_ms: int) -> float:
+    """Root mean square of a stretch of it."""
+    return float(np.sqrt(np.mean(sound[start_ms * 48 : end_ms * 48] ** 2)))

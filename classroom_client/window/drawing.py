@@ -6,8 +6,8 @@ import itertools
 
 import pygame
 
-from classroom_client.ink import Drawing, Stroke
 from classroom_client.window.layout import Box
+from lecture.ink_book import Drawing, Stroke
 
 _POINTER = (255, 40, 40)
 _RIM = (255, 255, 255)

@@ -8,13 +8,9 @@ plain placeholder and the deck goes on.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 import json
 import logging
-import os
-import subprocess
-import sys
 from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -23,13 +19,12 @@ from pathlib import Path
 from lecture.decks import PDF_HEAD_BYTES, looks_like_pdf
 from lecture.errors import RefusedError
 from relay.media.deck_pipe import HEADER, MAX_FACTS_BYTES, MAX_IMAGE_BYTES, Facts
+from transport import child_process
 
 log = logging.getLogger("hallcast.deck")
 
 _START_S = 20.0
 """What starting Python and opening the PDF may take beyond a page's own time: a busy machine is slow at it."""
-
-_ENVIRONMENT = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "SYSTEMROOT", "LD_LIBRARY_PATH", "LANG")
 
 
 class DeckError(RefusedError):
@@ -256,13 +251,9 @@ class _Rendering:
 
     async def _start(self) -> Facts:
         limits = {"memory_bytes": self._limits.memory_bytes, "cpu_s": int(self._limits.deck_timeout_s) + 60}
-        # Cancelled in mid-spawn, asyncio forgets a child that already runs: wait for it, so that close() can end it.
-        spawning = asyncio.ensure_future(self._spawn(limits))
-        try:
-            self._process = await asyncio.shield(spawning)
-        except asyncio.CancelledError:
-            self._process = await spawning
-            raise
+        self._process = await child_process.start(
+            "relay.media.deck_worker", str(self._pdf_path), json.dumps(limits), limit=MAX_FACTS_BYTES
+        )
         try:
             facts, _ = await self._ask(b"", extra_s=_START_S)
         except _WorkerLost as lost:
@@ -271,22 +262,6 @@ class _Rendering:
             await self.close()
             raise deck_error(str(facts["error"]))
         return facts
-
-    async def _spawn(self, limits: dict[str, int]) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "relay.media.deck_worker",
-            str(self._pdf_path),
-            json.dumps(limits),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            # The relay's environment may hold tokens: a hostile PDF shall not find them.
-            env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
-            limit=MAX_FACTS_BYTES,
-            start_new_session=True,
-        )
 
     async def _ask(self, line: bytes, extra_s: float = 0.0) -> tuple[Facts, bytes]:
         """Write a job (nothing: the worker speaks first) and read the one frame that answers it.
@@ -319,13 +294,5 @@ class _Rendering:
     async def close(self) -> None:
         """Kill the worker, if there is one, and wait until it is gone."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        gone = asyncio.ensure_future(process.wait())
-        try:
-            await asyncio.shield(gone)
-        except asyncio.CancelledError:
-            await gone  # a killed child is gone in a moment; left behind, it would outlive the loop that reaps it
-            raise
+        if process is not None:
+            await child_process.end(process)

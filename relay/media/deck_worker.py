@@ -6,34 +6,16 @@ until stdin ends. It limits itself before it touches the PDF; the parent kills i
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from relay.media.deck_pipe import HEADER, MAX_TITLE_CHARS, Facts
+from transport.child_process import limit_self
 
 _LOCKED = (4, 5)
 """pdfium's FPDF_ERR_PASSWORD and FPDF_ERR_SECURITY."""
-
-
-def limit_self(memory_bytes: int, cpu_s: int) -> None:
-    """Bound memory, CPU time, files and priority of this process, where the system can."""
-    with contextlib.suppress(ImportError):
-        import resource
-
-        for what, limit in (
-            (resource.RLIMIT_AS, memory_bytes),
-            (resource.RLIMIT_CPU, cpu_s),
-            (resource.RLIMIT_FSIZE, 0),
-            (resource.RLIMIT_CORE, 0),
-        ):
-            with contextlib.suppress(ValueError, OSError):  # macOS refuses RLIMIT_AS
-                resource.setrlimit(what, (limit, limit))
-    with contextlib.suppress(OSError, AttributeError):
-        os.nice(10)  # live voice comes first
 
 
 def write_frame(out: BinaryIO, facts: Facts, image: bytes = b"") -> None:
@@ -77,7 +59,8 @@ def main(arguments: list[str]) -> int:
     """Serve one deck until stdin ends."""
     out, jobs = sys.stdout.buffer, sys.stdin.buffer
     limits = json.loads(arguments[1])
-    limit_self(int(limits["memory_bytes"]), int(limits["cpu_s"]))
+    # Live voice comes before pages.
+    limit_self(memory_bytes=int(limits["memory_bytes"]), cpu_s=int(limits["cpu_s"]), file_bytes=0, niceness=10)
     from pypdfium2 import PdfiumError
 
     try:

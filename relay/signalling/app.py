@@ -12,7 +12,20 @@ from starlette.types import ASGIApp
 from lecture.errors import HallcastError
 from recordings.catalogue import CatalogueError
 from relay.app import Relay
-from relay.signalling import console, decks, health, join, library, library_staff, pages, repair, replay, staff, whip
+from relay.signalling import (
+    console,
+    decks,
+    exports,
+    health,
+    join,
+    library,
+    library_staff,
+    pages,
+    repair,
+    replay,
+    staff,
+    whip,
+)
 from relay.signalling.errors import error_response
 from relay.signalling.gate import Gate
 from relay.signalling.metrics import RelayMetrics
@@ -35,6 +48,7 @@ def create_app(relay: Relay) -> ASGIApp:
     app.include_router(library_staff.router(relay))
     app.include_router(console.router(relay))
     app.include_router(join.router(relay))
+    app.include_router(exports.router(relay))
     app.router.routes.extend(
         [
             *whip.routes(relay),

@@ -30,6 +30,7 @@ _STATUS_OF_ID = {
     "lecture_exists": 409,
     "lecture_ended": 410,
     "recording_unknown": 404,
+    "recording_too_long": 422,
     "voice_missing": 404,
     "segment_missing": 404,
     "page_missing": 404,

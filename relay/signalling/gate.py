@@ -33,8 +33,8 @@ ever, and a few hundred such clients all places."""
 UNLIMITED_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
 """Must answer while the relay is overloaded: that is what they are for."""
 
-POLLED_ROUTES = frozenset({"/api/live"})
-"""Asked for every two seconds by each open console: what was refused is logged, what went well would fill the log."""
+POLLED_ROUTES = frozenset({"/api/live", "/library/{lecture}/exports/{job}"})
+"""Asked for every second or two by open pages: what was refused is logged, what went well would fill the log."""
 
 
 class Gate:
@@ -71,7 +71,7 @@ class Gate:
                 raise
         finally:
             self._active -= 1
-            if self._config.log.access and not (reply.status == 200 and scope["path"] in POLLED_ROUTES):
+            if self._config.log.access and not (reply.status == 200 and _route_of(scope) in POLLED_ROUTES):
                 self._note(scope, reply.status, time.monotonic() - started)
 
     def _body_limit(self, scope: Scope) -> int:

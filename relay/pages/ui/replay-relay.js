@@ -4,6 +4,7 @@
 
 import { KeptByBrowser } from "../lib/replay-offline.js";
 import { HttpSource } from "../lib/replay-source.js";
+import { ExportMenu } from "./export-menu.js";
 import { openReplay as open } from "./replay.js";
 import { VoicePlayer } from "./replay-voice.js";
 
@@ -19,4 +20,5 @@ export async function openReplay({ lecture, token, audio, language, manifest: re
   const player = new VoicePlayer(audio, source, { language, opened });
   source.offline = new KeptByBrowser(source, () => player.room());
   await open({ source, player, manifest });
+  new ExportMenu(lecture);
 }

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from classroom_client.camera_queue import CameraQueue
-from classroom_client.ink import Drawing, Stroke
 from classroom_client.texts import Texts, languages
 from classroom_client.view import Link, Sound, View
 from classroom_client.window.drawing import paint_drawing
@@ -27,6 +26,7 @@ from classroom_client.window.painting import Overlay, Painter
 from classroom_client.window.pen import Pen
 from classroom_client.window.pictures import CameraDecoder, Freshness, Raw, decode_page, to_raw
 from lecture.entries import EncodedFrame, Flag
+from lecture.ink_book import Drawing, Stroke
 
 pygame = pytest.importorskip("pygame")
 

@@ -1,4 +1,4 @@
-"""Library, replay manifest, derived files and MP4 export, read back with FFmpeg instead of our own code."""
+"""Library, replay manifest and derived files, read back with FFmpeg instead of our own code."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import pytest
 
 from hallcast.cli import main
 from recordings.errors import RecordingError
-from recordings.export import export_mp4
 from recordings.library import Library
-from recordings.recording import Recording
+from tests.recorded import loudness, samples
 
 LECTURE, HOLE_MS, VOICE_MS, CAMERA_FROM_MS = "pricing01", (2400, 3600), 6000, 1000
 
@@ -22,18 +21,6 @@ LECTURE, HOLE_MS, VOICE_MS, CAMERA_FROM_MS = "pricing01", (2400, 3600), 6000, 10
 @pytest.fixture
 def library(lectures_dir: Path, tmp_path: Path) -> Library:
     return Library(lectures_dir, tmp_path / "cache")
-
-
-def samples(path: Path) -> np.ndarray:
-    """The sound of a file as mono float samples at 48 kHz."""
-    with av.open(str(path)) as container:
-        resampler = av.AudioResampler("flt", "mono", 48_000)
-        blocks = [out.to_ndarray()[0] for frame in container.decode(audio=0) for out in resampler.resample(frame)]
-    return np.concatenate(blocks)
-
-
-def loudness(sound: np.ndarray, start_ms: int, end_ms: int) -> float:
-    return float(np.sqrt(np.mean(sound[start_ms * 48 : end_ms * 48] ** 2)))
 
 
 def test_voice_file_keeps_lecture_time_and_is_silent_where_nothing_was_said(library: Library) -> None:
@@ -62,23 +49,6 @@ def test_camera_file_plays_from_its_first_keyframe(library: Library) -> None:
     assert times[0] == 0
     assert len(times) == (VOICE_MS - CAMERA_FROM_MS) // 200
     assert times[-1] == pytest.approx((VOICE_MS - CAMERA_FROM_MS - 200) / 1000, abs=0.01)
-
-
-def test_mp4_shows_the_page_of_each_moment_and_sounds_like_the_voice(lecture_path: Path, tmp_path: Path) -> None:
-    out, progress = tmp_path / "out.mp4", []
-    with Recording.open(lecture_path) as recording:
-        export_mp4(recording, out, progress=progress.append)
-    assert progress[-1] >= VOICE_MS - 60
-    greens = {}
-    with av.open(str(out)) as container:
-        assert {stream.codec_context.name for stream in container.streams} == {"h264", "aac"}
-        for frame in container.decode(video=0):
-            greens[round(float(frame.time) * 1000)] = int(frame.to_ndarray(format="rgb24")[600, 100, 1])
-    for t_ms, green in ((1000, 80), (2000, 160), (5000, 240)):
-        assert abs(greens[t_ms] - green) < 12
-    sound = samples(out)
-    assert loudness(sound, 300, 2300) > 0.1
-    assert loudness(sound, HOLE_MS[0] + 300, HOLE_MS[1] - 200) < 0.002
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from relay.media import deck
 from relay.media.deck import DeckError, DeckInfo, DeckLimits, RenderedPage, render_deck
+from transport import child_process
 
 LIMITS = DeckLimits(page_timeout_s=20)
 
@@ -244,14 +244,14 @@ def children() -> set[str]:
 async def test_the_reason_is_read_from_a_worker_that_is_already_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spawn = deck._Rendering._spawn
+    start = child_process.start
 
-    async def spawn_and_wait(rendering: deck._Rendering, limits: dict[str, int]) -> asyncio.subprocess.Process:
-        process = await spawn(rendering, limits)
+    async def start_and_wait(module: str, *arguments: str, limit: int) -> asyncio.subprocess.Process:
+        process = await start(module, *arguments, limit=limit)
         await process.wait()
         return process
 
-    monkeypatch.setattr(deck._Rendering, "_spawn", spawn_and_wait)
+    monkeypatch.setattr(child_process, "start", start_and_wait)
     path = tmp_path / "broken.pdf"
     path.write_bytes(b"%PDF-1.7\n" + b"broken " * 1000)
     with pytest.raises(DeckError, match="not a PDF") as refused:

@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classroom_client.ink import NOTHING, Drawing, InkBook
 from lecture.entries import Kind
 from lecture.ink import MAX_SPANS, read_ink_event, spans_of, write_ink, write_pointer
+from lecture.ink_book import NOTHING, Drawing, InkBook
 from lecture.messages import Erase, Ink, Pointer
 
 END_MS = 1000

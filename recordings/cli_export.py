@@ -1,0 +1,114 @@
+"""``hallcast recordings export``: one recording as a film, as sound, as a PDF, as a pack for a USB stick."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from recordings.errors import RecordingError
+from recordings.export import KINDS, ExportOrder, file_name
+from recordings.export_process import export_in_child
+from recordings.recording import Recording
+
+_MISSING_TOLD_MS = 1000
+"""Less than this of the voice is missing from many lectures, and no one hears it."""
+
+
+def add_export(
+    actions: argparse._SubParsersAction[argparse.ArgumentParser],
+    open_recording: Callable[[argparse.Namespace], Recording],
+) -> None:
+    """Add the ``export`` action.
+
+    :param open_recording: opens what the arguments name.
+    """
+    export = actions.add_parser(
+        "export",
+        help="make a film, a sound file, a PDF or a USB pack of a recording",
+        description="Exit code 0: done; 1: done, but some of the voice is missing from the recording; 2: not done.",
+    )
+    export.add_argument("recording", help="a lecture's id, or the path of a .lecture file")
+    export.add_argument("--to", choices=list(KINDS), default="mp4", help="what to make (default: mp4)")
+    export.add_argument("--out", type=Path, help="where to write (default: named by the lecture, in this folder)")
+    export.add_argument("--language", default="", help="which voice (default: the lecturer's; usb: all)")
+    export.add_argument(
+        "--camera",
+        action=argparse.BooleanOptionalAction,
+        help="show the camera, if there is one (default: yes; usb: no)",
+    )
+    pack = export.add_argument_group("for --to usb")
+    pack.add_argument("--zip", action="store_true", help="one zip instead of a folder")
+    pack.add_argument("--voice", choices=["light", "full"], default="light", help="12 or 24 kbit/s (default: light)")
+    pack.add_argument(
+        "--lecture-file",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="with the recording itself, so that another relay can take it in (default: yes)",
+    )
+    export.set_defaults(run=lambda args: _export(args, open_recording))
+
+
+def _export(args: argparse.Namespace, open_recording: Callable[[argparse.Namespace], Recording]) -> int:
+    is_pack = args.to == "usb"
+    order = ExportOrder(
+        kind=args.to,
+        language=args.language,
+        with_camera=not is_pack if args.camera is None else args.camera,
+        rung=args.voice,
+        with_lecture_file=args.lecture_file,
+        zipped=args.zip or not is_pack,
+        page_sources=str(args.page_sources),
+    )
+    with open_recording(args) as recording:
+        path, lecture_id = recording.path, recording.lecture_id
+        missing_ms = 0 if args.to == "pdf" else _missing_ms(recording, args.language)
+    out: Path = args.out or Path(file_name(lecture_id, order))
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    with Progress(*columns, TimeRemainingColumn(), disable=args.json) as bar:
+        task = bar.add_task(f"writing {out.name}", total=None)
+        _write(path, order, out, lambda t_ms, of_ms: bar.update(task, completed=t_ms, total=of_ms))
+        bar.update(task, total=1, completed=1)
+    size_bytes = sum(path.stat().st_size for path in [out, *out.rglob("*")] if path.is_file())
+    facts: dict[str, Any] = {"recording": lecture_id, "file": str(out), "bytes": size_bytes}
+    facts["missing_ms"] = missing_ms
+    if args.json:
+        print(json.dumps(facts, ensure_ascii=False))
+    else:
+        console = Console()
+        console.print(f"{out}: {facts['bytes'] / 1e6:.1f} MB", highlight=False)
+        if missing_ms >= _MISSING_TOLD_MS:
+            console.print(f"[yellow]{missing_ms / 1000:.1f} s of the voice were not recorded and are silent in it.[/]")
+    return 1 if missing_ms >= _MISSING_TOLD_MS else 0
+
+
+def _write(recording: Path, order: ExportOrder, out: Path, progress: Callable[[int, int], None]) -> None:
+    """Whatever happens, at ``out`` there is the whole export or what was there before."""
+    folder = out.resolve().parent
+    if not folder.is_dir():
+        raise RecordingError("export_failed", f"There is no folder {folder}.")
+    if not order.zipped and out.exists():
+        raise RecordingError("export_failed", f"There is something at {out} already; name another place by --out.")
+    try:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as workplace:
+            made = Path(workplace, out.name)
+            asyncio.run(export_in_child(recording.resolve(), order, made, progress=progress))
+            made.replace(out)
+    except OSError as error:
+        why = os.strerror(error.errno or 0)
+        raise RecordingError("export_failed", f"{out} could not be written: {why}.") from error
+
+
+def _missing_ms(recording: Recording, language: str) -> int:
+    """How much of a voice is missing between its first and its last word."""
+    spoken = recording.languages()
+    gaps = recording.voice_gaps(language or (spoken[0] if spoken else ""))
+    return sum(gap.end_ms - gap.start_ms for gap in gaps)

@@ -1,0 +1,29 @@
+/**
+ * The replay page in a folder of its own, without a server (recordings/usb_pack.py).
+ */
+
+import { startAt } from "../lib/replay-moment.js";
+import { PackSource } from "../lib/replay-pack.js";
+import { VoicePlayer } from "./replay-voice.js";
+import { openReplay } from "./replay.js";
+
+/** @param {string} file */
+function load(file) {
+  return new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    // Of the bytes in it every one stands for itself: lib/replay-pack.js.
+    script.charset = "windows-1252";
+    script.src = file;
+    script.onload = () => {
+      script.remove();
+      resolve(undefined);
+    };
+    script.onerror = reject;
+    document.head.append(script);
+  });
+}
+
+const audio = /** @type {HTMLAudioElement} */ (document.getElementById("voice"));
+const source = new PackSource(document.body.dataset.lecture ?? "", load);
+const player = new VoicePlayer(audio, source, { language: "-", position_ms: startAt(location.hash, null) });
+void openReplay({ source, player, manifest: source.manifest() });
