@@ -27,7 +27,8 @@ from lecture.file import LectureFile
 from lecture.ink import write_ink
 from lecture.messages import Ink
 from lecture.tracks import RECORDED_KBPS, VOICE_FRAME_MS, Track
-from recordings.export import KINDS, ExportOrder, export
+from recordings.export import export
+from recordings.export_order import KINDS, ExportOrder
 from recordings.recording import Recording
 from relay import pages
 from relay.media import deck_image

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from recordings.errors import RecordingError
-from recordings.export import KINDS, ExportOrder, file_name
+from recordings.export_order import KINDS, ExportOrder, file_name
 from recordings.export_process import export_in_child
 from recordings.recording import Recording
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from recordings.errors import RecordingError
-from recordings.export import ExportOrder
+from recordings.export_order import ExportOrder
 from transport import child_process
 
 _LINE_BYTES = 65_536

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from lecture.errors import HallcastError
-from recordings.export import ExportOrder, export
+from recordings.export import export
+from recordings.export_order import ExportOrder
 from recordings.recording import Recording
 from transport.child_process import limit_self
 

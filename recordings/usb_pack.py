@@ -19,7 +19,7 @@ from typing import Any
 
 from recordings import camera, screen, voice
 from recordings.errors import RecordingError
-from recordings.export import ExportOrder
+from recordings.export_order import ExportOrder
 from recordings.files import written_whole
 from recordings.pack_scripts import bytes_script, facts_script
 from recordings.recording import Recording

@@ -18,7 +18,7 @@ from typing import Literal, Self
 
 from lecture.errors import HallcastError, RefusedError
 from recordings.errors import RecordingError
-from recordings.export import ExportOrder, file_name
+from recordings.export_order import ExportOrder, file_name
 from recordings.export_process import export_in_child
 from recordings.library import Library
 

@@ -10,7 +10,7 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 
 from lecture.errors import RefusedError
-from recordings.export import ExportOrder, Kind
+from recordings.export_order import ExportOrder, Kind
 from relay import pages
 from relay.access import unauthorised
 from relay.app import Relay

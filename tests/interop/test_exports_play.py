@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from recordings.export import ExportOrder, export
+from recordings.export import export
+from recordings.export_order import ExportOrder
 from recordings.recording import Recording
 from relay import pages
 from tests import recorded

@@ -27,7 +27,8 @@ from lecture.screen import ScreenUpdate, pack_update
 from lecture.screen_mosaic import mosaic_of
 from lecture.tracks import SCREEN_CODEC, Track
 from recordings.errors import RecordingError
-from recordings.export import ExportOrder, export
+from recordings.export import export
+from recordings.export_order import ExportOrder
 from recordings.export_process import ExportLimits, export_in_child
 from recordings.recording import Recording
 from tests.recorded import HOLE_MS, LECTURE, VOICE_MS, loudness, samples, tone

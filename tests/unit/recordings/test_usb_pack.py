@@ -15,7 +15,8 @@ from hallcast.cli import main
 from lecture.file import LectureFile
 from recordings import voice
 from recordings.errors import RecordingError
-from recordings.export import ExportOrder, export
+from recordings.export import export
+from recordings.export_order import ExportOrder
 from recordings.pack_scripts import bytes_script, facts_script
 from recordings.recording import Recording
 from recordings.usb_pack import pack_page
