@@ -74,7 +74,7 @@ class PlayoutSettings:
 _FIRST_WORDS_MS = 1000
 _FIRST_WORDS_S = 5.0  # so long a lecture's first frame is waited for: before the first sound nobody hears a wait
 _LATE_START_MS = 2400  # who joined late waits so long for the first live voice, then for what was asked for
-_QUIET_MARGIN_MS = 2000  # voice younger than this may still be on its way through the relay
+_QUIET_MARGIN_MS = 3000  # younger voice may still be on its way: from a full uplink, too, until the relay says "down"
 _GONE_MARGIN_MS = 500  # the same when the relay says that the publisher's line is down
 
 

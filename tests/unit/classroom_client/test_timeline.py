@@ -188,13 +188,28 @@ def test_span_that_does_not_exist_is_passed_over_when_behind() -> None:
     assert hall.delay_s() == pytest.approx(2.0, abs=0.1)
 
 
+def test_words_that_come_three_seconds_late_from_the_lecturer_are_heard() -> None:
+    hall = Hall()
+    hall.arrives(0, 6_000)
+    hall.arrives(6_000, 8_880, at=8.9)
+    hall.arrives(8_880, 30_000)
+    for tenth in range(1, 300):
+        now_ms = 100 * tenth
+        hall.timeline.voice_reaches(min(6_000, now_ms) if now_ms < 8_900 else now_ms, now_ms)
+        hall.run(tenth / 10)
+    assert hall.heard() == frames(0, hall.heard()[-1] + FRAME_MS)
+    assert hall.heard()[-1] > 26_000
+    assert What.SILENCE not in {step.what for _, step in hall.steps}
+
+
 def test_silence_of_the_lecturer_takes_its_time_without_a_stall() -> None:
     """While the lecturer's line is down, lecture time goes on in the hall, so that pages go on too."""
     hall = Hall()
     hall.arrives(0, 6_000)
     hall.arrives(16_020, 30_000)
     for second in range(1, 30):
-        hall.timeline.voice_reaches(min(6_000, second * 1000) if second < 17 else second * 1000, second * 1000)
+        reached_ms = min(6_000, second * 1000) if second < 17 else second * 1000
+        hall.timeline.voice_reaches(reached_ms, second * 1000, publisher_live=not 9 <= second < 17)
         if second > 17:
             hall.voice.mark_absent(Span(6_000, 16_020))
         hall.run(second)
