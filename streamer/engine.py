@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from lecture.errors import HallcastError
-from lecture.messages import Repair, Turn
+from lecture.messages import Turn
 from lecture.tracks import UNKNOWN_LANGUAGE
 from streamer.address import RelayAddress
 from streamer.camera_pump import CodedPicture
@@ -21,14 +21,13 @@ from streamer.errors import StreamError
 from streamer.events import Event, PageTurned, Said, StreamReceipt, StreamStatus
 from streamer.feed import Feed
 from streamer.lecturer_socket import FIRST_ANSWERS
-from streamer.line import Line
+from streamer.line import Line, LinePart
 from streamer.options import StreamOptions
 from streamer.own_copy import OwnCopy, open_own_copy
+from streamer.own_repair import OwnRepair
 from streamer.publisher import Publisher
 from streamer.rate import Rate
-from streamer.repair import Recording, RepairClient
 from streamer.screen_share import CodedScreen, ScreenShare
-from streamer.spare_rate import SpareRate
 from streamer.turns import TurnSchedule
 from streamer.upload import DeckUpload, read_pdf
 from streamer.voice_pump import VoicePacket
@@ -43,8 +42,6 @@ LAST_WORDS_S = 2.0
 """After the last word the connection stays for so long, so that the relay gets again what was lost of it."""
 LIVE_WAIT_S = 5.0
 """A lecturer in person is recorded after this time at the latest, connected or not."""
-STAY_QUIET_S = 1.0
-WATCH_EVERY_S = 0.5
 DECK_WAIT_S = 60.0
 """A recorded voice waits for the first page, but not for ever."""
 
@@ -80,9 +77,7 @@ class Streamer:
         self._publisher: Publisher
         self._control: Control
         self._copy: OwnCopy
-        self._repair: RepairClient
-        self._spare = SpareRate()
-        self._missing_ms = self._repaired_ms = 0
+        self._repair: OwnRepair
         self._screen: ScreenShare | None = None
 
     # What the lecturer does
@@ -148,8 +143,8 @@ class Streamer:
             own_copy=str(self._copy.path),
             own_copy_trouble=self._copy.trouble,
             screen=self._screen.shared if self._screen is not None else None,
-            missing_ms=self._missing_ms,
-            repaired_ms=self._repaired_ms,
+            missing_ms=self._repair.missing_ms,
+            repaired_ms=self._repair.repaired_ms,
         )
 
     # The lecture
@@ -186,23 +181,23 @@ class Streamer:
             trust_env = not self.address.is_loopback
             async with httpx.AsyncClient(trust_env=trust_env, verify=trusted(), timeout=30.0) as http:
                 self._publisher = self._make_publisher(http)
-                self._control = Control(
-                    self.address,
-                    options.token,
-                    line=_Part(self, "control"),
-                    say=self.say,
-                    on_ended=self._ended.set,
-                    on_leave=self._finish.set,
-                    on_screen_lost=self._screen.begin_anew if self._screen is not None else lambda: None,
-                    on_repair=self._recording_is,
-                )
-                self._repair = RepairClient(
+                self._repair = OwnRepair(
                     self.address,
                     options.token,
                     CopySource(file),
                     http=http,
-                    rate=self._spare,
-                    on_recording=self._recording_is,
+                    line=self._line,
+                    publisher=self._publisher,
+                )
+                self._control = Control(
+                    self.address,
+                    options.token,
+                    line=LinePart("control", self.line_is),
+                    say=self.say,
+                    on_ended=self._ended.set,
+                    on_leave=self._finish.set,
+                    on_screen_lost=self._screen.begin_anew if self._screen is not None else lambda: None,
+                    on_repair=self._repair.recording_is,
                 )
                 if pdf is not None:
                     self._upload = DeckUpload(self.address, options.token, pdf, http=http, title=options.title)
@@ -224,7 +219,7 @@ class Streamer:
             language=options.language,
             camera=self._feed.has_camera,
             camera_bps=options.camera_bps,
-            line=_Part(self, "media"),
+            line=LinePart("media", self.line_is),
             stream_ms=self.stream_ms,
             on_keyframe=self._feed.keyframes.ask,
             on_camera_share=self._feed.share_camera,
@@ -245,7 +240,7 @@ class Streamer:
             start(self._control.run(), "control")
             start(self._copy.run(self.say), "own-copy")
             start(self._repair.run(), "repair")
-            start(self._watch_line(), "spare rate")
+            start(self._repair.watch(), "spare-rate")
             if self._upload is not None:
                 start(self._upload_deck(self._upload), "deck")
             over = [start(self._finish.wait(), "finish"), start(self._ended.wait(), "ended")]
@@ -300,29 +295,7 @@ class Streamer:
             self._line.drop("media")  # the relay lets go of it
         self._copy.flush()
         self._finish.clear()
-        self._repair.hurry()
-        waits = [asyncio.create_task(event.wait()) for event in (self._repair.rested, self._finish)]
-        try:
-            done, _ = await asyncio.wait(waits, timeout=STAY_QUIET_S, return_when=asyncio.FIRST_COMPLETED)
-            if not done:
-                self.say("The recording is being repaired from this machine's copy. Ctrl-C leaves; it can go on later.")
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-        if self._missing_ms:
-            self.say(f"The recording still lacks {self._missing_ms / 1000:.0f} s.")
-        elif self._repaired_ms:
-            self.say(f"The recording is whole: {self._repaired_ms / 1000:.0f} s were repaired.")
-
-    async def _watch_line(self) -> None:
-        while True:
-            publisher = self._publisher
-            self._spare.observe(_now(), rtt_s=publisher.rtt_s, fraction_lost=publisher.fraction_lost, up=self._line.up)
-            await asyncio.sleep(WATCH_EVERY_S)
-
-    def _recording_is(self, recording: Recording | Repair) -> None:
-        self._missing_ms, self._repaired_ms = recording.missing_ms, recording.repaired_ms
+        await self._repair.stay(self._finish, self.say)
 
     async def _until_ready(self) -> None:
         """A recorded voice waits until somebody can hear and see its beginning; a lecturer in person does not."""
@@ -409,25 +382,11 @@ class Streamer:
             outage_s=round(self._line.outage_s, 1),
             own_copy=str(self._copy.path),
             ended=ended,
-            missing_ms=self._missing_ms,
-            repaired_ms=self._repaired_ms,
+            missing_ms=self._repair.missing_ms,
+            repaired_ms=self._repair.repaired_ms,
             screen_updates=self._screen.updates if self._screen is not None else 0,
             screen_kbps=round(8 * self._screen.update_bytes / streamed_ms, 1) if self._screen is not None else 0.0,
         )
-
-
-class _Part:
-    """One connection, as the line hears of it."""
-
-    def __init__(self, streamer: Streamer, part: str) -> None:
-        self._streamer = streamer
-        self._part = part
-
-    def up(self) -> None:
-        self._streamer.line_is(self._part, None)
-
-    def down(self, why: str) -> None:
-        self._streamer.line_is(self._part, why)
 
 
 def _first(group: BaseExceptionGroup[HallcastError]) -> HallcastError:

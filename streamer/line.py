@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 class Line:
     """Both connections (media, control) as one line: down if either is. Says a sentence when that changes."""
@@ -61,3 +63,22 @@ class Line:
         if self._down_since_s is not None:
             self.outage_s += now - self._down_since_s
             self._down_since_s = None
+
+
+class LinePart:
+    """One of the connections, as it tells of itself.
+
+    :param changed: is told its name, and why it is down; None: it stands.
+    """
+
+    def __init__(self, name: str, changed: Callable[[str, str | None], None]) -> None:
+        self._name = name
+        self._changed = changed
+
+    def up(self) -> None:
+        """It stands."""
+        self._changed(self._name, None)
+
+    def down(self, why: str) -> None:
+        """It is down."""
+        self._changed(self._name, why)
