@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hallcast.cli import main
@@ -82,6 +82,8 @@ spans = st.tuples(st.integers(0, LENGTH_MS - 1), st.integers(1, 3_000)).map(
     offers=st.lists(st.tuples(spans, st.integers(-12, 12), st.booleans()), max_size=8),
     last_shift_ms=st.integers(-12, 12),
 )
+@example(lost=[Span(2_981, 5_981)], offers=[], last_shift_ms=-11)
+@example(lost=[Span(0, 1)], offers=[], last_shift_ms=12)
 def test_whatever_comes_in_whatever_order_ends_without_gaps_and_without_doubles(
     tmp_path_factory: pytest.TempPathFactory,
     lost: list[Span],
