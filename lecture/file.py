@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import overload
 
+from lecture.concealed import is_concealed, without_replaced
 from lecture.coverage import Coverage
 from lecture.entries import MAX_SEQ, MAX_TRACKS, UNORDERED_KINDS, Entry, check_numbers
 from lecture.errors import LectureFileError
@@ -201,23 +202,28 @@ class LectureFile:
         return out[:limit]
 
     def read_span(self, track_id: int, span: Span) -> list[Entry]:
-        """Entries of a track that overlap ``span``, in order of ``t_ms``."""
+        """Entries of a track that overlap ``span``, in order of ``t_ms``; concealed ones only where no other is."""
         pending = self._pending_entries()
         out = self._store.span(track_id, span, _first_seq(pending))
         out += [entry for entry in pending if entry.track_id == track_id and span.touches(entry)]
-        return sorted(out, key=lambda entry: (entry.t_ms, entry.seq))
+        return sorted(without_replaced(out), key=lambda entry: (entry.t_ms, entry.seq))
 
     def next_t_ms(self, track_id: int, from_ms: int) -> int | None:
         """When the first committed entry of a track begins that begins at ``from_ms`` or later; None for none."""
         return self._store.next_t_ms(track_id, from_ms)
 
-    def gaps(self, track_ids: Collection[int], span: Span) -> list[Span]:
-        """Stretches of ``span`` that no media of these tracks covers, in order."""
+    def gaps(self, track_ids: Collection[int], span: Span, *, concealed: bool = True) -> list[Span]:
+        """Stretches of ``span`` that no media of these tracks covers, in order.
+
+        :param concealed: whether what was made up counts as media.
+        """
         coverage = Coverage(
-            Span(entry.t_ms, entry.end_ms) for entry in self._pending_entries() if entry.track_id in track_ids
+            Span(entry.t_ms, entry.end_ms)
+            for entry in self._pending_entries()
+            if entry.track_id in track_ids and (concealed or not is_concealed(entry))
         )
         for track_id in track_ids:
-            coverage.update(Coverage(self._store.known(track_id, span)))
+            coverage.update(Coverage(self._store.known(track_id, span, concealed=concealed)))
         return coverage.missing(span)
 
     def last_t_ms(self, before_ms: int | None = None) -> int:
