@@ -18,7 +18,7 @@ from typing import overload
 
 from lecture.concealed import is_concealed, without_replaced
 from lecture.coverage import Coverage
-from lecture.entries import MAX_SEQ, MAX_TRACKS, UNORDERED_KINDS, Entry, check_numbers
+from lecture.entries import MAX_SEQ, MAX_TRACKS, MEDIA_KINDS, UNORDERED_KINDS, Entry, check_numbers
 from lecture.errors import LectureFileError
 from lecture.followers import Followers
 from lecture.log import Blob, Span
@@ -34,7 +34,7 @@ SEQ_BLOCK = 1 << 20
 """Each opening for append starts a new block of that many numbers."""
 
 # Keys of ``meta`` that begin with "_" are the file's own.
-_BLOCK_KEY = "_seq_block"
+BLOCK_KEY = "_seq_block"
 _FINISHED_KEY = "_finished"
 
 
@@ -226,6 +226,12 @@ class LectureFile:
             coverage.update(Coverage(self._store.known(track_id, span, concealed=concealed)))
         return coverage.missing(span)
 
+    def check_media(self) -> None:
+        """Read all media, so that from then on :meth:`gaps` are those that :meth:`verify` would find."""
+        after_seq = 0
+        while batch := self.read(after_seq, kinds=MEDIA_KINDS):
+            after_seq = batch[-1].seq
+
     def last_t_ms(self, before_ms: int | None = None) -> int:
         """The largest ``end_ms`` of any entry, 0 for an empty log.
 
@@ -382,14 +388,14 @@ class LectureFile:
 
     def _start_block(self) -> None:
         """Begin a block of seq that no earlier opening used, whether or not it came to a commit."""
-        noted = self._store.meta(_BLOCK_KEY) or "0"
+        noted = self._store.meta(BLOCK_KEY) or "0"
         if not (noted.isascii() and noted.isdigit() and len(noted) <= len(str(MAX_SEQ))):
             raise LectureFileError("file_damaged", f"{self.path.name} does not say which numbers it has given out.")
         used = max(self._store.last_seq() // SEQ_BLOCK, int(noted))
         self._next_seq = (used + 1) * SEQ_BLOCK + 1
         if self._next_seq > MAX_SEQ - SEQ_BLOCK:
             raise LectureFileError("file_damaged", f"{self.path.name} has no numbers left.")
-        self._pending.meta[_BLOCK_KEY] = str(used + 1)
+        self._pending.meta[BLOCK_KEY] = str(used + 1)
         # On a full disk the lecture goes on; the block is noted with the first commit that succeeds.
         try:
             self.commit()

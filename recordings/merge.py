@@ -129,7 +129,7 @@ def merge(target: LectureFile, copy: LectureFile, progress: Callable[[int, int],
     """Bring what ``copy`` has and ``target`` lacks; commits.
 
     ``copy`` may be a hall's file, a lecturer's own one (its times are mapped by what it knows of lecture time) or
-    another recording of the relay.
+    another recording of the relay. What is damaged in ``target`` counts as missing.
 
     :param progress: is told lecture time done and in all, in ms.
     :raises RecordingError: ``other_lecture`` if the two are not of one lecture.
@@ -138,6 +138,7 @@ def merge(target: LectureFile, copy: LectureFile, progress: Callable[[int, int],
     if copy.get_meta("lecture") != target.get_meta("lecture"):
         raise RecordingError("other_lecture", f"{copy.path.name} is not a copy of this lecture.")
     merged = Merged()
+    target.check_media()
     times = CopyTime.of_meta(copy.get_meta)
     length_ms = _length_ms(target, copy, times)
     tell = progress or (lambda done_ms, all_ms: None)
