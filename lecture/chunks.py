@@ -29,6 +29,10 @@ class Chunker:
         """Add a frame; returns the entries that are complete now. A frame before the last one is dropped."""
         if self._frames and frame.t_ms < self._frames[-1].t_ms:
             return []
+        if frame.flags & Flag.CONCEALED:  # alone in its entry, so that the real one can take its place
+            entries = self.flush(frame.t_ms)
+            self._frames.append(frame)
+            return entries + self.flush()
         entries = self.flush(frame.t_ms) if self._frames and self._ends_before(frame) else []
         self._frames.append(frame)
         if self._grid and (frame.t_ms + frame.duration_ms) % CHUNK_MS == 0:
@@ -47,7 +51,7 @@ class Chunker:
         end_ms = last.t_ms + (last.duration_ms or LAST_PICTURE_MS)
         if next_ms is not None and abs(next_ms - end_ms) < HOLE_MS:
             end_ms = max(last.t_ms, next_ms)
-        flags = Flag.KEYFRAME if self._kind == Kind.CAMERA and first.flags & Flag.KEYFRAME else Flag.NONE
+        flags = first.flags & (Flag.KEYFRAME if self._kind == Kind.CAMERA else Flag.CONCEALED)
         payload = pack_frames(first.t_ms, self._frames)
         self._frames = []
         return [Entry(self._kind, first.t_ms, payload, self._track_id, end_ms - first.t_ms, int(flags))]

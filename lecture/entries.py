@@ -56,6 +56,9 @@ class Flag(IntFlag):
     NONE = 0
     KEYFRAME = 1
     SILENCE = 2
+    CONCEALED = 4
+    """Voice that was made up because the source was missing. Such an entry holds one frame; one that holds the real
+    words of the same time takes its place."""
 
 
 @dataclass(frozen=True, slots=True)

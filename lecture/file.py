@@ -16,8 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import overload
 
+from lecture.concealed import is_concealed, without_replaced
 from lecture.coverage import Coverage
-from lecture.entries import MAX_SEQ, MAX_TRACKS, UNORDERED_KINDS, Entry, check_numbers
+from lecture.entries import MAX_SEQ, MAX_TRACKS, MEDIA_KINDS, UNORDERED_KINDS, Entry, check_numbers
 from lecture.errors import LectureFileError
 from lecture.followers import Followers
 from lecture.log import Blob, Span
@@ -33,7 +34,7 @@ SEQ_BLOCK = 1 << 20
 """Each opening for append starts a new block of that many numbers."""
 
 # Keys of ``meta`` that begin with "_" are the file's own.
-_BLOCK_KEY = "_seq_block"
+BLOCK_KEY = "_seq_block"
 _FINISHED_KEY = "_finished"
 
 
@@ -201,24 +202,35 @@ class LectureFile:
         return out[:limit]
 
     def read_span(self, track_id: int, span: Span) -> list[Entry]:
-        """Entries of a track that overlap ``span``, in order of ``t_ms``."""
+        """Entries of a track that overlap ``span``, in order of ``t_ms``; concealed ones only where no other is."""
         pending = self._pending_entries()
         out = self._store.span(track_id, span, _first_seq(pending))
         out += [entry for entry in pending if entry.track_id == track_id and span.touches(entry)]
-        return sorted(out, key=lambda entry: (entry.t_ms, entry.seq))
+        return sorted(without_replaced(out), key=lambda entry: (entry.t_ms, entry.seq))
 
     def next_t_ms(self, track_id: int, from_ms: int) -> int | None:
         """When the first committed entry of a track begins that begins at ``from_ms`` or later; None for none."""
         return self._store.next_t_ms(track_id, from_ms)
 
-    def gaps(self, track_ids: Collection[int], span: Span) -> list[Span]:
-        """Stretches of ``span`` that no media of these tracks covers, in order."""
+    def gaps(self, track_ids: Collection[int], span: Span, *, concealed: bool = True) -> list[Span]:
+        """Stretches of ``span`` that no media of these tracks covers, in order.
+
+        :param concealed: whether what was made up counts as media.
+        """
         coverage = Coverage(
-            Span(entry.t_ms, entry.end_ms) for entry in self._pending_entries() if entry.track_id in track_ids
+            Span(entry.t_ms, entry.end_ms)
+            for entry in self._pending_entries()
+            if entry.track_id in track_ids and (concealed or not is_concealed(entry))
         )
         for track_id in track_ids:
-            coverage.update(Coverage(self._store.known(track_id, span)))
+            coverage.update(Coverage(self._store.known(track_id, span, concealed=concealed)))
         return coverage.missing(span)
+
+    def check_media(self) -> None:
+        """Read all media, so that from then on :meth:`gaps` are those that :meth:`verify` would find."""
+        after_seq = 0
+        while batch := self.read(after_seq, kinds=MEDIA_KINDS):
+            after_seq = batch[-1].seq
 
     def last_t_ms(self, before_ms: int | None = None) -> int:
         """The largest ``end_ms`` of any entry, 0 for an empty log.
@@ -376,14 +388,14 @@ class LectureFile:
 
     def _start_block(self) -> None:
         """Begin a block of seq that no earlier opening used, whether or not it came to a commit."""
-        noted = self._store.meta(_BLOCK_KEY) or "0"
+        noted = self._store.meta(BLOCK_KEY) or "0"
         if not (noted.isascii() and noted.isdigit() and len(noted) <= len(str(MAX_SEQ))):
             raise LectureFileError("file_damaged", f"{self.path.name} does not say which numbers it has given out.")
         used = max(self._store.last_seq() // SEQ_BLOCK, int(noted))
         self._next_seq = (used + 1) * SEQ_BLOCK + 1
         if self._next_seq > MAX_SEQ - SEQ_BLOCK:
             raise LectureFileError("file_damaged", f"{self.path.name} has no numbers left.")
-        self._pending.meta[_BLOCK_KEY] = str(used + 1)
+        self._pending.meta[BLOCK_KEY] = str(used + 1)
         # On a full disk the lecture goes on; the block is noted with the first commit that succeeds.
         try:
             self.commit()

@@ -54,10 +54,13 @@ class LectureLog(Protocol):
         """Entries with ``seq > after_seq`` in order of seq (those not committed yet included)."""
 
     def read_span(self, track_id: int, span: Span) -> list[Entry]:
-        """Entries of a track that overlap ``span``, in order of ``t_ms``."""
+        """Entries of a track that overlap ``span``, in order of ``t_ms``; concealed ones only where no other is."""
 
-    def gaps(self, track_ids: Collection[int], span: Span) -> list[Span]:
-        """Stretches of ``span`` that no media of these tracks covers, in order."""
+    def gaps(self, track_ids: Collection[int], span: Span, *, concealed: bool = True) -> list[Span]:
+        """Stretches of ``span`` that no media of these tracks covers, in order.
+
+        :param concealed: whether what was made up counts as media.
+        """
 
     def last_t_ms(self) -> int:
         """The largest ``end_ms`` of any entry, 0 for an empty log."""

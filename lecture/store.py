@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lecture.checksum import crc32c, entry_crc32c
-from lecture.entries import MAX_DURATION_MS, MAX_SEQ, UNORDERED_KINDS, Entry, check_numbers
+from lecture.entries import MAX_DURATION_MS, MAX_SEQ, UNORDERED_KINDS, Entry, Flag, check_numbers
 from lecture.lock import WriterLock
 from lecture.log import Blob, Span
 from lecture.partial import PartialBlob
@@ -45,6 +45,7 @@ class Store:
         self._write_lock = threading.Lock()
         self._read_lock = threading.Lock()
         self._damaged_seen: set[int | str] = set()
+        self._damaged_seqs: set[int] = set()  # bounded by the file's entries
         self._lock: WriterLock | None = None
         self._writer: sqlite3.Connection | None = None
         try:
@@ -114,18 +115,23 @@ class Store:
         rows = self._rows(sql, track_id, from_ms, salvaged=salvaged)
         return int(rows[0][0]) if rows and _has_types(rows[0], (int,)) else None
 
-    def known(self, track_id: int, span: Span) -> list[Span]:
-        """The stretches of ``span`` that entries of a track cover, unmerged."""
-        sql = """SELECT t_ms, duration_ms FROM entries WHERE track_id = ? AND t_ms < ? AND t_ms >= ?
-            AND t_ms + duration_ms > ? ORDER BY t_ms"""
+    def known(self, track_id: int, span: Span, *, concealed: bool = True) -> list[Span]:
+        """The stretches of ``span`` that entries of a track cover, unmerged; with ``concealed`` those made up too.
+
+        An entry whose CRC is wrong covers nothing once it has been read.
+        """
+        unlike = 0 if concealed else int(Flag.CONCEALED)
+        sql = """SELECT t_ms, duration_ms, seq FROM entries WHERE track_id = ? AND t_ms < ? AND t_ms >= ?
+            AND t_ms + duration_ms > ? AND (? = 0 OR flags & ? = 0) ORDER BY t_ms"""
 
         def salvaged() -> Iterator[tuple[Any, ...]]:
-            found = self._all_sound()
-            return ((entry.t_ms, entry.duration_ms) for entry in found if entry.track_id == track_id)
+            found = (entry for entry in self._all_sound() if not entry.flags & unlike)
+            return ((entry.t_ms, entry.duration_ms, entry.seq) for entry in found if entry.track_id == track_id)
 
-        values = (track_id, span.end_ms, span.start_ms - MAX_DURATION_MS, span.start_ms)
+        values = (track_id, span.end_ms, span.start_ms - MAX_DURATION_MS, span.start_ms, unlike, unlike)
         rows = self._rows(sql, *values, salvaged=salvaged)
-        return [Span(row[0], row[0] + row[1]) for row in rows if _has_types(row, (int, int))]
+        sound = (row for row in rows if _has_types(row, (int, int, int)) and row[2] not in self._damaged_seqs)
+        return [Span(t_ms, t_ms + duration_ms) for t_ms, duration_ms, _ in sound]
 
     def last_seq(self) -> int:
         """The highest seq, 0 for none."""
@@ -285,6 +291,7 @@ class Store:
             if entry is not None:
                 out.append(entry)
             else:
+                self._damaged_seqs.add(row[0])
                 self._damaged(row[0], f"entry {row[0]}")
         return out
 

@@ -56,7 +56,9 @@ class Merged:
 def fill(log: LectureLog, track: Track, frames: Iterable[EncodedFrame], span: Span) -> list[Entry]:
     """Append what the log lacks of a track in a span, as entries that meet what is there.
 
-    A frame that is covered to half or more, by the log or by an earlier frame, is left out.
+    A frame that is covered to half or more, by the log or by an earlier frame, is left out. So is what would go where
+    the log has no hole of :data:`HOLE_MS`: at the edges of what is there, a copy whose clock is off by some
+    milliseconds would bring the same words again. Nothing is missing behind both the log's end and the span's.
 
     :param track: of this log.
     :param frames: in order of time.
@@ -68,6 +70,7 @@ def fill(log: LectureLog, track: Track, frames: Iterable[EncodedFrame], span: Sp
     known = Coverage([around])
     for gap in log.gaps([track.track_id], around):
         known.discard(gap)
+    new = _holes(known, Span(around.start_ms, min(around.end_ms, max(span.end_ms, log.last_t_ms()))))
     camera = track.kind == "camera"
     chunker = Chunker(Kind.CAMERA if camera else Kind.VOICE, track.track_id)
     entries: list[Entry] = []
@@ -76,7 +79,7 @@ def fill(log: LectureLog, track: Track, frames: Iterable[EncodedFrame], span: Sp
         reach = Span(frame.t_ms, frame.t_ms + (frame.duration_ms or 1))
         if reach.start_ms < span.start_ms - (frame.duration_ms or 0) or reach.start_ms >= span.end_ms:
             continue
-        if 2 * known.known_ms(reach) >= reach.end_ms - reach.start_ms:
+        if not _is_mostly(new, reach):
             last_end_ms = None
             continue
         # Pictures mean nothing without the one they begin with.
@@ -87,9 +90,19 @@ def fill(log: LectureLog, track: Track, frames: Iterable[EncodedFrame], span: Sp
         last_end_ms = reach.end_ms
         entries += chunker.push(frame)
         if not camera:
-            known.add(reach)
+            new.discard(reach)
     entries += chunker.flush()
     return [log.append(entry) for entry in _joined(entries, known, around)]
+
+
+def _holes(known: Coverage, span: Span) -> Coverage:
+    return Coverage(hole for hole in known.missing(span) if hole.end_ms - hole.start_ms >= HOLE_MS)
+
+
+def _is_mostly(new: Coverage, reach: Span) -> bool:
+    """Whether more than half of a frame is new; of two that a hole of their length halves, the first is."""
+    length_ms, new_ms = reach.end_ms - reach.start_ms, new.known_ms(reach)
+    return 2 * new_ms > length_ms or (2 * new_ms == length_ms and new.contains(reach.start_ms + new_ms))
 
 
 def _joined(entries: list[Entry], known: Coverage, around: Span) -> list[Entry]:
@@ -116,7 +129,7 @@ def merge(target: LectureFile, copy: LectureFile, progress: Callable[[int, int],
     """Bring what ``copy`` has and ``target`` lacks; commits.
 
     ``copy`` may be a hall's file, a lecturer's own one (its times are mapped by what it knows of lecture time) or
-    another recording of the relay.
+    another recording of the relay. What is damaged in ``target`` counts as missing.
 
     :param progress: is told lecture time done and in all, in ms.
     :raises RecordingError: ``other_lecture`` if the two are not of one lecture.
@@ -125,6 +138,7 @@ def merge(target: LectureFile, copy: LectureFile, progress: Callable[[int, int],
     if copy.get_meta("lecture") != target.get_meta("lecture"):
         raise RecordingError("other_lecture", f"{copy.path.name} is not a copy of this lecture.")
     merged = Merged()
+    target.check_media()
     times = CopyTime.of_meta(copy.get_meta)
     length_ms = _length_ms(target, copy, times)
     tell = progress or (lambda done_ms, all_ms: None)

@@ -24,6 +24,8 @@ _PIECE_FRAMES = 1_000
 def remake(log: LectureLog, language: str, span: Span, wanted: Coverage | None = None) -> list[Entry]:
     """Entries of the recorded rungs for those frames of the grid that they lack and the source now has.
 
+    Frames that were made up are lacking, too, once the source has all of their time.
+
     :param wanted: holes of the source that may still be filled: frames in them are left for later.
     :returns: entries of tracks of ``log``, to be appended in any order.
     """
@@ -38,11 +40,12 @@ def remake(log: LectureLog, language: str, span: Span, wanted: Coverage | None =
     entries: list[Entry] = []
     for kbps in (LIGHT_KBPS, RECORDED_KBPS):
         track = log.add_track(Track("voice", "opus", SAMPLE_RATE, language, str(kbps), 1))
+        absent = Coverage(log.gaps([track.track_id], span))
         lacking = [
             number
-            for gap in log.gaps([track.track_id], span)
+            for gap in log.gaps([track.track_id], span, concealed=False)
             for number in range(-(-gap.start_ms // VOICE_FRAME_MS), gap.end_ms // VOICE_FRAME_MS)
-            if _may_be_made(number, spoken, wanted)
+            if _may_be_made(_slot(number), absent, spoken, wanted)
         ]
         chunks = Chunker(Kind.VOICE, track.track_id, grid=True)
         for frame in _encoded(log, sources, lacking, kbps):
@@ -55,9 +58,14 @@ def _is_source(track: Track) -> bool:
     return track.rung == SOURCE_RUNG and track.codec == "opus"
 
 
-def _may_be_made(number: int, spoken: Coverage, wanted: Coverage | None) -> bool:
-    slot = Span(number * VOICE_FRAME_MS, (number + 1) * VOICE_FRAME_MS)
-    return spoken.known_ms(slot) > 0 and (wanted is None or wanted.known_ms(slot) == 0)
+def _may_be_made(slot: Span, absent: Coverage, spoken: Coverage, wanted: Coverage | None) -> bool:
+    if wanted is not None and wanted.known_ms(slot):
+        return False
+    return spoken.known_ms(slot) > 0 if absent.covers(slot) else spoken.covers(slot)
+
+
+def _slot(number: int) -> Span:
+    return Span(number * VOICE_FRAME_MS, (number + 1) * VOICE_FRAME_MS)
 
 
 def _encoded(log: LectureLog, sources: list[Track], numbers: list[int], kbps: int) -> Iterator[EncodedFrame]:

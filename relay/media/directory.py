@@ -10,7 +10,9 @@ from typing import Self
 
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
+from recordings.shelf import files_in
 from relay.media.live import LiveLecture
+from relay.media.set_aside import open_or_set_aside
 from relay.media.settings import HallSettings, LectureInfo, MediaSettings
 from relay.media.stage import Stage, read_info, write_info
 from relay.media.tasks import Crew
@@ -139,17 +141,17 @@ class LectureDirectory:
     def _open_file(self, lecture_id: str, info: LectureInfo) -> LectureFile:
         path = self.path_of(lecture_id)
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = LectureFile.open(path) if path.exists() else LectureFile.create(path)
+        file = open_or_set_aside(path) if path.exists() else LectureFile.create(path)
         write_info(file, lecture_id, info)
         return file
 
     def _find_live(self) -> list[tuple[str, LectureInfo]]:
         found = []
-        for path in sorted(self._folder.glob(f"*{SUFFIX}")):
+        for lecture_id, path in sorted(files_in(self._folder).items()):
             try:
                 with LectureFile.open(path, readonly=True) as file:
                     if file.get_meta("state") == "live":
-                        found.append((path.stem, read_info(file)))
+                        found.append((lecture_id, read_info(file)))
             except LectureFileError as error:
                 logger.error("%s cannot be read: %s", path.name, error.text)
         return found

@@ -11,7 +11,8 @@ fraction_lost, rtt_ms, rung (kbit/s of the voice), text (bool: the text rung), c
 class_bytes (sent in all, by name of :class:`relay.adaptation.pacer.Class`); voice_copies says how many packs of voice
 before its own the one is that each brings along, 0 for none); ``questions`` (the newest, oldest first:
 t_ms, hall, text);
-``players`` (links of standard players); ``recorder`` (committed_ms, pending_bytes, dropped_entries, trouble);
+``players`` (links of standard players); ``recorder`` (committed_ms, pending_bytes, dropped_entries, trouble,
+set_aside);
 ``deck`` (deck, page, page_count, decks, troubles). Rates in kbit/s of UDP payload.
 """
 
@@ -64,6 +65,7 @@ def snapshot(
             "pending_bytes": stage.log.pending_bytes,
             "dropped_entries": stage.log.dropped_entries,
             "trouble": stage.recorder.trouble,
+            "set_aside": stage.set_aside,
         },
         "deck": {
             "deck": book.deck,

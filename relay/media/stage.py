@@ -22,6 +22,7 @@ from relay.media.overview import Overview
 from relay.media.recorder import Recorder
 from relay.media.roster import HallRoster
 from relay.media.screen_line import ScreenLine
+from relay.media.set_aside import SET_ASIDE_KEY
 from relay.media.settings import HallSettings, LectureInfo, MediaSettings
 from relay.media.voice_line import IDLE_S, VoiceLine
 from transport.network import NetworkConfig
@@ -69,6 +70,7 @@ class Stage:
             self.book.apply(entry)
             self.overview.apply(entry)
             self.ink.apply(entry)
+        self.set_aside = file.get_meta(SET_ASIDE_KEY) or ""
         self.recorder = Recorder(file, settings.commit_interval_s)
         self.roster = HallRoster()
         exact_ms = self.clock.exact_ms

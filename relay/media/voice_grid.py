@@ -7,6 +7,8 @@ real: what lies before the grid's write position is dropped, what lies after it 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -19,8 +21,17 @@ JUMP_SAMPLES = 100 * SAMPLES_PER_MS
 STRETCH_SHARE = 0.005
 
 Pcm = npt.NDArray[np.int16]
-GridFrame = tuple[int, Pcm]
-"""Frame number n (it covers ``[60 n, 60 n + 60)`` ms of lecture time) and its 2,880 mono samples."""
+
+
+class GridFrame(NamedTuple):
+    """Frame number n (it covers ``[60 n, 60 n + 60)`` ms of lecture time) and its 2,880 mono samples.
+
+    :ivar concealed: some of it stands for what was lost.
+    """
+
+    number: int
+    pcm: Pcm
+    concealed: bool = False
 
 
 class VoiceGrid:
@@ -28,6 +39,7 @@ class VoiceGrid:
 
     def __init__(self) -> None:
         self._frame = np.zeros(FRAME_SAMPLES, np.int16)
+        self._concealed = False
         self._position: int | None = None  # lecture time of the next sample, in samples; None until the first block
         self._first_free = 0  # no sample before this one is ever written again
 
@@ -36,8 +48,11 @@ class VoiceGrid:
         """Lecture time up to which frames have been given out or will never be."""
         return self._first_free // SAMPLES_PER_MS
 
-    def push(self, t_ms: float, pcm: Pcm) -> list[GridFrame]:
-        """Write a block that begins at ``t_ms``; returns the frames it completes."""
+    def push(self, t_ms: float, pcm: Pcm, *, concealed: bool = False) -> list[GridFrame]:
+        """Write a block that begins at ``t_ms``; returns the frames it completes.
+
+        :param concealed: the block stands for a lost one.
+        """
         target = round(t_ms * SAMPLES_PER_MS)
         frames: list[GridFrame] = []
         if self._position is None or target - self._position > JUMP_SAMPLES:
@@ -49,7 +64,7 @@ class VoiceGrid:
         elif abs(error) > EXACT_SAMPLES and len(pcm):
             most = max(1, int(len(pcm) * STRETCH_SHARE))
             pcm = _stretched(pcm, len(pcm) + max(-most, min(most, error)))
-        return frames + self._write(pcm)
+        return frames + self._write(pcm, concealed)
 
     def flush(self) -> list[GridFrame]:
         """Give out the frame that is half written, silence after it, and forget the position: the voice broke off."""
@@ -58,24 +73,26 @@ class VoiceGrid:
             return []
         number = position // FRAME_SAMPLES
         self._first_free = (number + 1) * FRAME_SAMPLES
-        return [(number, self._take())]
+        return [self._take(number)]
 
-    def _write(self, pcm: Pcm) -> list[GridFrame]:
+    def _write(self, pcm: Pcm, concealed: bool) -> list[GridFrame]:
         assert self._position is not None
         frames: list[GridFrame] = []
         while len(pcm):
             offset = self._position % FRAME_SAMPLES
             piece = pcm[: FRAME_SAMPLES - offset]
             self._frame[offset : offset + len(piece)] = piece
+            self._concealed |= concealed
             self._position += len(piece)
             pcm = pcm[len(piece) :]
             if self._position % FRAME_SAMPLES == 0:
-                frames.append((self._position // FRAME_SAMPLES - 1, self._take()))
+                frames.append(self._take(self._position // FRAME_SAMPLES - 1))
                 self._first_free = self._position
         return frames
 
-    def _take(self) -> Pcm:
-        frame, self._frame = self._frame, np.zeros(FRAME_SAMPLES, np.int16)
+    def _take(self, number: int) -> GridFrame:
+        frame = GridFrame(number, self._frame, self._concealed)
+        self._frame, self._concealed = np.zeros(FRAME_SAMPLES, np.int16), False
         return frame
 
 

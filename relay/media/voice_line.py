@@ -143,8 +143,8 @@ class VoiceLine:
             if t_ms < 0:
                 continue  # sent before the lecture began
             self._record_source(packet, t_ms)
-            for at_ms, pcm in self._decoder.push(packet, t_ms):
-                self._make(self._grid.push(at_ms, pcm), now)
+            for at_ms, pcm, concealed in self._decoder.push(packet, t_ms):
+                self._make(self._grid.push(at_ms, pcm, concealed=concealed), now)
 
     def _record_source(self, packet: ReceivedPacket, t_ms: float) -> None:
         try:
@@ -165,7 +165,7 @@ class VoiceLine:
     def _record_made(self, made: MadeFrame) -> None:
         for kbps, chunks in self._made_chunks.items():
             data = made.rungs[kbps]
-            flags = Flag.SILENCE if is_silence(data) else Flag.NONE
+            flags = (Flag.SILENCE if is_silence(data) else 0) | (Flag.CONCEALED if made.concealed else 0)
             self._append(chunks.push(EncodedFrame(made.t_ms, VOICE_FRAME_MS, data, int(flags))))
 
     def _gather(self, made: MadeFrame, now: float) -> None:

@@ -16,10 +16,12 @@ class MadeFrame:
 
     :param number: on the grid.
     :param rungs: rung in kbit/s to Opus packet; always has :data:`RECORDED_KBPS` and :data:`LIGHT_KBPS`.
+    :param concealed: some of it stands for what was lost.
     """
 
     number: int
     rungs: dict[int, bytes]
+    concealed: bool = False
 
     @property
     def t_ms(self) -> int:
@@ -40,7 +42,7 @@ class VoiceRungs:
 
     def encode(self, frame: GridFrame, taken_kbps: Collection[int]) -> MadeFrame:
         """Encode one frame in every rung taken (others than :data:`VOICE_RUNGS_KBPS` are ignored)."""
-        number, pcm = frame
+        number, pcm, concealed = frame
         wanted = {kbps for kbps in taken_kbps if kbps in VOICE_RUNGS_KBPS} | {RECORDED_KBPS, LIGHT_KBPS}
         for kbps in self._encoders.keys() - wanted:
             self._encoders.pop(kbps).close()
@@ -55,7 +57,7 @@ class VoiceRungs:
             elif after_hole:
                 encoder.reset()
             made[kbps] = encoder.encode(pcm)
-        return MadeFrame(number, made)
+        return MadeFrame(number, made, concealed)
 
     def close(self) -> None:
         """Free the encoders."""

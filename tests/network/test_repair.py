@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lecture.entries import EncodedFrame, unpack_frames
+from lecture.entries import EncodedFrame, Flag, unpack_frames
 from lecture.file import LectureFile
 from lecture.log import Span
 from recordings.recording import Recording
@@ -78,6 +78,8 @@ async def test_three_outages_of_the_uplink_end_in_a_recording_without_gaps(tmp_p
         never_ms = missing_ms(ours, "source")
         for rung in ("source", "24", "12"):
             assert missing_ms(theirs, rung) <= never_ms + 60 * (never_ms > 0), rung
+            made_up = [frame.t_ms for frame in frames_of(theirs, rung) if frame.flags & Flag.CONCEALED]
+            assert never_ms or not made_up, rung
         packets = [frame.data for frame in frames_of(ours, "source")]
         assert len(packets) == SECONDS * 50
         kept = [frame.data for frame in frames_of(theirs, "source")]

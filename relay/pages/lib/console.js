@@ -33,7 +33,7 @@ const LONG_QUEUE_MS = 500;
  *   publishers: {role: string, connected: boolean, rtt_ms: number | null, silent_s: number, sources: {kind: string, kbps: number, fraction_lost: number}[]}[],
  *   halls: Hall[], players: number, questions: Question[],
  *   voices: Record<string, {missing_ms: number, repaired_ms: number}>,
- *   deck: {page: number, page_count: number}, recorder: {trouble: string | null, dropped_entries: number},
+ *   deck: {page: number, page_count: number}, recorder: {trouble: string | null, set_aside?: string, dropped_entries: number},
  * }} Snapshot
  * @typedef {"gone" | "silent" | "text" | "page_late" | "very_late" | "late" | "loss" | "queue" | "no_voice" | "waiting" | "fetching" | "done" | "left" | "good"} State
  * @typedef {0 | 1 | 2 | 3} Level 0 well, 1 worth a look, 2 trouble, 3 no line

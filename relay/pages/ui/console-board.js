@@ -236,6 +236,7 @@ function lectureAlarms({ lecture, recorder }) {
   if (lecture.state === "live" && lecture.publisher === "down") alarms.push(text("alarm_publisher_down"));
   if (lecture.state === "live" && lecture.publisher === "none") alarms.push(text("alarm_publisher_none"));
   if (recorder.trouble) alarms.push(text("alarm_recorder"));
+  if (recorder.set_aside && lecture.state === "live") alarms.push(text("alarm_set_aside", { file: recorder.set_aside }));
   return alarms;
 }
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hallcast.cli import main
@@ -82,6 +83,8 @@ spans = st.tuples(st.integers(0, LENGTH_MS - 1), st.integers(1, 3_000)).map(
     offers=st.lists(st.tuples(spans, st.integers(-12, 12), st.booleans()), max_size=8),
     last_shift_ms=st.integers(-12, 12),
 )
+@example(lost=[Span(2_981, 5_981)], offers=[], last_shift_ms=-11)
+@example(lost=[Span(0, 1)], offers=[], last_shift_ms=12)
 def test_whatever_comes_in_whatever_order_ends_without_gaps_and_without_doubles(
     tmp_path_factory: pytest.TempPathFactory,
     lost: list[Span],
@@ -116,6 +119,22 @@ def test_a_frame_keeps_its_place_and_its_bytes(folder: Path) -> None:
         entries = fill(file, file.add_track(SOURCE), FRAMES, Span(0, LENGTH_MS))
         assert (entries[0].t_ms, entries[-1].end_ms) == (1_000, 3_000)
         assert frames_of(file, SOURCE) == FRAMES
+
+
+def test_what_is_damaged_counts_as_missing_and_is_brought_anew(folder: Path) -> None:
+    path = folder / "a.lecture"
+    with create(path) as target:
+        write(target, SOURCE, FRAMES)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("UPDATE entries SET crc32c = crc32c + 1 WHERE seq IN (3, 4)")
+    with create(folder / "own.lecture", role="lecturer") as own, LectureFile.open(path) as target:
+        write(own, OWN, FRAMES[:60])
+        gaps = target.verify().gaps["en"]
+        assert gaps == [Span(960, 1_920)]
+        merged = merge(target, own)
+        assert (merged.voice_ms, merged.missing_ms) == ({"en": 240}, {"en": 720})
+        assert target.verify().gaps["en"] == target.gaps([1], Span(0, LENGTH_MS)) == [Span(1_200, 1_920)]
+        assert not merge(target, own).changed
 
 
 def test_a_lecturers_copy_of_two_runs_fills_the_recording_and_its_light_rungs(folder: Path) -> None:

@@ -18,8 +18,8 @@ def block(samples: int, value: int = 1000) -> np.ndarray:
 def test_contiguous_blocks_make_contiguous_frames() -> None:
     grid = VoiceGrid()
     frames = [frame for n in range(30) for frame in grid.push(120 + n * 20, block(960))]
-    assert [number for number, _ in frames] == list(range(2, 12))
-    assert all(len(pcm) == FRAME_SAMPLES and (pcm == 1000).all() for _, pcm in frames)
+    assert [number for number, *_ in frames] == list(range(2, 12))
+    assert all(len(pcm) == FRAME_SAMPLES and (pcm == 1000).all() for _, pcm, _ in frames)
     assert grid.end_ms == 720
 
 
@@ -35,7 +35,7 @@ def test_a_long_hole_leaves_numbers_out() -> None:
     grid = VoiceGrid()
     grid.push(0, block(960))
     frames = grid.push(600, block(2880))
-    assert [number for number, _ in frames] == [0, 10]
+    assert [number for number, *_ in frames] == [0, 10]
     assert (frames[0][1][960:] == 0).all(), "the broken-off frame ends in silence"
 
 
@@ -43,7 +43,7 @@ def test_voice_from_the_past_is_dropped() -> None:
     grid = VoiceGrid()
     grid.push(0, block(FRAME_SAMPLES * 10))
     assert grid.push(0, block(FRAME_SAMPLES)) == []
-    assert [number for number, _ in grid.push(540, block(FRAME_SAMPLES * 2))] == [10]
+    assert [number for number, *_ in grid.push(540, block(FRAME_SAMPLES * 2))] == [10]
 
 
 @pytest.mark.parametrize("drift_ppm", [-300, 300])
@@ -51,9 +51,9 @@ def test_drift_is_absorbed_without_a_hole(drift_ppm: int) -> None:
     grid = VoiceGrid()
     rate = 1 + drift_ppm / 1e6
     frames = [frame for n in range(3000) for frame in grid.push(n * 20 * rate, block(960))]
-    numbers = [number for number, _ in frames]
+    numbers = [number for number, *_ in frames]
     assert numbers == list(range(len(numbers)))
-    assert all((pcm == 1000).all() for _, pcm in frames)
+    assert all((pcm == 1000).all() for _, pcm, _ in frames)
     assert abs(len(frames) * 60 - 60_000 * rate) < 70
 
 
@@ -63,8 +63,8 @@ def test_each_frame_comes_at_most_once_and_in_order(steps: list[tuple[float, int
     numbers = []
     for step, samples in steps:
         t_ms = max(0.0, t_ms + step)
-        numbers += [number for number, pcm in grid.push(t_ms, block(samples)) if len(pcm) == FRAME_SAMPLES]
-    numbers += [number for number, _ in grid.flush()]
+        numbers += [number for number, pcm, _ in grid.push(t_ms, block(samples)) if len(pcm) == FRAME_SAMPLES]
+    numbers += [number for number, *_ in grid.flush()]
     assert numbers == sorted(set(numbers))
 
 

@@ -12,9 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lecture.entries import EncodedFrame, unpack_frames
+from lecture.entries import EncodedFrame, Flag, unpack_frames
 from lecture.file import LectureFile
 from lecture.log import Span
+from recordings.merge import fill
+from recordings.remake import remake
+from relay.media.voice_grid import GridFrame
 from relay.media.voice_line import VoiceLine
 from relay.media.voice_packs import EVENTS_MS, HELD_MS, HeldPacks, ReadyPack
 from relay.media.voice_rungs import VoiceRungs
@@ -33,6 +36,7 @@ class Studio:
 
     log: LectureFile
     lost: set[int] = field(default_factory=set)
+    first_number: int = 0
     now: float = 0.0
 
     def __post_init__(self) -> None:
@@ -49,7 +53,7 @@ class Studio:
             self.line.tick(self.now)
 
     def deliver(self, n: int, payload: bytes, *, retransmitted: bool = False) -> None:
-        packet = ReceivedPacket(n, n * 960, False, payload, retransmitted, self.now)
+        packet = ReceivedPacket(self.first_number + n, n * 960, False, payload, retransmitted, self.now)
         self.line.push(packet, self.now)
 
     def wait(self, seconds: float) -> None:
@@ -106,6 +110,37 @@ def test_what_never_comes_is_made_up(studio: Studio) -> None:
     assert studio.line.concealed_ms == 200
 
 
+def concealed(frames: list[EncodedFrame]) -> list[int]:
+    return [frame.t_ms for frame in frames if frame.flags & Flag.CONCEALED]
+
+
+def test_what_was_made_up_gives_way_to_the_real_words(studio: Studio) -> None:
+    """Beside them in the log until these come; one packet is too little to be asked for, DTX nothing that was said."""
+    studio.lost = set(range(40, 50)) | {70} | set(range(120, 140))
+    studio.speak(0, 100)
+    encoder = Encoder(1, bitrate_bps=32_000, frame_ms=20)
+    late = ReceivedPacket(100, 105 * 960, False, encoder.encode(tone(105 * 960, 960)), False, studio.now)
+    studio.line.push(late, studio.now)  # 100 ms of silence without a packet
+    studio.first_number = 101 - 106
+    studio.speak(106, 160)
+    studio.wait(2.0)
+    lost_ms = [*range(780, 1_000, 60), *range(2_400, 2_800, 60)]
+    for rung in ("24", "12"):
+        assert concealed(studio.recorded(rung)) == lost_ms
+    words = [EncodedFrame(n * 20, 20, encoder.encode(tone(n * 960, 960))) for n in range(30, 50)]
+    assert fill(studio.log, studio.line.source_track, words, Span(800, 1_000)) != []
+    for entry in remake(studio.log, "en", Span(0, 3_200)):
+        studio.log.append(entry)
+    assert remake(studio.log, "en", Span(0, 3_200)) == []
+    made = studio.recorded("24")
+    assert [frame.t_ms for frame in made] == list(range(0, 3_200, 60))
+    assert concealed(made) == lost_ms[4:], "of the rest nobody has the words"
+    studio.log.commit()
+    assert studio.recorded("24") == made
+    gaps = studio.log.gaps([studio.line.track.track_id], Span(0, 3_180), concealed=False)
+    assert gaps == [Span(lost_ms[4], lost_ms[-1] + 60)]
+
+
 def test_a_missing_packet_holds_the_voice_back_for_a_second_at_most(studio: Studio) -> None:
     studio.lost = {40}
     studio.speak(0, 85)
@@ -154,13 +189,13 @@ def test_garbage_and_padding_are_passed_over(studio: Studio) -> None:
 def test_only_rungs_that_are_taken_are_made() -> None:
     rungs = VoiceRungs()
     pcm = tone(0, 2880)
-    assert set(rungs.encode((0, pcm), []).rungs) == {12, 24}
-    assert set(rungs.encode((1, pcm), [8, 12, 99, 0]).rungs) == {8, 12, 24}
-    frames = [rungs.encode((2 + n, tone(n * 2880, 2880)), [8]).rungs for n in range(20)]
+    assert set(rungs.encode(GridFrame(0, pcm), []).rungs) == {12, 24}
+    assert set(rungs.encode(GridFrame(1, pcm), [8, 12, 99, 0]).rungs) == {8, 12, 24}
+    frames = [rungs.encode(GridFrame(2 + n, tone(n * 2880, 2880)), [8]).rungs for n in range(20)]
     sizes = {kbps: sum(len(frame[kbps]) for frame in frames) for kbps in (8, 24)}
     assert 2 < sizes[24] / sizes[8] < 4
     assert rungs.made_kbps == [8, 12, 24]
-    assert len(rungs.encode((30, np.zeros(2880, np.int16)), []).rungs[24]) < 100
+    assert len(rungs.encode(GridFrame(30, np.zeros(2880, np.int16)), []).rungs[24]) < 100
     rungs.close()
 
 
