@@ -136,6 +136,16 @@ test("lecture time goes over evenly where clocks drift, and jumps where the rela
   ]);
 });
 
+test("pings that an outage held back say nothing of the clock, a relay that began anew does", () => {
+  const time = new CopyTime();
+  time.learn(3_000, 3_000, 10);
+  for (const sent_ms of [8_000, 13_000, 18_000]) assert.equal(time.learn(sent_ms, 20_700, 20_710 - sent_ms), false);
+  time.learn(23_000, 22_995, 10);
+  assert.equal(time.lectureTime(10_000), 10_000);
+  assert.equal(time.learn(33_000, 70_000, 9_000), true);
+  assert.equal(time.lectureTime(34_000), 71_000);
+});
+
 test("a better ping takes the place of worse ones shortly before", () => {
   const time = new CopyTime();
   time.learn(1_000, 300, 600);
