@@ -29,7 +29,7 @@ SETTLE_MS = 300
 """A publisher's first packets wait so long until it is known which of them were late: their lecture time, and that of
 all that follows, would else be wrong by as much. A one-way lecture can afford it."""
 MAX_EARLY_PACKETS = 500
-"""That wait; beyond it (thirty times what a publisher speaks in that time) they go on at once, with the time they have."""
+"""That wait; beyond it (thirty times what is spoken in that time) they go on at once, with the time they have."""
 IDLE_S = 1.0
 """Without a packet for so long the voice has broken off: what is half gathered goes out."""
 
