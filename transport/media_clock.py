@@ -4,13 +4,18 @@ The policy, and its reasons:
 
 * **Anchor.** The first packet's timestamp stands for the lecture time of its arrival; from there timestamps count.
   What follows is then as evenly spaced as the publisher's clock, whatever the jitter of the network.
+* **Settling.** The first packet may itself be late: it waited in a queue, or for a retransmission, or for the relay
+  while that set the connection up. A clock with ``settle_ms`` takes the least delayed packet that arrives in so long
+  after the anchoring for the anchor instead, and steps back to it at once. Times that it has given are not final
+  before it has :meth:`~MediaClock.settled`; who cannot wait for that leaves ``settle_ms`` at 0. It steps by
+  :data:`JUMP_MS` at most, and never to before what was there before a jump.
 * **Lateness** of a packet is its arrival minus its lecture time. Jitter and queues only ever add to it, so the
   smallest lateness of the last :data:`WINDOW_MS` shows how far the publisher's clock and ours have gone apart.
 * **Drift.** While that is within :data:`TOLERANCE_MS` nothing is done: most lectures never see a correction. Beyond,
   time is slewed until it is near zero again, by at most :data:`SLEW` of the media that goes by (0.5 ms a second,
   which outruns any quartz and is never heard). Media from the future (the anchor fell into a queue that has drained
-  since) cannot be the network's doing, so it is slewed at :data:`FAST_SLEW` while it is more than
-  :data:`FAST_TOLERANCE_MS` off.
+  since) cannot be the network's doing, so while it is more than :data:`FAST_TOLERANCE_MS` off it is slewed at
+  :data:`FAST_SLEW`, without waiting for a whole window.
 * **Jumps.** Time is anchored anew, after all that was before, when
   the timestamps leap ahead of the clock by more than :data:`JUMP_MS` from one packet to the next (a publisher's
   restart); when a packet is more than :data:`HOPELESS_MS` late, as no network makes it (a laptop that slept, a
@@ -35,7 +40,7 @@ from transport.rtp import Unwrapper
 WINDOW_MS = 5_000
 TOLERANCE_MS = 20.0
 SLEW = 0.0005
-FAST_TOLERANCE_MS = 100.0
+FAST_TOLERANCE_MS = 50.0
 FAST_SLEW = 0.01
 SYNC_SLEW = 0.05
 JUMP_MS = 2_000
@@ -56,10 +61,12 @@ class MediaClock:
     :param clock_rate: of the timestamps, in Hz.
     :param reference: the clock of the same publisher's voice: a camera's clock keeps in step with it as sender
         reports of both allow.
+    :param settle_ms: how long after the anchoring the times given are not final.
     """
 
-    def __init__(self, clock_rate: int, *, reference: MediaClock | None = None) -> None:
+    def __init__(self, clock_rate: int, *, reference: MediaClock | None = None, settle_ms: float = 0.0) -> None:
         self.clock_rate = clock_rate
+        self._settle_ms = settle_ms
         self.anchors = 0
         """How often the clock was anchored: 1 after the first packet, one more for each jump."""
         self._reference = reference
@@ -71,6 +78,8 @@ class MediaClock:
         self._newest_ms = 0.0
         self._newest_arrival_ms = 0.0
         self._anchored_at_ms = 0.0
+        self._settles_until_ms = 0.0
+        self._earliest_anchor_ms = 0.0
         self._slewed_ms = 0.0
         self._smallest: deque[tuple[float, float]] = deque()  # arrival, lateness as if nothing had been slewed
         self._slewing = False
@@ -83,11 +92,15 @@ class MediaClock:
         """How much later than its lecture time a packet arrives (0 for the anchor), smoothed."""
         return self._lateness_ms
 
+    def settled(self, now_ms: float) -> bool:
+        """Whether the times that :meth:`at` gives are final."""
+        return now_ms >= self._settles_until_ms
+
     def at(self, timestamp: int, now_ms: float, *, retransmitted: bool = False) -> float:
         """Lecture time, in ms, of a packet that arrived at lecture time ``now_ms``.
 
-        A later timestamp never maps to an earlier time than one mapped before; after a jump the new times lie after
-        all the old ones.
+        A later timestamp never maps to an earlier time than one mapped before, but while the clock settles; after a
+        jump the new times lie after all the old ones.
 
         :param timestamp: 32 bits or unwrapped.
         :param retransmitted: it came late by its nature: map it, learn nothing from it.
@@ -96,7 +109,7 @@ class MediaClock:
         extended = self._timestamps.peek(timestamp & 0xFFFF_FFFF)
         if newest is None:
             self._timestamps.unwrap(timestamp & 0xFFFF_FFFF)
-            return self._anchor(extended, now_ms)
+            return self._anchor(extended, now_ms, now_ms)
         mapped_ms = self._map(extended)
         lateness_ms = now_ms - mapped_ms
         step_ms = (extended - newest) / self._per_ms
@@ -106,12 +119,16 @@ class MediaClock:
             self._before = (self._anchor_timestamp, self._anchor_ms)
             self._timestamps = Unwrapper(32)
             at_ms = min(max(now_ms, self._newest_ms + 1), max(now_ms + AHEAD_MS, self._newest_ms))
-            return self._anchor(self._timestamps.unwrap(timestamp & 0xFFFF_FFFF), at_ms)
+            floor_ms = self._newest_ms + 1
+            return self._anchor(self._timestamps.unwrap(timestamp & 0xFFFF_FFFF), at_ms, now_ms, floor_ms)
+        if lateness_ms < 0 and not self.settled(now_ms):
+            moved_ms = self._step_back(lateness_ms)
+            mapped_ms, lateness_ms = mapped_ms + moved_ms, lateness_ms - moved_ms
         if step_ms < 0:
             return mapped_ms
         if lateness_ms < -AHEAD_MS:
             self._timestamps.newest = extended
-            return self._anchor(extended, max(now_ms + AHEAD_MS, self._newest_ms))
+            return self._anchor(extended, max(now_ms + AHEAD_MS, self._newest_ms), now_ms, self._newest_ms)
         self._timestamps.newest = extended
         mapped_ms = max(mapped_ms + self._correct(lateness_ms, step_ms, now_ms), self._newest_ms)  # rounding
         self._newest_ms, self._newest_arrival_ms = mapped_ms, now_ms
@@ -121,10 +138,20 @@ class MediaClock:
     def _map(self, extended: int) -> float:
         return self._anchor_ms + (extended - self._anchor_timestamp) / self._per_ms
 
-    def _anchor(self, extended: int, at_ms: float) -> float:
+    def _step_back(self, lateness_ms: float) -> float:
+        """A packet less delayed than the anchor is the anchor; returns by how much time moved."""
+        moved_ms = max(lateness_ms, min(0.0, self._earliest_anchor_ms - self._anchor_ms))
+        self._anchor_ms += moved_ms
+        self._newest_ms += moved_ms
+        self._slewed_ms += moved_ms
+        return moved_ms
+
+    def _anchor(self, extended: int, at_ms: float, now_ms: float, floor_ms: float = float("-inf")) -> float:
         self.anchors += 1
         self._anchor_timestamp, self._anchor_ms = extended, at_ms
         self._anchored_at_ms, self._slewed_ms = at_ms, 0.0
+        self._settles_until_ms = now_ms + self._settle_ms
+        self._earliest_anchor_ms = max(at_ms - JUMP_MS, floor_ms)
         self._newest_ms = self._newest_arrival_ms = at_ms
         self._smallest.clear()
         self._slewing = False
@@ -182,7 +209,7 @@ class MediaClock:
         return moved_ms
 
     def _window_minimum(self, lateness_ms: float, now_ms: float) -> float | None:
-        """The smallest lateness of the window, ``None`` until a whole window has been seen."""
+        """The smallest lateness of the window; ``None`` until a whole window has been seen or it is in the future."""
         window = self._smallest
         while window and window[0][0] < now_ms - WINDOW_MS:
             window.popleft()
@@ -190,7 +217,9 @@ class MediaClock:
         while window and window[-1][1] >= unslewed_ms:
             window.pop()
         window.append((now_ms, unslewed_ms))
-        return window[0][1] - self._slewed_ms if now_ms - self._anchored_at_ms >= WINDOW_MS else None
+        smallest_ms = window[0][1] - self._slewed_ms
+        is_early = smallest_ms < -FAST_TOLERANCE_MS and self.settled(now_ms)
+        return smallest_ms if is_early or now_ms - self._anchored_at_ms >= WINDOW_MS else None
 
     def sync(self, report: SenderReport) -> None:
         """Learn from a sender report which instant of the publisher's wall clock a timestamp stands for."""

@@ -25,6 +25,11 @@ from transport.receive import InOrder, ReceivedPacket
 from transport.rtcp import SenderReport
 
 CLOCK_RATE = 48_000
+SETTLE_MS = 300
+"""A publisher's first packets wait so long until it is known which of them were late: their lecture time, and that of
+all that follows, would else be wrong by as much. A one-way lecture can afford it."""
+MAX_EARLY_PACKETS = 500
+"""That wait; beyond it (thirty times what is spoken in that time) they go on at once, with the time they have."""
 IDLE_S = 1.0
 """Without a packet for so long the voice has broken off: what is half gathered goes out."""
 
@@ -39,7 +44,7 @@ class VoiceLine:
     def __init__(self, language: str, log: LectureLog, wait_s: float, now_ms: Callable[[float], float]) -> None:
         self.language = language
         self.senders: set[VoiceSender] = set()
-        self.clock = MediaClock(CLOCK_RATE)
+        self.clock = MediaClock(CLOCK_RATE, settle_ms=SETTLE_MS)
         self.track = log.add_track(Track("voice", "opus", CLOCK_RATE, language, str(RECORDED_KBPS), 1))
         self.light_track = log.add_track(Track("voice", "opus", CLOCK_RATE, language, str(LIGHT_KBPS), 1))
         self.source_track = log.add_track(Track("voice", "opus", CLOCK_RATE, language, SOURCE_RUNG, 2))
@@ -57,6 +62,7 @@ class VoiceLine:
         self._held = HeldPacks()
         self._decoder: VoiceDecoder | None = None
         self._in_order = InOrder(wait_s)
+        self._early: list[ReceivedPacket] = []
         self._last_packet_s = float("-inf")
         self._recorded_end_ms = 0
         self._concealed_ms = 0
@@ -96,7 +102,7 @@ class VoiceLine:
     def begin(self, now: float) -> None:
         """A new publisher (or a new source of it) starts; its numbers and timestamps are its own."""
         self.finish(now)
-        self.clock = MediaClock(CLOCK_RATE)
+        self.clock = MediaClock(CLOCK_RATE, settle_ms=SETTLE_MS)
         self._in_order = InOrder(self._wait_s)
         self._decoder = VoiceDecoder()
 
@@ -121,7 +127,7 @@ class VoiceLine:
 
     def finish(self, now: float) -> None:
         """The publisher has gone: give out all that is held."""
-        self._take(self._in_order.flush(), now)
+        self._take(self._in_order.flush(), now, finishing=True)
         self._flush(now)
         self._send_packs(math.inf, now)
         if self._decoder is not None:
@@ -134,7 +140,12 @@ class VoiceLine:
         self.finish(now)
         self._rungs.close()
 
-    def _take(self, packets: list[ReceivedPacket], now: float) -> None:
+    def _take(self, packets: list[ReceivedPacket], now: float, *, finishing: bool = False) -> None:
+        self._early += packets
+        settled = self.clock.settled(self._now_ms(now)) or len(self._early) > MAX_EARLY_PACKETS
+        if not (settled or finishing):
+            return
+        packets, self._early = self._early, []
         for packet in packets:
             assert self._decoder is not None
             if not packet.payload:

@@ -22,7 +22,24 @@ from tests.network.test_repair import frames_of, missing_ms
 pytestmark = pytest.mark.timeout(180)
 
 OUTAGE_S = 5.0
-STEP_S = 0.45
+STEP_S = 0.12
+
+HOLES = """async () => {
+  const {CopyStore} = await import('/pages/lib/copy-store.js');
+  const {parseChunk} = await import('/pages/lib/segment.js');
+  const store = await CopyStore.open();
+  const holes = [];
+  for (const {copy} of await store.copies()) {
+    const chunks = await store.read(copy, {start_ms: 0, end_ms: Number.MAX_SAFE_INTEGER});
+    let end_ms = Infinity;
+    for (const {t_ms, duration_ms} of chunks.flatMap(({chunk}) => parseChunk(chunk))) {
+      if (t_ms - end_ms >= 40) holes.push(t_ms - end_ms);
+      end_ms = t_ms + duration_ms;
+    }
+  }
+  return holes;
+}"""
+"""Script that tells the lengths of the holes in the kept copy, in ms."""
 
 
 async def through(link: LossyLink, studio: Page) -> None:
@@ -69,24 +86,25 @@ async def test_an_outage_is_repaired_from_the_page_also_after_it_was_reloaded(
         studio = await open_studio(browser, near, handout)
         await through(link, studio)
         await go_on_air(studio)
-        await until(lambda: longer(studio, 5), "some seconds of the own copy")
+        await until(lambda: longer(studio, 5), "some seconds of the own copy", 60)
         link.break_now()
         before_s = await kept_s(studio)
-        await until(lambda: longer(studio, before_s + OUTAGE_S), "the copy goes on while the line is down")
+        await until(lambda: longer(studio, before_s + OUTAGE_S), "the copy goes on while the line is down", 60)
         link.mend()
-        await until(lambda: is_on_air(studio), "on air again")
+        await until(lambda: is_on_air(studio), "on air again", 60)
         await until(lambda: repaired_s(studio), "repair begins while the lecture goes on", 60)
 
         # What is missing now is still in the browser when the page is loaded again, after the lecture.
         link.break_now()
         before_s = await kept_s(studio)
-        await until(lambda: longer(studio, before_s + OUTAGE_S), "the copy goes on in the second outage")
+        await until(lambda: longer(studio, before_s + OUTAGE_S), "the copy goes on in the second outage", 60)
         await studio.page.unroute_all(behavior="ignoreErrors")
         await end_lecture(url, data, str(handout["lecture"]))
         link.mend()
         await studio.page.reload()
         await until(lambda: longer(studio, before_s), "the reloaded page finds its copy")
         await until(lambda: says(studio, "whole"), "the recording is whole", 60)
+        holes_ms = await studio.page.evaluate(HOLES)
         async with studio.page.expect_download() as downloading:
             await studio.page.click("#copy-save")
         await (await downloading.value).save_as(tmp_path / "copy.opus")
@@ -94,9 +112,11 @@ async def test_an_outage_is_repaired_from_the_page_also_after_it_was_reloaded(
     path = data / "lectures" / f"{handout['lecture']}.lecture"
     with LectureFile.open(path, readonly=True) as file:
         assert file.verify().ok
-        # No word is missing, but the step in lecture time of a publisher who came back may be (see check_in_step).
-        assert missing_ms(file, "source") < STEP_S * 1000
-        assert [missing_ms(file, rung) for rung in ("24", "12")] == [0, 0]
+        # Nothing is missing. On a busy machine Chromium's microphone itself leaves sound out, with times to match: that
+        # is missing everywhere, with a frame at either edge that is there to less than half.
+        never_ms = sum(holes_ms) + 40 * len(holes_ms)
+        for rung in ("source", "24", "12"):
+            assert missing_ms(file, rung) <= never_ms, (rung, holes_ms)
         begins_s = frames_of(file, "source")[0].t_ms / 1000
     with Recording.open(path) as recording:
         write_ogg(recording, "en", tmp_path / "replay.ogg")

@@ -39,7 +39,9 @@ export class CopyTime {
     const point = { t_ms, offset_ms: Math.round(lecture_ms - t_ms), rtt_ms };
     const last = this.points.at(-1);
     if (last && t_ms <= last.t_ms) return false;
-    const jumped = last !== undefined && Math.abs(point.offset_ms - last.offset_ms) > JUMP_MS;
+    // Either ping may have been on its way for all of its round trip: one that an outage held back is no jump.
+    const doubt_ms = last === undefined ? 0 : Math.max(rtt_ms, last.rtt_ms);
+    const jumped = last !== undefined && Math.abs(point.offset_ms - last.offset_ms) > JUMP_MS + doubt_ms;
     if (last && !jumped) {
       if (rtt_ms > Math.min(...this._rtts) + LATE_MS) return false;
       while (this.points.length > 0 && this._isWorse(this.points[this.points.length - 1], point)) this.points.pop();

@@ -6,9 +6,13 @@ const VOICE_BPS = 64_000;
 export const FRAME_MS = 20;
 /** A hole in the microphone's sound that is longer begins the packets' times anew; a shorter one is jitter. */
 const HOLE_MS = 60;
+/** After a hole of this length an encoder begins anew; shorter ones it is spared, as a busy machine has many a second. */
+const PAUSE_MS = 500;
 /** The microphone's clock is compared with this machine's every so long, and followed by at most so much at once. */
 const COMPARE_EVERY_MS = 10_000;
 const MAX_STEP_MS = 8;
+/** Pieces of sound, of 10 ms as a rule, that wait for a page that is busy; what comes beyond them is lost. */
+const MAX_WAITING = 500;
 
 /** @returns {boolean} whether this browser can do it */
 export function canRecord() {
@@ -37,7 +41,7 @@ export class SoundClock {
    * @param {number} stream_ms its time by the microphone
    * @param {number} duration_ms
    * @param {number} now_ms this machine's time
-   * @returns {{t_ms: number, hole: boolean}} this machine's time when it began; whether sound is missing before it
+   * @returns {{t_ms: number, pause: boolean}} this machine's time when it began; whether much sound is missing before it
    */
   take(stream_ms, duration_ms, now_ms) {
     const hole_ms = stream_ms - this._stream_ms;
@@ -54,7 +58,7 @@ export class SoundClock {
       this._late_ms = Infinity;
       this._compared_ms = now_ms;
     }
-    return { t_ms, hole };
+    return { t_ms, pause: isFirst || Math.abs(hole_ms) > PAUSE_MS };
   }
 
   /**
@@ -79,7 +83,7 @@ export class VoiceRecorder {
     this._onFrame = onFrame;
     this._onError = onError;
     // @ts-expect-error Not in TypeScript's DOM library yet.
-    const processor = new MediaStreamTrackProcessor({ track });
+    const processor = new MediaStreamTrackProcessor({ track, maxBufferSize: MAX_WAITING });
     /** @type {ReadableStreamDefaultReader<AudioData>} */
     this._reader = processor.readable.getReader();
     this._clock = new SoundClock();
@@ -88,6 +92,7 @@ export class VoiceRecorder {
     this._format = "";
     /** This machine's time of the sound that the encoder took last, and its time there in µs. */
     this._anchor = { t_ms: 0, encoder_us: 0 };
+    this._encoder_us = 0;
     this._done = this._run();
   }
 
@@ -114,19 +119,20 @@ export class VoiceRecorder {
   /** @param {AudioData} data */
   async _take(data) {
     const { sampleRate, numberOfChannels } = data;
-    const { t_ms, hole } = this._clock.take(data.timestamp / 1000, data.duration / 1000, machineTime());
+    const { t_ms, pause } = this._clock.take(data.timestamp / 1000, data.duration / 1000, machineTime());
     if (!this._track.enabled || this._track.muted) {
       await this._finish();
       return;
     }
     const format = `${sampleRate} ${numberOfChannels}`;
-    if (hole || format !== this._format) await this._finish();
+    if (pause || format !== this._format) await this._finish();
     if (!this._encoder) {
       this._format = format;
       this._encoder = this._newEncoder(sampleRate, Math.min(2, numberOfChannels), data.timestamp);
     }
     this._anchor.t_ms = t_ms;
-    this._anchor.encoder_us = data.timestamp;
+    this._anchor.encoder_us = this._encoder_us;
+    this._encoder_us += data.duration;
     this._encoder.encode(data);
   }
 
@@ -146,11 +152,12 @@ export class VoiceRecorder {
   _newEncoder(sampleRate, numberOfChannels, first_us) {
     const anchor = { t_ms: 0, encoder_us: first_us };
     this._anchor = anchor;
+    this._encoder_us = first_us;
     const encoder = new AudioEncoder({
       output: (chunk) => {
         const data = new Uint8Array(chunk.byteLength);
         chunk.copyTo(data);
-        // The encoder counts the same sound, a little behind what it has taken.
+        // The encoder counts the sound it has taken, whatever times that had, and is a little behind.
         const t_ms = Math.round(anchor.t_ms + (chunk.timestamp - anchor.encoder_us) / 1000);
         this._onFrame({ t_ms, duration_ms: FRAME_MS, data });
       },

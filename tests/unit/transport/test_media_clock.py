@@ -98,6 +98,54 @@ def test_media_from_the_future_is_pulled_back_without_a_jump() -> None:
     assert clock.anchors == 1
 
 
+def settling(delays_ms: list[float], *, retransmitted: int = 0, frames: int = 500) -> list[float]:
+    """By how much later than it was spoken each packet's final time is, of a stream whose first packets are late.
+
+    :param retransmitted: how many of the first packets were sent again.
+    """
+    clock = MediaClock(RATE, settle_ms=300)
+    arrivals = [1_000 + n * FRAME_MS + (delays_ms[n] if n < len(delays_ms) else 0.0) for n in range(frames)]
+    late_ms: list[float] = []
+    held: list[int] = []
+    for n in sorted(range(frames), key=lambda n: (arrivals[n], n)):
+        mapped_ms = clock.at(n * 960, arrivals[n], retransmitted=n < retransmitted)
+        held.append(n)
+        if clock.settled(arrivals[n]):
+            final = [clock.at(one * 960, arrivals[n], retransmitted=True) for one in held]
+            late_ms += [ms - (1_000 + one * FRAME_MS) for one, ms in zip(held, final, strict=True)]
+            held.clear()
+            assert final[-1] == pytest.approx(mapped_ms)
+    assert clock.anchors == 1
+    return late_ms
+
+
+@pytest.mark.parametrize("retransmitted", [0, 1])
+def test_a_first_packet_that_is_late_does_not_make_the_stream_late(retransmitted: int) -> None:
+    late_ms = settling([400.0], retransmitted=retransmitted)
+    assert max(late_ms) == pytest.approx(0)
+
+
+def test_a_queue_that_drains_while_the_clock_settles_leaves_no_trace() -> None:
+    late_ms = settling([400.0 - n * FRAME_MS for n in range(20)])
+    assert max(abs(ms) for ms in late_ms) == pytest.approx(0)
+
+
+def test_a_start_that_is_late_for_longer_is_caught_up_with_slowly_and_backwards_never() -> None:
+    late_ms = settling([400.0] * 50, frames=45 * 50)
+    assert late_ms[0] == pytest.approx(400)
+    assert late_ms[-1] < 60
+    steps = [FRAME_MS + after - before for before, after in itertools.pairwise(late_ms)]
+    assert min(steps) >= FRAME_MS - media_clock.FAST_SLEW * 450 - 1e-6  # the most media that comes at once
+
+
+def test_settling_after_a_jump_goes_back_to_nothing_that_was_before() -> None:
+    clock = MediaClock(RATE, settle_ms=300)
+    before = run(clock, start=1_000_000_000, frames=100, begin_ms=0)
+    clock.at(0, 3_000)
+    assert clock.at(100 * 960, 3_010) > before[-1][1]
+    assert clock.at(0, 3_010, retransmitted=True) == pytest.approx(before[-1][1] + 1)
+
+
 def test_an_anchor_in_a_long_queue_that_drains_is_no_jump() -> None:
     clock = MediaClock(RATE)
     mapped = [clock.at(n * 960, 4_000 + n if n < 210 else 20 * n) for n in range(600)]

@@ -8,43 +8,10 @@ import { CopyWriter, newCopy, placeCopies, readSegment, removeOld } from "../../
 import { packChunk, packSegment, parseChunk } from "../../../../relay/pages/lib/segment.js";
 import { SpareRate } from "../../../../relay/pages/lib/spare-rate.js";
 import { SoundClock } from "../../../../relay/pages/lib/voice-recorder.js";
+import { MemoryStore, frame, settle, voice } from "./memory-store.mjs";
 
 /** A segment and a chunk packed by lecture.segment and lecture.wire. */
 const vectors = JSON.parse(readFileSync(process.env.HALLCAST_FRAME_VECTORS, "utf8"));
-
-/** The store's promises kept in memory, with what IndexedDB does of them. */
-class MemoryStore {
-  facts = new Map();
-  chunks = [];
-
-  async copies(lecture) {
-    const all = [...this.facts.values()].map((facts) => structuredClone(facts));
-    return all.filter((facts) => lecture === undefined || facts.lecture === lecture);
-  }
-
-  async keep(facts) {
-    this.facts.set(facts.copy, structuredClone(facts));
-  }
-
-  async write(chunk) {
-    if (this.full) throw new Error("full");
-    this.chunks.push(structuredClone(chunk));
-  }
-
-  async read(copy, { start_ms, end_ms }, limit) {
-    const found = this.chunks.filter((chunk) => chunk.copy === copy && chunk.t_ms >= start_ms && chunk.t_ms < end_ms);
-    return found.sort((one, other) => one.t_ms - other.t_ms).slice(0, limit);
-  }
-
-  async remove(copy) {
-    this.facts.delete(copy);
-    this.chunks = this.chunks.filter((chunk) => chunk.copy !== copy);
-  }
-}
-
-const settle = () => new Promise((resolve) => setImmediate(resolve));
-const frame = (t_ms, size = 40) => ({ t_ms, duration_ms: 20, data: new Uint8Array(size).fill(t_ms % 251) });
-const voice = (from_ms, to_ms) => Array.from({ length: (to_ms - from_ms) / 20 }, (_, at) => frame(from_ms + at * 20));
 
 async function kept(...spans) {
   const store = new MemoryStore();
@@ -169,6 +136,16 @@ test("lecture time goes over evenly where clocks drift, and jumps where the rela
   ]);
 });
 
+test("pings that an outage held back say nothing of the clock, a relay that began anew does", () => {
+  const time = new CopyTime();
+  time.learn(3_000, 3_000, 10);
+  for (const sent_ms of [8_000, 13_000, 18_000]) assert.equal(time.learn(sent_ms, 20_700, 20_710 - sent_ms), false);
+  time.learn(23_000, 22_995, 10);
+  assert.equal(time.lectureTime(10_000), 10_000);
+  assert.equal(time.learn(33_000, 70_000, 9_000), true);
+  assert.equal(time.lectureTime(34_000), 71_000);
+});
+
 test("a better ping takes the place of worse ones shortly before", () => {
   const time = new CopyTime();
   time.learn(1_000, 300, 600);
@@ -194,11 +171,13 @@ test("the time of sound counts sound: jitter moves nothing, drift little by litt
   const clock = new SoundClock();
   let stream_ms = 0;
   const take = (now_ms) => clock.take((stream_ms += 10) - 10, 10, now_ms);
-  assert.deepEqual(take(1_000_010), { t_ms: 1_000_000, hole: true });
-  assert.deepEqual(take(1_000_090), { t_ms: 1_000_010, hole: false });
-  assert.deepEqual(take(1_000_091), { t_ms: 1_000_020, hole: false });
-  stream_ms += 2000;
-  assert.deepEqual(take(1_002_040), { t_ms: 1_002_030, hole: true });
+  assert.deepEqual(take(1_000_010), { t_ms: 1_000_000, pause: true });
+  assert.deepEqual(take(1_000_090), { t_ms: 1_000_010, pause: false });
+  assert.deepEqual(take(1_000_091), { t_ms: 1_000_020, pause: false });
+  stream_ms += 100;
+  assert.deepEqual(take(1_000_140), { t_ms: 1_000_130, pause: false }, "a hole, but no pause for the encoder");
+  stream_ms += 1890;
+  assert.deepEqual(take(1_002_040), { t_ms: 1_002_030, pause: true });
   let last;
   for (let at = 1; at <= 6000; at += 1) last = take(1_002_040 + at * 10.005);
   assert.ok(Math.abs(last.t_ms - (1_002_030 + 60_030)) < 20, `${last.t_ms}`);
