@@ -6,11 +6,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.recordings_export import SAMPLES
 from benchmarks.thin_links.machine import cpu_s
 from benchmarks.thin_links.planned import rendered, staff
 from benchmarks.thin_links.process import START_S, part
 
-SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 PAGES = 10
 GIVE_S = 600.0
 """The sample lecture lasts 242 s; a busy machine may take longer."""

@@ -138,6 +138,10 @@ def export_section(results: Sequence[Result]) -> Section:
         cpu_times = result.minutes * 60 / max(result.cpu_s, 0.01)
         beside = f"took {result.took_s:.1f} s; {result.cpu_s:.1f} s of CPU, {cpu_times:.0f} × real time by CPU"
         figures.append(Figure(name, result.times_real_time, "× real time", None, beside))
+        if result.kind == "pdf":
+            # As many pages whether they were shown for minutes or for hours.
+            figures.append(Figure(f"{name}: size", result.megabytes, "MB"))
+            continue
         bar = SOUND_BAR_MB_PER_H if result.kind == "opus" else None
         figures.append(Figure(f"{name}: size", result.kbps * _MB_PER_H, "MB/h", bar))
     how = f"{results[0].minutes:g} minutes of the sample lecture, pen strokes on each page." if results else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from lecture.decks import PageImage, read_deck_event
 from lecture.entries import EVENT_KINDS, Kind, unpack_event
@@ -17,7 +18,8 @@ from recordings.usb_pack import write_pack
 from recordings.voice import SEGMENT_MS
 from relay import pages as page_files
 
-RUNGS = ("light", "full")
+Rung = Literal["light", "full"]
+RUNGS: tuple[Rung, ...] = ("light", "full")
 _PROGRAM = ("index.html", "README.txt", "page/")
 """Of a pack: the page itself, which is as large for a minute as for three hours."""
 
@@ -111,12 +113,12 @@ def _on_disk(path: Path) -> dict[str, int]:
     return found | {"SQLite": path.stat().st_size - sum(found.values())}
 
 
-def _pack(recording: Recording, folder: Path, rung: str) -> tuple[int, int]:
+def _pack(recording: Recording, folder: Path, rung: Rung) -> tuple[int, int]:
     """Bytes of a pack with one rung: of the lecture, and of the page that shows it."""
     order = ExportOrder(
         "usb",
         with_camera=False,
-        rung="light" if rung == "light" else "full",
+        rung=rung,
         with_lecture_file=False,
         zipped=False,
         page_sources=str(page_files.FOLDER),
