@@ -14,10 +14,10 @@ PORT ?=
 # make test ARGS="tests/unit -k coverage"
 ARGS ?=
 
-.PHONY: help run test lint types format bench bench-fanout lock
+.PHONY: help run test lint types format bench bench-fanout bench-recordings lock
 
 help:  ## show the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 run:  ## start a relay, stream a lecture to it, join a hall; own files: SLIDES=deck.pdf VOICE=talk.wav; Ctrl-C ends it
 	@scripts/setup.sh run
@@ -57,6 +57,10 @@ bench:  ## whole lectures over twelve thin links, figures beside the bars (root 
 bench-fanout:  ## one lecture to 25, 100 and 400 halls and players: CPU per packet, and where it goes
 	@scripts/setup.sh dev
 	$(PY) -m benchmarks.fanout --profile --write docs/benchmarks-fanout.md $(ARGS)
+
+bench-recordings:  ## recordings: bytes per hour, cost, opening, export, search, figures beside the bars
+	@scripts/setup.sh dev
+	$(PY) -m benchmarks.recordings --write docs/benchmarks-recordings.md $(ARGS)
 
 lock:  ## write locks/*.lock anew from pyproject.toml
 	@scripts/setup.sh dev

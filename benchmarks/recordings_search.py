@@ -138,7 +138,11 @@ def _word(chance: random.Random) -> str:
 
 
 @contextmanager
-def _database(postgresql: bool) -> Iterator[str | None]:
+def database(postgresql: bool) -> Iterator[str | None]:
+    """What :func:`run` takes for ``where``; starts a PostgreSQL server where one is wanted.
+
+    :raises SystemExit: PostgreSQL is not installed.
+    """
     if not postgresql:
         yield None
         return
@@ -157,7 +161,7 @@ def main() -> None:
     parser.add_argument("--lectures", type=int, default=500)
     parser.add_argument("--postgresql", action="store_true", help="on a PostgreSQL server that is started for it")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, _database(args.postgresql) as where:
+    with tempfile.TemporaryDirectory() as folder, database(args.postgresql) as where:
         print(json.dumps(asdict(run(Path(folder) / "data", args.lectures, where)), indent=1))
 
 

@@ -72,7 +72,7 @@ class Watch:
                     continue
                 use = self._uses.setdefault(name, _Use())
                 share = (now[1] - last[1]) / seconds
-                use.cpu_s = _cpu_s(pid) or use.cpu_s
+                use.cpu_s = cpu_s(pid) or use.cpu_s
                 use.waited_s += now[1] - last[1]
                 use.worst_share = max(use.worst_share, share)
                 use.starved_s += share > STARVED_SHARE
@@ -116,7 +116,7 @@ def _scheduled(pid: int) -> tuple[float, float] | None:
     return int(ran) / 1e9, int(waited) / 1e9
 
 
-def _cpu_s(pid: int) -> float | None:
+def cpu_s(pid: int) -> float | None:
     """CPU seconds of all threads of a process, and of its children that have ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()

@@ -88,7 +88,7 @@ async def _plan(material: Material, folder: Path) -> None:
             url = f"/lectures/{handout['lecture']}/deck"
             answer = await http.put(url, content=material.deck.read_bytes(), headers=headers)
             answer.raise_for_status()
-            await _rendered(folder / "relay" / "lectures" / f"{handout['lecture']}.lecture", material.page_count)
+            await rendered(folder / "relay" / "lectures" / f"{handout['lecture']}.lecture", material.page_count)
 
 
 @asynccontextmanager
@@ -107,7 +107,7 @@ async def staff(ready: dict[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def _rendered(lecture_file: Path, page_count: int) -> None:
+async def rendered(lecture_file: Path, page_count: int) -> None:
     """Wait until every page is rendered in both tiers."""
     deadline = time.monotonic() + _RENDER_S
     while time.monotonic() < deadline:

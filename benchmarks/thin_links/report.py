@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.document import write_between
 from benchmarks.thin_links.judge import Figure, Result
 from benchmarks.thin_links.links import LINKS
 
@@ -112,12 +113,7 @@ def write_json(results: list[Result], path: Path) -> None:
 
 def write_document(results: list[Result], path: Path, command: str) -> None:
     """Put the results into the document's part of their own; the rest of it is left as it is."""
-    text = path.read_text(encoding="utf-8")
-    head, found, rest = text.partition(_BEGIN)
-    _, closed, tail = rest.partition(_END)
-    if not found or not closed:
-        raise ValueError(f"{path} has no place for the results: {_BEGIN} … {_END}")
-    path.write_text(f"{head}{_BEGIN}\n{_section(results, command)}{_END}{tail}", encoding="utf-8")
+    write_between(path, _BEGIN, _END, _section(results, command))
 
 
 def _section(results: list[Result], command: str) -> str:

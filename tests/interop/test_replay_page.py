@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
-from tests import long_lecture, recorded
+from benchmarks import long_lecture
+from tests import recorded
 from tests.interop.browser import Browser, Page, until
 from tests.network import parts
 from tests.network.link import LinkSpec, LossyLink

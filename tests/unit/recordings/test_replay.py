@@ -13,6 +13,7 @@ import av
 import numpy as np
 import pytest
 
+from benchmarks import long_lecture
 from lecture.entries import EncodedFrame, Entry, Flag, Kind, pack_event, pack_frames
 from lecture.file import LectureFile
 from lecture.screen import ScreenUpdate, pack_update, parse_update
@@ -22,7 +23,7 @@ from lecture.tracks import SCREEN_CODEC, VOICE_FRAME_MS, Track
 from recordings.errors import RecordingError
 from recordings.library import Library
 from recordings.voice import SEGMENT_MS
-from tests import long_lecture, recorded
+from tests import recorded
 from transport import webp
 
 LONG = long_lecture.LECTURE
