@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from recordings import cli_library
-from recordings.cli_common import ATTENTION, OK, add_recording, clock, open_named
+from recordings.cli_common import ATTENTION, OK, add_recording, clock, open_named, place_of_named
 from recordings.cli_export import add_export
 from recordings.cli_repair import add_repair
 from recordings.library import summary
@@ -32,6 +32,7 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     ):
         action = actions.add_parser(name, help=text)
         add_recording(action)
+        action.add_argument("--config", type=Path, help="the relay's configuration file, for its object storage")
         action.set_defaults(run=run)
     add_export(actions, open_named)
     add_repair(actions)
@@ -44,6 +45,7 @@ def _info(args: argparse.Namespace) -> int:
     with open_named(args) as recording:
         facts: dict[str, Any] = summary(recording)
         facts["file"] = str(recording.path)
+        facts["place"] = place_of_named(args, recording)
         facts["bytes"] = recording.path.stat().st_size
         facts["tracks"] = [asdict(track) for kind in ("voice", "camera") for track in recording.tracks(kind)]
         facts["chapters"] = chapters(recording.turns(), recording.pages())
@@ -52,6 +54,8 @@ def _info(args: argparse.Namespace) -> int:
         return OK
     console = Console()
     console.print(f"[bold]{escape(facts['title'])}[/] ({facts['id']}), {facts['state']}, {clock(facts['duration_ms'])}")
+    if facts["place"] == "both":
+        console.print("  here and in object storage")
     for track in facts["tracks"]:
         console.print(f"  {track['kind']} {track['language']} {track['codec']} {track['rung']}")
     for chapter in facts["chapters"]:
@@ -63,6 +67,7 @@ def _verify(args: argparse.Namespace) -> int:
     with open_named(args) as recording:
         report = recording.verify()
         facts: dict[str, Any] = {"recording": recording.lecture_id, "ok": report.ok, **asdict(report)}
+        facts["place"] = place_of_named(args, recording)
     if args.json:
         print(json.dumps(facts, ensure_ascii=False))
         return OK if report.ok else ATTENTION

@@ -6,12 +6,11 @@ import argparse
 import json
 import os
 import time
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -19,7 +18,7 @@ from rich.progress import Progress
 from rich.table import Column, Table
 from rich.text import Text
 
-from recordings.cli_common import ATTENTION, OK, Actions, clock, size
+from recordings.cli_common import ATTENTION, OK, Actions, clock, read_config, size, store_of
 from recordings.errors import RecordingError
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def _opened(args: argparse.Namespace) -> Iterator[_Place]:
     from recordings.retention import LibrarySettings
     from recordings.shelf import Shelf
 
-    table = _read_config(args.config)
+    table = read_config(args.config)
     data_dir = Path(table["data"].get("folder", args.data)) if args.data == Path("data") else args.data
     if not (data_dir / "lectures").is_dir():
         raise RecordingError("data_folder_unknown", f"There is no folder {data_dir / 'lectures'}; name it with --data.")
@@ -96,21 +95,8 @@ def _opened(args: argparse.Namespace) -> Iterator[_Place]:
         if not isinstance(rules[name], int | float) or rules[name] < 0:
             raise RecordingError("config_invalid", f"{args.config}: library.{name} must be a number from 0 up.")
     with Catalogue(where) as catalogue:
-        shelf = Shelf(catalogue, data_dir)
+        shelf = Shelf(catalogue, data_dir, store_of(args))
         yield _Place(shelf, RecycleBin(shelf), LibrarySettings(**rules))
-
-
-def _read_config(path: Path | None) -> dict[str, dict[str, Any]]:
-    """The two sections that matter here; the relay itself checks the whole file."""
-    if path is None:
-        return {"data": {}, "library": {}}
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecordingError("config_unreadable", f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise RecordingError("config_invalid", f"{path} is not TOML: {error}.") from error
-    return {name: table.get(name, {}) for name in ("data", "library")}
 
 
 def _sync(shelf: Shelf, args: argparse.Namespace, *, force: bool = False) -> list[str]:
@@ -121,6 +107,20 @@ def _sync(shelf: Shelf, args: argparse.Namespace, *, force: bool = False) -> lis
             progress.update(task, completed=done, total=total)
 
         return shelf.sync(force=force, progress=show)
+
+
+def _adopt(shelf: Shelf, args: argparse.Namespace) -> list[str]:
+    """Fetch what lies in the object storage alone and is not known."""
+    if shelf.store is None:
+        return []
+    from recordings.remote_copies import RemoteCopies
+
+    copies = RemoteCopies(shelf, shelf.store)
+    new = copies.adopt()
+    with Progress(disable=args.json, transient=True) as progress:
+        for lecture_id in progress.track(new, description="fetching from the object storage"):
+            copies.fetch(lecture_id, lambda done, total: None)
+    return new
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -148,6 +148,9 @@ def _list(args: argparse.Namespace) -> int:
     console = Console()
     if not args.words:
         console.print(f"{storage.recordings} recordings, {size(storage.file_bytes)}; {storage.recycled} in the bin")
+        if storage.remote:
+            remote = f"{storage.remote} in object storage, {size(storage.remote_bytes)}"
+            console.print(f"{remote}; {storage.remote_only} only there")
     for problem in problems:
         console.print(f"[yellow]cannot be read:[/] {escape(problem)}")
     return ATTENTION if attention else OK
@@ -166,7 +169,9 @@ def _print_results(args: argparse.Namespace, query: Query, results: Results) -> 
                 words = Text.assemble(*((piece, "bold" if at % 2 else "") for at, piece in enumerate(hit.snippet)))
                 console.print(Text(f"  {moment}  {hit.kind:8} "), words, sep="", soft_wrap=True)
     else:
-        table = Table(Column("id", no_wrap=True), "title", "length", "languages", "pages", "camera", "size", "")
+        table = Table(
+            Column("id", no_wrap=True), "title", "length", "languages", "pages", "camera", "size", "place", ""
+        )
         for found in results.lectures:
             table.add_row(
                 found.record.lecture_id,
@@ -176,6 +181,7 @@ def _print_results(args: argparse.Namespace, query: Query, results: Results) -> 
                 str(found.page_count),
                 "yes" if found.has_camera else "no",
                 size(found.file_bytes),
+                found.place,
                 f"[red]{escape(_fault(found))}[/]",
             )
         console.print(table)
@@ -192,6 +198,7 @@ def _fault(found: Found) -> str:
 def _rebuild(args: argparse.Namespace) -> int:
     with _opened(args) as place:
         changed = _sync(place.shelf, args, force=True)
+        changed += _adopt(place.shelf, args)
         storage = place.shelf.storage()
         problems = place.shelf.unreadable()
     if args.json:

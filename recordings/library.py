@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
+import os
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,19 +32,29 @@ class Library:
     """
 
     def __init__(self, lectures_dir: Path, cache_dir: Path) -> None:
+        """
+        :ivar elsewhere: what to say of a recording whose file is not here but elsewhere; from any thread.
+        """
+        self.elsewhere: Callable[[str], RecordingError | None] = lambda lecture_id: None
         self._lectures_dir = lectures_dir
         self._cache_dir = cache_dir
 
     def open(self, lecture_id: str) -> Recording:
         """Open a recording.
 
-        :raises RecordingError: ``recording_unknown``.
+        :raises RecordingError: ``recording_unknown``; what ``elsewhere`` says.
         :raises LectureFileError: if the file cannot be read.
         """
         path = self._lectures_dir / f"{lecture_id}.lecture"
-        if not LECTURE_ID.fullmatch(lecture_id) or not path.is_file():
-            raise RecordingError("recording_unknown", f"There is no recording “{lecture_id[:64]}” here.")
-        return Recording.open(path)
+        known = LECTURE_ID.fullmatch(lecture_id)
+        if not known or not path.is_file():
+            elsewhere = self.elsewhere(lecture_id) if known else None
+            raise elsewhere or RecordingError("recording_unknown", f"There is no recording “{lecture_id[:64]}” here.")
+        recording = Recording.open(path)
+        with contextlib.suppress(OSError):  # on a read-only disk
+            found = path.stat()
+            os.utime(path, ns=(time.time_ns(), found.st_mtime_ns))  # what is used least need not stay here
+        return recording
 
     def manifest(self, lecture_id: str) -> Path:
         """:func:`recordings.replay.replay_manifest` as JSON."""

@@ -16,6 +16,7 @@ from lecture.errors import LectureFileError
 from lecture.file import LectureFile
 from recordings.catalogue import LectureRecord
 from recordings.errors import RecordingError
+from recordings.remote_copies import RemoteCopies
 from recordings.retention import Due
 from recordings.shelf import Shelf, files_in
 from recordings.tables import FILES, LECTURES, PASSAGES
@@ -29,6 +30,7 @@ class RecycleBin:
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self._catalogue = shelf.catalogue
+        self._copies = RemoteCopies(shelf, shelf.store) if shelf.store is not None else None
 
     def delete(self, lecture_id: str, now: float) -> LectureRecord:
         """Put a lecture into the recycle bin; doing so twice changes nothing. Its file follows (:meth:`settle`).
@@ -55,7 +57,7 @@ class RecycleBin:
     def purge(self, lecture_id: str) -> None:
         """Delete what lies in the recycle bin for good: file, what was derived from it, and all the catalogue knows.
 
-        :raises RecordingError: ``not_recycled``: delete it first.
+        :raises RecordingError: ``not_recycled``: delete it first; ``storage_unavailable``: nothing was deleted.
         :raises CatalogueError: ``catalogue_unusable``.
         """
         record = self._catalogue.get(lecture_id, in_bin=True)
@@ -63,6 +65,9 @@ class RecycleBin:
             raise RecordingError("not_recycled", "The lecture is not in the recycle bin.")
         if self._shelf.path_of(lecture_id).exists():
             raise RecordingError("lecture_open", "The relay has not put its file away yet; try again in a minute.")
+
+        if self._copies is not None:
+            self._copies.purge(lecture_id)
 
         def forget(connection: Connection) -> None:
             for table in (PASSAGES, FILES, LECTURES):
@@ -89,15 +94,17 @@ class RecycleBin:
     def settle(self, lecture_id: str) -> None:
         """Have a lecture's file lie where the catalogue says. It must not be open for writing.
 
-        :raises RecordingError: ``recycle_failed``.
+        :raises RecordingError: ``recycle_failed``, ``storage_unavailable``.
         """
         way = self._way(lecture_id)
         if way is not None:
             _move(*way)
+        if self._copies is not None:
+            self._copies.settle(lecture_id)
 
     def is_settled(self, lecture_id: str) -> bool:
-        """Whether a lecture's file lies where the catalogue says."""
-        return self._way(lecture_id) is None
+        """Whether a lecture's file and its copy in object storage lie where the catalogue says."""
+        return lecture_id not in self.unsettled()
 
     def _way(self, lecture_id: str) -> tuple[Path, Path] | None:
         """From where to where a lecture's file must move; None if it need not."""
@@ -111,11 +118,13 @@ class RecycleBin:
     def unsettled(self) -> list[str]:
         """Ids of the lectures whose files do not lie where the catalogue says."""
         here, binned = files_in(self._shelf.lectures_dir), files_in(self._shelf.recycle_dir)
-        return [
+        remote = self._copies.unsettled() if self._copies is not None else []
+        return remote + [
             record.lecture_id
             for record in self._shelf.all_records()
             if record.lecture_id in (binned if record.deleted_at is None else here)
             and record.lecture_id not in (here if record.deleted_at is None else binned)
+            and record.lecture_id not in remote
         ]
 
 

@@ -21,11 +21,20 @@ class LibrarySettings:
         0: never.
     :param recycle_days: what has been in the recycle bin for so long is deleted for good; 0: at the next round.
     :param scan_days: every recording is checked byte by byte at least so often; 0: never.
+    :param storage_url: ``s3://bucket/prefix``, where finished lecture files lie too; empty: on the local disk alone.
+    :param storage_endpoint: address of the S3 server; empty: Amazon's for the region.
+    :param storage_allow_http: whether the endpoint may be without TLS.
+    :param local_mb: local files beyond so many megabytes are dropped once they lie in the storage; 0: none is.
     """
 
     keep_days: float = 0.0
     recycle_days: float = 30.0
     scan_days: float = 30.0
+    storage_url: str = ""
+    storage_endpoint: str = ""
+    storage_region: str = ""
+    storage_allow_http: bool = False
+    local_mb: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

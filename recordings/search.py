@@ -26,7 +26,7 @@ from recordings.catalogue import NEWEST_FIRST, Catalogue, LectureRecord, as_list
 from recordings.errors import SearchError
 from recordings.lecture_facts import iso
 from recordings.passages import LABEL_KINDS, PassageKind, snippet, terms_of
-from recordings.tables import FILES, LECTURES, PASSAGE_WORDS, PASSAGES
+from recordings.tables import FILES, LECTURES, PASSAGE_WORDS, PASSAGES, Place, place_of
 
 PAGE_SIZE = 50
 LAST_PAGE = 10_000
@@ -77,6 +77,7 @@ class Found:
     :param languages: that were spoken.
     :param file_bytes: size of its file.
     :param missing: its file was there and is no more.
+    :param place: where its file lies as it is now: ``local``, ``both`` or ``remote`` (in object storage alone).
     :param trouble: why its file cannot be read, empty if it can.
     :param scan_problems: what the last check of the file found; ``scanned_at`` says when, None for never.
     :param hits: the best places, ``hit_count`` of all.
@@ -90,6 +91,7 @@ class Found:
     revision: str
     file_bytes: int
     missing: bool
+    place: Place
     trouble: str
     scanned_at: float | None
     scan_problems: tuple[str, ...]
@@ -279,6 +281,7 @@ def _found(row: Any, hits: tuple[Hit, ...]) -> Found:
         revision=row["file_revision"] or "",
         file_bytes=row["file_file_bytes"] or 0,
         missing=bool(row["file_missing"]),
+        place=place_of(row["file_stamp"] or "", row["file_remote_key"] or "", row["file_remote_stamp"] or ""),
         trouble=row["file_trouble"] or "",
         scanned_at=row["file_scanned_at"],
         scan_problems=tuple(json.loads(row["file_scan_problems"] or "[]")),
@@ -312,6 +315,7 @@ def found_facts(found: Found, *, staff: bool) -> dict[str, Any]:
         facts |= {
             "file_bytes": found.file_bytes,
             "missing": found.missing,
+            "place": found.place,
             "trouble": found.trouble,
             "scanned_at": iso(found.scanned_at),
             "scan_problems": list(found.scan_problems),

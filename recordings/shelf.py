@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, case, delete, func, insert, select, update
 
 from lecture.errors import HallcastError
 from lecture.file import LectureFile
@@ -24,6 +24,7 @@ from recordings.index import passages_of, write_content
 from recordings.lecture_facts import file_facts, record_from_file, told_facts
 from recordings.passages import Passage
 from recordings.recording import LECTURE_ID, Recording
+from recordings.store_remote import RemoteStore
 from recordings.tables import FILES, LECTURES
 
 SUFFIX = ".lecture"
@@ -34,8 +35,10 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """What the recordings take on the disk, in bytes, and which of them need somebody.
+    """What the recordings take, in bytes, and which of them need somebody.
 
+    :param recordings: all of them; ``file_bytes`` of those whose files are on the disk here.
+    :param remote: how many files lie in object storage, ``remote_only`` of these not here; the bin's included.
     :param damaged: ids of lectures whose file failed its check or cannot be read.
     :param missing: ids of lectures whose file was there and is no more.
     """
@@ -44,6 +47,9 @@ class Storage:
     file_bytes: int
     recycled: int
     recycled_bytes: int
+    remote: int
+    remote_only: int
+    remote_bytes: int
     free_bytes: int
     damaged: tuple[str, ...]
     missing: tuple[str, ...]
@@ -61,7 +67,11 @@ class _File:
 class Shelf:
     """The lecture files of a data folder beside their catalogue."""
 
-    def __init__(self, catalogue: Catalogue, data_dir: Path) -> None:
+    def __init__(self, catalogue: Catalogue, data_dir: Path, store: RemoteStore | None = None) -> None:
+        """
+        :param store: where finished lecture files lie too (:mod:`recordings.remote_copies`).
+        """
+        self.store = store
         self.catalogue = catalogue
         self.lectures_dir = data_dir / "lectures"
         self.recycle_dir = data_dir / "recycle"
@@ -104,10 +114,10 @@ class Shelf:
         for lecture_id in sorted(known.keys() | found.keys()):
             path = found.get(lecture_id)
             file = known.get(lecture_id, _File())
-            as_it_is = _stamp(path) if path is not None else None
+            as_it_is = stamp_of(path) if path is not None else None
             unknown = lecture_id not in recorded and not file.trouble
             if as_it_is is None:
-                differs = not file.missing
+                differs = file.stamp != ""
             else:
                 differs = force or unknown or file.missing or file.stamp != as_it_is
             if differs:
@@ -126,7 +136,7 @@ class Shelf:
         here, binned = self.path_of(lecture_id), self.path_of(lecture_id, in_bin=True)
         in_bin = not here.is_file() and binned.is_file()
         path = binned if in_bin else here
-        stamp = _stamp(path)
+        stamp = stamp_of(path)
         if stamp is None:
             self._note_missing(lecture_id, is_recorded=record is not None)
             return
@@ -142,6 +152,20 @@ class Shelf:
         # What was found in the file as it was says nothing of the file as it is: it is checked again.
         facts |= {"stamp": stamp, "missing": 0, "scanned_at": None, "scan_problems": "[]"}
         self._note(lecture_id, facts, words, found if record is None else None)
+
+    def expect(self, lecture_id: str, remote_key: str) -> None:
+        """Note that a lecture's file lies in object storage, and that nothing else is known of it yet.
+
+        :raises CatalogueError: ``catalogue_unusable``.
+        """
+
+        def write(connection: Connection) -> None:
+            known = update(FILES).where(FILES.c.lecture_id == lecture_id)
+            if connection.execute(known.values(remote_key=remote_key, missing=0, stamp="")).rowcount == 0:
+                values = {**_NOTHING, "lecture_id": lecture_id, "remote_key": remote_key}
+                connection.execute(insert(FILES).values(values))
+
+        self.catalogue.database.write(write)
 
     def remember(self, lecture_id: str) -> None:
         """Write into a lecture's file what staff said of it, so that a catalogue made from the files knows it too.
@@ -166,7 +190,7 @@ class Shelf:
         """
         in_bin = LECTURES.c.deleted_at.is_not(None)
         sizes = (
-            select(in_bin, func.count(), func.coalesce(func.sum(FILES.c.file_bytes), 0))
+            select(in_bin, func.count(), func.coalesce(func.sum(case((FILES.c.stamp != "", FILES.c.file_bytes))), 0))
             .select_from(FILES.join(LECTURES, FILES.c.lecture_id == LECTURES.c.lecture_id))
             .where(FILES.c.missing == 0)
             .group_by(in_bin)
@@ -180,14 +204,23 @@ class Shelf:
             .order_by(FILES.c.lecture_id)
         )
 
-        def read(connection: Connection) -> tuple[dict[bool, tuple[int, int]], list[tuple[str, int]]]:
-            totals = {bool(binned): (count, int(total)) for binned, count, total in connection.execute(sizes)}
-            return totals, [(lecture_id, missing) for lecture_id, missing in connection.execute(faults)]
+        remote = select(
+            func.count(), func.count(case((FILES.c.stamp == "", 1))), func.coalesce(func.sum(FILES.c.remote_bytes), 0)
+        ).where(FILES.c.remote_key != "")
 
-        totals, found = self.catalogue.database.read(read)
+        def read(
+            connection: Connection,
+        ) -> tuple[dict[bool, tuple[int, int]], list[tuple[str, int]], tuple[int, int, int]]:
+            totals = {bool(binned): (count, int(total)) for binned, count, total in connection.execute(sizes)}
+            copies, alone, size = connection.execute(remote).one()
+            faulty = [(lecture_id, missing) for lecture_id, missing in connection.execute(faults)]
+            return totals, faulty, (copies, alone, int(size))
+
+        totals, found, copies = self.catalogue.database.read(read)
         return Storage(
             *totals.get(False, (0, 0)),
             *totals.get(True, (0, 0)),
+            *copies,
             free_bytes=shutil.disk_usage(self.lectures_dir.parent).free,
             damaged=tuple(lecture_id for lecture_id, missing in found if not missing),
             missing=tuple(lecture_id for lecture_id, missing in found if missing),
@@ -198,7 +231,7 @@ class Shelf:
         statement = (
             select(FILES.c.lecture_id, FILES.c.trouble)
             .select_from(FILES.outerjoin(LECTURES, FILES.c.lecture_id == LECTURES.c.lecture_id))
-            .where(LECTURES.c.lecture_id.is_(None), FILES.c.missing == 0)
+            .where(LECTURES.c.lecture_id.is_(None), FILES.c.missing == 0, FILES.c.trouble != "")
             .order_by(FILES.c.lecture_id)
         )
         rows = self.catalogue.database.read(lambda connection: connection.execute(statement).all())
@@ -237,8 +270,9 @@ class Shelf:
 
     def _note_missing(self, lecture_id: str, *, is_recorded: bool) -> None:
         here = FILES.c.lecture_id == lecture_id
-        # Of a file that never could be read nothing is missed.
-        statement = update(FILES).where(here).values(missing=1) if is_recorded else delete(FILES).where(here)
+        # Nothing is missed of a file that lies in object storage, nor of one that never could be read.
+        gone = update(FILES).where(here).values(stamp="", missing=case((FILES.c.remote_key == "", 1), else_=0))
+        statement = gone if is_recorded else delete(FILES).where(here, FILES.c.remote_key == "")
         self.catalogue.database.write(lambda connection: connection.execute(statement))
 
     def _note(
@@ -267,6 +301,10 @@ _NOTHING: dict[str, Any] = {
     "page_count": 0,
     "has_camera": 0,
     "scan_problems": "[]",
+    "remote_key": "",
+    "remote_stamp": "",
+    "remote_sha256": "",
+    "remote_bytes": 0,
 }
 
 
@@ -275,7 +313,7 @@ def files_in(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in folder.glob(f"*{SUFFIX}") if LECTURE_ID.fullmatch(path.stem)}
 
 
-def _stamp(path: Path) -> str | None:
+def stamp_of(path: Path) -> str | None:
     """Changes whenever the file does; None if it is not there."""
     parts = []
     for suffix in ("", "-wal"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from sqlalchemy import (
     REAL,
     BigInteger,
@@ -18,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-VERSION = 2
+VERSION = 3
 
 # SQLite's strict tables know INTEGER, REAL and TEXT; all of them are as wide as PostgreSQL's wide ones.
 _BIG = BigInteger().with_variant(Integer(), "sqlite")
@@ -67,6 +69,10 @@ FILES = Table(
     Column("has_camera", Integer, nullable=False),
     Column("scanned_at", _TIME),
     Column("scan_problems", Text, nullable=False),
+    Column("remote_key", Text, nullable=False),  # empty: not in object storage
+    Column("remote_stamp", Text, nullable=False),  # the local file's when it was uploaded
+    Column("remote_sha256", Text, nullable=False),
+    Column("remote_bytes", _BIG, nullable=False),
     sqlite_strict=True,
 )
 
@@ -99,6 +105,17 @@ _SQLITE_INDEX = (
 )
 
 _POSTGRES_INDEX = "CREATE INDEX passages_by_word ON passages USING gin (folded gin_trgm_ops)"
+
+
+Place = Literal["local", "both", "remote"]
+"""Where a lecture file lies: here, here and in object storage, or in object storage alone."""
+
+
+def place_of(stamp: str, remote_key: str, remote_stamp: str) -> Place:
+    """What the columns of a file say of where it lies as it is now."""
+    if not remote_key:
+        return "local"
+    return "remote" if not stamp else "both" if stamp == remote_stamp else "local"
 
 
 def create_tables(connection: Connection) -> None:

@@ -19,6 +19,7 @@ from recordings.catalogue import Catalogue, CatalogueError, LectureRecord
 from recordings.library import Library
 from recordings.recycle_bin import held
 from recordings.shelf import Shelf
+from recordings.store_remote import RemoteStore
 from relay.access import Access
 from relay.attempts import Attempts
 from relay.config import RelayConfig
@@ -93,7 +94,7 @@ class Relay:
         """Open everything.
 
         :raises HallcastError: ``data_folder_unusable``, ``data_folder_in_use``, ``catalogue_unusable``,
-            ``secret_unusable``, ``staff_token_weak``.
+            ``secret_unusable``, ``staff_token_weak``, ``storage_invalid``.
         """
         async with AsyncExitStack() as stack:
             stack.enter_context(_data_folder(self.data_dir))
@@ -111,8 +112,11 @@ class Relay:
             self.directory = await stack.enter_async_context(
                 LectureDirectory(self.data_dir, self.config.network_config(), self.config.media, self.config.halls)
             )
-            shelf = Shelf(self.catalogue, self.data_dir)
-            self.librarian = Librarian(shelf, self.directory, self.config.library, self.renew_hall_code)
+            settings = self.config.library
+            shelf = Shelf(self.catalogue, self.data_dir, RemoteStore(settings) if settings.storage_url else None)
+            self.librarian = Librarian(shelf, self.directory, settings, self.renew_hall_code)
+            if self.librarian.keeper is not None:
+                self.library.elsewhere = self.directory.elsewhere = self.librarian.keeper.fetching
             for lecture in self.directory.lectures():
                 log.info("lecture %s goes on (%s)", lecture.lecture_id, lecture.state)
                 self._follow(lecture)

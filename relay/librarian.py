@@ -17,10 +17,12 @@ from lecture.errors import HallcastError, LectureFileError, RefusedError
 from recordings.catalogue import LectureRecord
 from recordings.lecture_facts import told_facts
 from recordings.recycle_bin import RecycleBin
+from recordings.remote_copies import RemoteCopies
 from recordings.retention import Due, LibrarySettings, due
 from recordings.shelf import Shelf, Storage
 from relay.media.directory import LectureDirectory
 from relay.media.tasks import Crew
+from relay.store_keeper import StoreKeeper
 
 log = logging.getLogger("hallcast.library")
 
@@ -39,6 +41,7 @@ class Librarian:
 
     :ivar storage: what there is, as of the last round; None before the first.
     :ivar behind: recordings that are not yet in the index.
+    :ivar keeper: sees to the object storage; None if there is none.
     """
 
     def __init__(
@@ -60,6 +63,11 @@ class Librarian:
         self._wake = asyncio.Event()
         # One at a time looks after files, so that none is moved while it is read.
         self._busy = asyncio.Lock()
+        self.keeper = (
+            StoreKeeper(RemoteCopies(shelf, shelf.store), directory, settings.local_mb, self._busy)
+            if shelf.store is not None
+            else None
+        )
         self._retained_at = float("-inf")
         self._soon = 0
         self.storage: Storage | None = None
@@ -73,6 +81,8 @@ class Librarian:
                 await self._give_code(lecture.lecture_id)
         await self._crew.__aenter__()
         self._crew.spawn("the library's rounds", self._run())
+        if self.keeper is not None:
+            await self.keeper.__aenter__()
         if self._settings.scan_days:
             self._crew.spawn("the library's checks", self._scan())
         return self
@@ -81,6 +91,8 @@ class Librarian:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._crew.__aexit__(kind, error, trace)
+        if self.keeper is not None:
+            await self.keeper.__aexit__(kind, error, trace)
 
     def changed(self) -> None:
         """Some lecture's file has changed (it ended, was repaired or imported): look now."""
@@ -171,6 +183,8 @@ class Librarian:
                     await asyncio.to_thread(self._shelf.take_in, lecture_id)
             await asyncio.sleep(time.monotonic() - started)  # half of the time is everyone else's
         self.behind = 0
+        if outdated and self.keeper is not None:
+            self.keeper.changed()
         for state in ("planned", "live"):
             for record in await asyncio.to_thread(self._shelf.catalogue.list, state):
                 if not record.hall_code:
@@ -217,6 +231,8 @@ class Librarian:
 
     async def _scan_one(self, lecture_id: str) -> None:
         path = self._shelf.path_of(lecture_id)
+        if not path.exists() and self.keeper is not None:
+            await self.keeper.fetch(lecture_id)
         problems = await _check(path)
         if not path.exists():
             return  # moved into the recycle bin meanwhile

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from lecture.errors import LectureFileError
+from lecture.errors import HallcastError, LectureFileError
 from lecture.file import LectureFile
 from recordings.shelf import files_in
 from relay.media.live import LiveLecture
@@ -30,6 +32,9 @@ class LectureDirectory:
     Files lie in ``data_dir/lectures/{lecture_id}.lecture``. Entering resumes every lecture that the files say was
     live when the relay stopped (killed or not): its clock goes on, its halls and publishers may come back. Leaving
     commits and closes all of them without ending them.
+
+    :ivar elsewhere: what to say of a lecture whose file is not here but elsewhere, where none may be begun; from any
+        thread, None for a lecture that has none.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class LectureDirectory:
         self._crew = Crew()
         self._open: dict[str, LiveLecture] = {}
         self._opening = asyncio.Lock()
+        self.elsewhere: Callable[[str], HallcastError | None] | None = None
 
     async def __aenter__(self) -> Self:
         await self._crew.__aenter__()
@@ -71,6 +77,7 @@ class LectureDirectory:
         Call it for each request and don't keep the result across requests: an idle lecture is closed in memory.
 
         :raises LectureFileError: its file is damaged or cannot be written.
+        :raises HallcastError: its file is elsewhere.
         """
         found = self._open.get(lecture_id)
         if found is None or found.shutting:
@@ -89,6 +96,12 @@ class LectureDirectory:
             lecture = self._open.get(lecture_id)
             if lecture is not None:
                 await self._close(lecture)
+
+    @asynccontextmanager
+    async def kept_closed(self, lecture_id: str) -> AsyncIterator[bool]:
+        """Within it nobody opens a lecture; gives whether it is closed: for whoever removes the file."""
+        async with self._opening:
+            yield lecture_id not in self._open
 
     def get(self, lecture_id: str) -> LiveLecture | None:
         """The lecture if it is open now."""
@@ -141,6 +154,8 @@ class LectureDirectory:
     def _open_file(self, lecture_id: str, info: LectureInfo) -> LectureFile:
         path = self.path_of(lecture_id)
         path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() and self.elsewhere is not None and (error := self.elsewhere(lecture_id)) is not None:
+            raise error
         file = open_or_set_aside(path) if path.exists() else LectureFile.create(path)
         write_info(file, lecture_id, info)
         return file

@@ -39,10 +39,14 @@ def router(relay: Relay) -> APIRouter:
     return api
 
 
-def _library(relay: Relay) -> dict[str, int]:
-    """How many recordings need somebody."""
+def _library(relay: Relay) -> dict[str, int | str]:
+    """How many recordings need somebody, and what is wrong with the object storage."""
     storage = relay.librarian.storage
-    return {"damaged": len(storage.damaged), "missing": len(storage.missing)} if storage else {}
+    keeper = relay.librarian.keeper
+    facts: dict[str, int | str] = {"storage_trouble": keeper.trouble} if keeper is not None else {}
+    if storage is not None:
+        facts |= {"damaged": len(storage.damaged), "missing": len(storage.missing)}
+    return facts
 
 
 def _shown(snapshot: dict[str, Any]) -> dict[str, Any]:

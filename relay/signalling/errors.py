@@ -30,6 +30,8 @@ _STATUS_OF_ID = {
     "lecture_exists": 409,
     "lecture_ended": 410,
     "recording_unknown": 404,
+    "recording_fetching": 503,
+    "storage_unavailable": 503,
     "recording_too_long": 422,
     "voice_missing": 404,
     "segment_missing": 404,

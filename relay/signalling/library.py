@@ -62,6 +62,9 @@ class _Handlers:
         }
         if staff and self._relay.librarian.storage is not None:
             facts["storage"] = asdict(self._relay.librarian.storage)
+        keeper = self._relay.librarian.keeper
+        if staff and keeper is not None:
+            facts["remote"] = {"waiting": keeper.waiting, "trouble": keeper.trouble}
         return facts
 
 

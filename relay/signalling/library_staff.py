@@ -19,22 +19,34 @@ from relay.signalling.staff import LectureId
 
 
 class StorageFacts(BaseModel):
-    """What the recordings take on the disk, and ids of those that need somebody."""
+    """What the recordings take, and ids of those that need somebody. ``remote…``: in object storage."""
 
     recordings: int
     file_bytes: int
     recycled: int
     recycled_bytes: int
+    remote: int
+    remote_only: int
+    remote_bytes: int
     free_bytes: int
     damaged: list[str]
     missing: list[str]
 
 
+class RemoteFacts(BaseModel):
+    """``waiting``: files that are still to be uploaded. ``trouble``: why it cannot be used now, empty if it can."""
+
+    waiting: int
+    trouble: str
+
+
 class LibraryFacts(BaseModel):
-    """The library as a whole. ``behind``: recordings that the index does not know yet."""
+    """The library as a whole. ``behind``: recordings that the index does not know yet. ``remote``: the object storage;
+    null if there is none."""
 
     storage: StorageFacts | None
     behind: int
+    remote: RemoteFacts | None
 
 
 class Recycled(BaseModel):
@@ -89,7 +101,9 @@ def router(relay: Relay) -> APIRouter:
     async def library() -> LibraryFacts:
         librarian = relay.librarian
         storage = StorageFacts(**asdict(librarian.storage)) if librarian.storage else None
-        return LibraryFacts(storage=storage, behind=librarian.behind)
+        keeper = librarian.keeper
+        remote = RemoteFacts(waiting=keeper.waiting, trouble=keeper.trouble) if keeper is not None else None
+        return LibraryFacts(storage=storage, behind=librarian.behind, remote=remote)
 
     @api.get("/due", summary="What the retention rules would delete now")
     async def due() -> DueLectures:

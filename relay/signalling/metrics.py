@@ -187,6 +187,7 @@ class RelayMetrics:
             data_dir=self._relay.data_dir,
             storage=self._relay.librarian.storage,
             behind=self._relay.librarian.behind,
+            waiting=keeper.waiting if (keeper := self._relay.librarian.keeper) is not None else 0,
         )
         return await asyncio.to_thread(reading.render)
 
@@ -199,6 +200,7 @@ class _Reading(Collector):
     data_dir: Path
     storage: Storage | None
     behind: int
+    waiting: int
 
     def render(self) -> bytes:
         # A registry per reading: nothing is shared between two readings, or between two relays in one process.
@@ -216,6 +218,7 @@ class _Reading(Collector):
         yield _gauge("lectures_live", "Lectures that are going on.", (), [((), self.live)])
         yield _gauge("disk_free_bytes", "Free space where the data folder lies.", (), [((), free_bytes)])
         yield _gauge("library_behind", "Recordings that the index does not know yet.", (), [((), self.behind)])
+        yield _gauge("library_upload_waiting", "Recordings not yet in object storage.", (), [((), self.waiting)])
         if self.storage is not None:
             yield from _library(self.storage)
         for family in _FAMILIES:
@@ -227,6 +230,7 @@ def _library(storage: Storage) -> Iterator[Metric]:
     yield _gauge("library_recordings", "Recordings in the library.", (), [((), storage.recordings)])
     yield _gauge("library_bytes", "What they take on the disk.", (), [((), storage.file_bytes)])
     yield _gauge("library_recycled_bytes", "What lies in the recycle bin.", (), [((), storage.recycled_bytes)])
+    yield _gauge("library_remote_bytes", "What lies in object storage.", (), [((), storage.remote_bytes)])
     yield _gauge("library_damaged", "Recordings whose check found damage.", (), [((), len(storage.damaged))])
     yield _gauge("library_missing", "Recordings whose file has gone.", (), [((), len(storage.missing))])
 

@@ -11,8 +11,9 @@
  *   keep_forever?: boolean, keep_until?: string | null}} Lecture the fields with a question mark for staff only
  * @typedef {[string, number][]} Facet value and how many lectures have it
  * @typedef {{recordings: number, file_bytes: number, recycled: number, recycled_bytes: number, free_bytes: number,
- *   damaged: string[], missing: string[]}} Storage
- * @typedef {{lectures: Lecture[], total: number, page: number, pages: number, storage?: Storage,
+ *   remote: number, remote_bytes: number, damaged: string[], missing: string[]}} Storage
+ * @typedef {{waiting: number, trouble: string}} Remote
+ * @typedef {{lectures: Lecture[], total: number, page: number, pages: number, storage?: Storage, remote?: Remote,
  *   facets: {courses: Facet, series: Facet, tags: Facet, languages: Facet}}} Answer
  * @typedef {{q: string, course: string, series: string, tag: string, language: string, from: string, until: string,
  *   page: string}} Asked

@@ -19,7 +19,7 @@ const model = new Console();
 const views = new Map();
 
 /** Recordings that need somebody. */
-let library = { damaged: 0, missing: 0 };
+let library = { damaged: 0, missing: 0, storage_trouble: "" };
 let token = read(sessionStorage, TOKEN_KEY) ?? "";
 let poll_ms = 2000;
 /** When the last answer came, on this page's clock; null before the first. @type {number | null} */
@@ -50,9 +50,13 @@ function draw() {
 }
 
 function drawLibrary() {
-  const { damaged, missing } = library;
-  element("library-warning").hidden = token === "" || damaged + missing === 0;
-  say(element("library-warning"), text("console_library", { damaged: number(damaged), missing: number(missing) }));
+  const { damaged, missing, storage_trouble } = library;
+  const warnings = [
+    damaged + missing > 0 && text("console_library", { damaged: number(damaged), missing: number(missing) }),
+    storage_trouble && text("storage_away", { reason: storage_trouble }),
+  ].filter(Boolean);
+  element("library-warning").hidden = token === "" || warnings.length === 0;
+  say(element("library-warning"), warnings.join(" "));
 }
 
 function drawFreshness() {
@@ -122,7 +126,7 @@ async function poll() {
       error = null;
       answered_ms = performance.now();
       poll_ms = answer.poll_s * 1000;
-      library = { damaged: 0, missing: 0, ...answer.library };
+      library = { damaged: 0, missing: 0, storage_trouble: "", ...answer.library };
       model.take(answer.lectures, answered_ms);
     } else error = answer.error;
   } catch {

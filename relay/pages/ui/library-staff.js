@@ -46,26 +46,33 @@ export class Staff {
     return this.signedIn ? (/** @type {Lecture} */ lecture) => this.edit(lecture) : null;
   }
 
-  /** @param {StorageFacts | undefined} storage */
-  draw(storage) {
+  /**
+   * @param {StorageFacts | undefined} storage
+   * @param {import("../lib/library.js").Remote | undefined} remote
+   */
+  draw(storage, remote) {
     say(element("staff"), text(this.signedIn ? "console_leave" : "staff_sign_in"));
     element("storage").hidden = !this.signedIn || !storage;
     if (!storage) return;
-    say(
-      element("storage-used"),
-      text("storage_used", {
-        recordings: number(storage.recordings),
-        size: gigabytes(storage.file_bytes),
-        free: gigabytes(storage.free_bytes),
-      }),
-    );
+    const used = text("storage_used", {
+      recordings: number(storage.recordings),
+      size: gigabytes(storage.file_bytes),
+      free: gigabytes(storage.free_bytes),
+    });
+    const elsewhere = remote && {
+      files: number(storage.remote),
+      size: gigabytes(storage.remote_bytes),
+      waiting: number(remote.waiting),
+    };
+    say(element("storage-used"), elsewhere ? `${used} · ${text("storage_remote", elsewhere)}` : used);
     say(element("show-bin"), text("bin_shown", { lectures: number(storage.recycled) }));
     const { damaged, missing } = storage;
-    const warning = damaged.length + missing.length > 0;
-    say(
-      element("storage-warning"),
-      warning ? text("storage_warning", { damaged: number(damaged.length), missing: number(missing.length) }) : "",
-    );
+    const counts = { damaged: number(damaged.length), missing: number(missing.length) };
+    const warnings = [
+      damaged.length + missing.length > 0 && text("storage_warning", counts),
+      remote?.trouble && text("storage_away", { reason: remote.trouble }),
+    ].filter(Boolean);
+    say(element("storage-warning"), warnings.join(" "));
     this.drawBin();
   }
 

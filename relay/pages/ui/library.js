@@ -29,7 +29,7 @@ const staff = new Staff(() => void load());
 
 function draw() {
   document.title = `Hallcast · ${text("library")}`;
-  staff.draw(answer?.storage);
+  staff.draw(answer?.storage, answer?.remote);
   element("again").hidden = !error;
   drawFilters();
   element("pager").hidden = (answer?.pages ?? 1) < 2;

@@ -35,7 +35,7 @@ export async function openReplay({ source, player, manifest }) {
   const draw = () => {
     replaying?.draw();
     if (replaying) return;
-    say(element("no-page-title"), refused === null ? text("loading") : refused === "unauthorised" ? text("replay_closed") : refused === "offline" ? text("replay_line_down") : text("replay_missing"));
+    say(element("no-page-title"), refused === null ? text("loading") : refused === "unauthorised" ? text("replay_closed") : refused === "recording_fetching" ? text("replay_fetching") : refused === "offline" ? text("replay_line_down") : text("replay_missing"));
   };
   element("play").ariaLabel = "▶";
   await startTexts(draw);

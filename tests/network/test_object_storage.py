@@ -1,0 +1,127 @@
+"""A running relay whose finished recordings lie in object storage, which comes and goes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from recordings.store_remote import sha256_of
+from relay import librarian, store_keeper
+from tests import recorded, s3
+from tests.network.relays import served
+from tests.network.test_http_library import until
+
+NAME = recorded.LECTURE
+KEY = f"hallcast/lectures/{NAME}.lecture"
+
+
+class Door:
+    """A way to a server that can be shut: then nobody answers at its address."""
+
+    def __init__(self, url: str) -> None:
+        self._there = httpx.URL(url)
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._port = 0
+
+    async def open(self) -> str:
+        self._server = await asyncio.start_server(self._pass, "127.0.0.1", self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+        return f"http://127.0.0.1:{self._port}"
+
+    async def shut(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        await self._server.wait_closed()
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_connection(self._there.host, self._there.port)
+        both = {writer, there_writer}
+        self._writers |= both
+        await asyncio.gather(_copy(reader, there_writer), _copy(there_reader, writer))
+        self._writers -= both
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[s3.S3Server]:
+    for name, value in s3.KEYS.items():
+        monkeypatch.setenv(name, value)
+    for module, name in ((store_keeper, "RETRY_S"), (store_keeper, "RETRY_MOST_S"), (store_keeper, "LOOK_S")):
+        monkeypatch.setattr(module, name, 0.1)
+    monkeypatch.setattr(librarian, "ROUND_S", 0.1)
+    with s3.served(tmp_path / "s3.log") as running:
+        yield running
+
+
+async def test_a_recording_goes_to_the_storage_and_comes_back_whether_that_is_there_or_not(
+    tmp_path: Path, server: s3.S3Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "data" / "lectures").mkdir(parents=True)
+    path = recorded.write(tmp_path / "data" / "lectures")
+    was = sha256_of(path)
+    door = Door(server.url)
+    server = replace(server, url=await door.open())
+    await door.shut()
+    library = {**server.settings, "local_mb": 0.001}
+    async with served(tmp_path / "data", library=library) as relay:
+        keeper = relay.relay.librarian.keeper
+        assert keeper is not None
+
+        async def facts() -> dict[str, str | int]:
+            told: dict[str, str | int] = (await relay.http.get("/api/library", headers=relay.staff)).json()["remote"]
+            return told
+
+        async def replay() -> tuple[int, str]:
+            answer = await relay.http.get(f"/library/{NAME}/replay.json")
+            if answer.status_code == 503:
+                assert answer.headers["retry-after"]
+            return answer.status_code, "" if answer.is_success else answer.json()["error"]["id"]
+
+        async def told() -> bool:
+            now = await facts()
+            return now["waiting"] == 1 and "object storage" in str(now["trouble"])
+
+        async def only_there() -> bool:
+            return not path.exists() and await asyncio.to_thread(server.listed) == [KEY]
+
+        await until(told, "staff see that the storage is away")
+        assert await replay() == (200, "")
+
+        await door.open()
+        await until(only_there, "it is made up for, and the local file is dropped")
+        assert await facts() == {"waiting": 0, "trouble": ""}
+        assert relay.relay.librarian.storage is not None
+        assert relay.relay.librarian.storage.missing == ()
+
+        await door.shut()
+        # A repair, or anything else that opens the lecture, begins no empty file in its place.
+        assert (await relay.http.post(f"/api/lectures/{NAME}/end", headers=relay.staff)).status_code == 503
+        assert not path.exists()
+        assert await replay() == (503, "recording_fetching")
+
+        keeper._local_bytes = 0  # from here on all stays
+        await door.open()
+
+        async def replayed() -> bool:
+            return (await replay())[0] == 200
+
+        await until(replayed, "the recording is fetched and replayed")
+        assert sha256_of(path) == was
+    await door.shut()
+    assert s3.KEYS["AWS_SECRET_ACCESS_KEY"] not in caplog.text
