@@ -100,6 +100,16 @@ def _opened(args: argparse.Namespace) -> Iterator[_Place]:
         yield _Place(shelf, RecycleBin(shelf), LibrarySettings(**rules))
 
 
+@contextmanager
+def opened_library(args: argparse.Namespace) -> Iterator[Shelf]:
+    """The library that arguments, environment and configuration name.
+
+    :raises RecordingError: ``data_folder_unknown``, ``config_unreadable``, ``config_invalid``.
+    """
+    with _opened(args) as place:
+        yield place.shelf
+
+
 def _read_config(path: Path | None) -> dict[str, dict[str, Any]]:
     """The two sections that matter here; the relay itself checks the whole file."""
     if path is None:

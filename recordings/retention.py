@@ -15,17 +15,19 @@ Action = Literal["recycle", "purge"]
 
 @dataclass(frozen=True, slots=True)
 class LibrarySettings:
-    """``[library]``: how long recordings are kept, and how they are watched.
+    """``[library]``: how long recordings are kept, how they are watched, and what may be imported.
 
     :param keep_days: a lecture that ended so long ago goes into the recycle bin, unless staff said otherwise of it;
         0: never.
     :param recycle_days: what has been in the recycle bin for so long is deleted for good; 0: at the next round.
     :param scan_days: every recording is checked byte by byte at least so often; 0: never.
+    :param import_mb: staff may upload a recording of at most so many megabytes; 0: none.
     """
 
     keep_days: float = 0.0
     recycle_days: float = 30.0
     scan_days: float = 30.0
+    import_mb: int = 20_000
 
 
 @dataclass(frozen=True, slots=True)
