@@ -14,6 +14,7 @@ from rich.markup import escape
 from recordings import cli_library
 from recordings.cli_common import ATTENTION, OK, add_recording, clock, open_named, place_of_named
 from recordings.cli_export import add_export
+from recordings.cli_import import add_import
 from recordings.cli_repair import add_repair
 from recordings.library import summary
 from recordings.replay import chapters
@@ -22,7 +23,7 @@ from recordings.replay import chapters
 def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``recordings`` to the ``hallcast`` command."""
     parser = subparsers.add_parser(
-        "recordings", help="list, search, check, repair, export and care for recorded lectures"
+        "recordings", help="list, search, check, repair, export, import and care for recorded lectures"
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     cli_library.add_actions(actions)
@@ -35,6 +36,7 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
         action.add_argument("--config", type=Path, help="the relay's configuration file, for its object storage")
         action.set_defaults(run=run)
     add_export(actions, open_named)
+    add_import(actions)
     add_repair(actions)
     for action in actions.choices.values():
         action.add_argument("--data", type=Path, default=Path("data"), help="the relay's data folder (default: data)")

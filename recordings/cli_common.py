@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 Actions = argparse._SubParsersAction
 """Where a part adds its actions."""
 
-OK, ATTENTION = 0, 1
-"""Exit codes, fit for cron: nothing to see to; something was found that somebody should see to. An error is 2."""
+OK, ATTENTION, FAILED = 0, 1, 2
+"""Exit codes, fit for cron: nothing to see to; something was found that somebody should see to; an error."""
 
 
 def clock(t_ms: int) -> str:

@@ -99,6 +99,16 @@ def _opened(args: argparse.Namespace) -> Iterator[_Place]:
         yield _Place(shelf, RecycleBin(shelf), LibrarySettings(**rules))
 
 
+@contextmanager
+def opened_library(args: argparse.Namespace) -> Iterator[Shelf]:
+    """The library that arguments, environment and configuration name.
+
+    :raises RecordingError: ``data_folder_unknown``, ``config_unreadable``, ``config_invalid``.
+    """
+    with _opened(args) as place:
+        yield place.shelf
+
+
 def _sync(shelf: Shelf, args: argparse.Namespace, *, force: bool = False) -> list[str]:
     with Progress(disable=args.json, transient=True) as progress:
         task = progress.add_task("reading lecture files", total=None)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from asyncio.subprocess import Process
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -73,20 +72,15 @@ async def export_in_child(
 
 
 async def _follow(process: Process, job: dict[str, Any], progress: Callable[[int, int], None] | None) -> None:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    with contextlib.suppress(ConnectionError):  # a child that could not even start says so by its end
-        process.stdin.write(json.dumps(job).encode() + b"\n")
-        await process.stdin.drain()
     try:
-        async for line in process.stdout:
-            said = json.loads(line)
-            if "done" in said:
-                return
-            if "error" in said:
-                raise RecordingError(str(said["error"]["id"]), str(said["error"]["text"]))
-            if progress is not None:
-                progress(int(said["t_ms"]), int(said["of_ms"]))
+        async with contextlib.aclosing(child_process.converse(process, job)) as told:
+            async for said in told:
+                if "done" in said:
+                    return
+                if "error" in said:
+                    raise RecordingError(str(said["error"]["id"]), str(said["error"]["text"]))
+                if progress is not None:
+                    progress(int(said["t_ms"]), int(said["of_ms"]))
     except (ValueError, KeyError, TypeError):
         pass  # no line of ours: as good as none
     raise RecordingError("export_failed", "The export broke off: this recording is damaged or needs too much for it.")

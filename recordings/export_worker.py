@@ -7,19 +7,16 @@ the program that wanted the export is gone, and so is the child.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import threading
 import time
 from pathlib import Path
-from typing import Any
 
 from lecture.errors import HallcastError
 from recordings.export import export
 from recordings.export_order import ExportOrder
 from recordings.recording import Recording
-from transport.child_process import limit_self
+from transport.child_process import limit_self, read_job, say
 
 _TELL_EVERY_S = 0.25
 _IDLE_NICENESS = 19
@@ -27,8 +24,7 @@ _IDLE_NICENESS = 19
 
 def main() -> int:
     """Make the export; exit code 0 if it is there."""
-    job = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    job = read_job()
     limit_self(
         memory_bytes=job["memory_bytes"], cpu_s=job["cpu_s"], file_bytes=job["file_bytes"], niceness=_IDLE_NICENESS
     )
@@ -36,21 +32,21 @@ def main() -> int:
         with Recording.open(Path(job["recording"])) as recording:
             export(recording, ExportOrder(**job["order"]), Path(job["out"]), progress=_Teller(recording.duration_ms))
     except HallcastError as error:
-        _say({"error": {"id": error.error_id, "text": error.text}})
+        say({"error": {"id": error.error_id, "text": error.text}})
         return 1
     except MemoryError:
-        _say({"error": {"id": "export_failed", "text": "This recording needs more memory than an export may take."}})
+        say({"error": {"id": "export_failed", "text": "This recording needs more memory than an export may take."}})
         return 1
     except OSError as error:
         why = os.strerror(error.errno) if error.errno else type(error).__name__
-        _say({"error": {"id": "export_failed", "text": f"The export could not be written: {why}."}})
+        say({"error": {"id": "export_failed", "text": f"The export could not be written: {why}."}})
         return 1
     except ValueError as error:
         print(repr(error), file=sys.stderr)
         text = "This recording is damaged; `hallcast recordings verify` says where."
-        _say({"error": {"id": "export_failed", "text": text}})
+        say({"error": {"id": "export_failed", "text": text}})
         return 1
-    _say({"done": True})
+    say({"done": True})
     return 0
 
 
@@ -65,16 +61,7 @@ class _Teller:
         now_s = time.monotonic()
         if now_s - self._told_s >= _TELL_EVERY_S:
             self._told_s = now_s
-            _say({"t_ms": min(t_ms, self._of_ms), "of_ms": self._of_ms})
-
-
-def _say(facts: dict[str, Any]) -> None:
-    print(json.dumps(facts), flush=True)
-
-
-def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
-    os._exit(1)
+            say({"t_ms": min(t_ms, self._of_ms), "of_ms": self._of_ms})
 
 
 if __name__ == "__main__":

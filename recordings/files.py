@@ -1,11 +1,15 @@
-"""Writing derived files so that a reader never meets half of one."""
+"""Writing files so that a reader never meets half of one."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+
+from lecture.schema import open_reader
 
 
 @contextmanager
@@ -18,3 +22,18 @@ def written_whole(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def copy_lecture_file(path: Path, to: Path) -> None:
+    """Copy a lecture file as it is now, also one that is being written.
+
+    :raises LectureFileError: as :meth:`lecture.file.LectureFile.open`, where a part of it lies in its WAL.
+    :raises OSError, sqlite3.Error: it cannot be read or written.
+    """
+    if not path.with_name(f"{path.name}-wal").exists():
+        shutil.copyfile(path, to)
+        return
+    # Still being written: SQLite's own copy is whole at any moment.
+    with closing(open_reader(path)) as source, closing(sqlite3.connect(to)) as copy:
+        source.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")

@@ -212,7 +212,11 @@ def _plan(target: LectureFile, copy: LectureFile) -> list[tuple[Track, list[Trac
         if not made:
             continue
         here = [track for track in target.tracks() if track.kind == "voice" and track.language == language]
-        here = [track for track in here if track.rung != SOURCE_RUNG] or [_like(target, track) for track in made]
+        # A track that a relay has only announced stays empty: the same words in two rungs would be there twice.
+        here = [
+            track for track in here if track.rung != SOURCE_RUNG and target.next_t_ms(track.track_id, 0) is not None
+        ]
+        here = here or [_like(target, track) for track in made]
         # All made rungs share the grid: any fills any hole.
         plan += [(into, _nearest(made, into)) for into in here]
     return plan

@@ -15,7 +15,7 @@ Action = Literal["recycle", "purge"]
 
 @dataclass(frozen=True, slots=True)
 class LibrarySettings:
-    """``[library]``: how long recordings are kept, and how they are watched.
+    """``[library]``: how long recordings are kept, how they are watched, and what may be imported.
 
     :param keep_days: a lecture that ended so long ago goes into the recycle bin, unless staff said otherwise of it;
         0: never.
@@ -25,6 +25,7 @@ class LibrarySettings:
     :param storage_endpoint: address of the S3 server; empty: Amazon's for the region.
     :param storage_allow_http: whether the endpoint may be without TLS.
     :param local_mb: local files beyond so many megabytes are dropped once they lie in the storage; 0: none is.
+    :param import_mb: staff may upload a recording of at most so many megabytes; 0: none.
     """
 
     keep_days: float = 0.0
@@ -35,6 +36,7 @@ class LibrarySettings:
     storage_region: str = ""
     storage_allow_http: bool = False
     local_mb: float = 0.0
+    import_mb: int = 20_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,17 +10,15 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-import sqlite3
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from recordings import camera, screen, voice
 from recordings.errors import RecordingError
 from recordings.export_order import ExportOrder
-from recordings.files import written_whole
+from recordings.files import copy_lecture_file, written_whole
 from recordings.pack_scripts import bytes_script, facts_script
 from recordings.recording import Recording
 from recordings.replay import IMAGE_NAME_CHARS, drawings, replay_manifest
@@ -72,7 +70,7 @@ def write_pack(
     _write_page(folder, Path(order.page_sources), recording)
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", recording.lecture_id)[:80] + ".lecture"
     if order.with_lecture_file:
-        _copy_lecture_file(recording.path, folder / name)
+        copy_lecture_file(recording.path, folder / name)
     lecture_file = _README_LECTURE_FILE.format(name=name) + "\n" if order.with_lecture_file else ""
     readme = _README.format(title=" ".join(recording.title.split()), lecture_file=lecture_file)
     (folder / "README.txt").write_bytes(readme.replace("\n", "\r\n").encode())
@@ -190,16 +188,6 @@ def pack_page(html: str, lecture_id: str) -> str:
     if found := re.search(r'(?:src|href)="/[^"]*"', html):
         raise RecordingError("export_failed", f"The replay page has changed: {found[0]} leads out of the pack.")
     return html
-
-
-def _copy_lecture_file(path: Path, to: Path) -> None:
-    if not path.with_name(f"{path.name}-wal").exists():
-        shutil.copyfile(path, to)
-        return
-    # Still being written: SQLite's own copy is whole at any moment.
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as source, closing(sqlite3.connect(to)) as copy:
-        source.backup(copy)
-        copy.execute("PRAGMA journal_mode = DELETE")
 
 
 def _files(folder: Path) -> list[Path]:

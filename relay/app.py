@@ -24,6 +24,7 @@ from relay.access import Access
 from relay.attempts import Attempts
 from relay.config import RelayConfig
 from relay.exports import Exports
+from relay.imports import Imports
 from relay.lecture_change import LectureChange
 from relay.lecture_ids import check_language, check_lecture_id, check_planned_at, check_text, new_lecture_id
 from relay.librarian import Librarian
@@ -65,6 +66,7 @@ class Relay:
     :ivar library: recordings.
     :ivar librarian: keeps catalogue and recordings in order.
     :ivar exports: films and other files that are being made of recordings.
+    :ivar imports: recordings that staff upload.
     """
 
     catalogue: Catalogue
@@ -74,6 +76,7 @@ class Relay:
     library: Library
     librarian: Librarian
     exports: Exports
+    imports: Imports
 
     def __init__(self, config: RelayConfig) -> None:
         self.config = config
@@ -122,6 +125,9 @@ class Relay:
                 self._follow(lecture)
             await self._catch_up_catalogue()
             await stack.enter_async_context(self.librarian)
+            self.imports = await stack.enter_async_context(
+                Imports(self.data_dir, self.librarian, self.config.library.import_mb)
+            )
             self._stack = stack.pop_all()
         return self
 

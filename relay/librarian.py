@@ -15,6 +15,7 @@ from typing import Self
 
 from lecture.errors import HallcastError, LectureFileError, RefusedError
 from recordings.catalogue import LectureRecord
+from recordings.importing import Imported, check_admitted, note
 from recordings.lecture_facts import told_facts
 from recordings.recycle_bin import RecycleBin
 from recordings.remote_copies import RemoteCopies
@@ -148,6 +149,23 @@ class Librarian:
             await self._settle(lecture_id)
             await asyncio.to_thread(self._bin.purge, lecture_id)
         await self._count()
+
+    async def take(self, lecture_id: str, place: Callable[[Path], Awaitable[Imported]]) -> Imported:
+        """Take a lecture from elsewhere into the library, or what the recording of it lacks.
+
+        :param place: does so, given the recording's path. Nobody has that open meanwhile, nor moves it.
+        :raises RefusedError: ``lecture_live`` (409).
+        :raises RecordingError: ``import_recycled``; what ``place`` raises.
+        """
+        if self._is_live(lecture_id):
+            raise RefusedError("lecture_live", "The lecture is going on; import it after its end.", 409)
+        async with self._busy:
+            await asyncio.to_thread(check_admitted, self._shelf, lecture_id)
+            await self._directory.close(lecture_id)
+            imported = await place(self._shelf.path_of(lecture_id))
+            await asyncio.to_thread(note, self._shelf, imported)
+        await self._count()
+        return imported
 
     async def due(self) -> list[Due]:
         """What the rules would delete now."""

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import subprocess
 import sys
+import threading
 from asyncio.subprocess import Process
+from collections.abc import AsyncGenerator
+from typing import Any
 
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "SYSTEMROOT", "LD_LIBRARY_PATH", "LANG")
 
@@ -77,3 +81,41 @@ async def end(process: Process) -> None:
     except asyncio.CancelledError:
         await gone  # a killed child is gone in a moment; left behind, it would outlive the loop that reaps it
         raise
+
+
+async def converse(process: Process, job: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+    """Give a child its job as one line of JSON, and what it says, line by line, until it ends or says what is no JSON.
+
+    Its stdin stays open: when that ends, the child knows that nobody waits for it.
+    """
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with contextlib.suppress(ConnectionError):  # a child that could not even start says so by its end
+        process.stdin.write(json.dumps(job).encode() + b"\n")
+        await process.stdin.drain()
+    with contextlib.suppress(ValueError):
+        async for line in process.stdout:
+            said = json.loads(line)
+            if not isinstance(said, dict):
+                return
+            yield said
+
+
+# Within the child
+
+
+def read_job() -> dict[str, Any]:
+    """The job that :func:`converse` gives; from now on the child ends when its parent is gone."""
+    job: dict[str, Any] = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    return job
+
+
+def say(facts: dict[str, Any]) -> None:
+    """Tell the parent something."""
+    print(json.dumps(facts), flush=True)
+
+
+def _end_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os._exit(1)

@@ -17,6 +17,7 @@ from relay.signalling import (
     decks,
     exports,
     health,
+    imports,
     join,
     library,
     library_staff,
@@ -46,6 +47,7 @@ def create_app(relay: Relay) -> ASGIApp:
     sockets = Sockets(relay)
     app.include_router(staff.router(relay))
     app.include_router(library_staff.router(relay))
+    app.include_router(imports.router(relay))
     app.include_router(console.router(relay))
     app.include_router(join.router(relay))
     app.include_router(exports.router(relay))

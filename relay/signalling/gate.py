@@ -26,6 +26,9 @@ LINGER_BYTES = 150_000_000
 """A client whose body is refused early often reads the answer only when it has sent everything. Its bytes are thrown
 away within these bounds (in all, between two pieces, in all), so that it gets the answer and not a reset connection."""
 
+IMPORTS = "/api/library/imports"
+"""Uploads of recordings; a piece may be a whole file (:mod:`relay.imports` knows its size)."""
+
 MIN_BODY_BYTES_PER_S = 1_000
 """A body that comes more slowly is given up (408): one byte now and then would hold its place among the requests for
 ever, and a few hundred such clients all places."""
@@ -33,7 +36,7 @@ ever, and a few hundred such clients all places."""
 UNLIMITED_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
 """Must answer while the relay is overloaded: that is what they are for."""
 
-POLLED_ROUTES = frozenset({"/api/live", "/library/{lecture}/exports/{job}"})
+POLLED_ROUTES = frozenset({"/api/live", "/library/{lecture}/exports/{job}", f"{IMPORTS}/{{upload}}"})
 """Asked for every second or two by open pages: what was refused is logged, what went well would fill the log."""
 
 
@@ -79,6 +82,8 @@ class Gate:
             return self._config.media.deck_max_bytes
         if scope["method"] == "PUT" and scope["path"].rpartition("/")[0].endswith("/repair"):
             return SEGMENT_BYTES
+        if scope["method"] == "PATCH" and scope["path"].startswith(f"{IMPORTS}/"):
+            return self._config.library.import_mb * 1_000_000
         return self._config.limits.sdp_bytes
 
     def _note(self, scope: Scope, status: int, took_s: float) -> None:

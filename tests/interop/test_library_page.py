@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from lecture.file import LectureFile
 from tests import recorded
 from tests.interop.browser import Browser
 from tests.network import parts
@@ -82,4 +83,28 @@ async def test_staff_change_a_lecture_delete_and_restore_it(browser: Browser, ow
     await page.click("#bin button:not(.danger)")
     await page.wait_for_selector("#lectures > li")
     assert await library.text("#bin") == "The recycle bin is empty."
+    assert not library.problems
+
+
+async def test_staff_import_a_recording_and_the_same_again_is_the_same(
+    browser: Browser, own_library: tuple[str, str], tmp_path: Path
+) -> None:
+    url, staff_token = own_library
+    (tmp_path / "given").mkdir()
+    given = recorded.write(tmp_path / "given")
+    with LectureFile.open(given) as file:
+        file.set_meta("lecture", "from-a-stick")
+        file.set_meta("title", "From a stick")
+        file.finish()
+    library = await browser.open(f"{url}/library")
+    page = library.page
+    assert not await page.is_visible("#import")
+    await page.click("#staff")
+    await page.fill("#token", staff_token)
+    await page.keyboard.press("Enter")
+    for said in ("is in the library now", "was here already"):
+        await page.set_input_files("#import-file", given)
+        await page.wait_for_selector(f"#import-result >> text={said}")
+    await page.wait_for_selector("#lectures >> text=From a stick")
+    assert await page.locator("#import-result a").get_attribute("href") == "/library/from-a-stick"
     assert not library.problems

@@ -4,6 +4,7 @@
 
 import { FIELDS, readAddress, writeAddress } from "../lib/library.js";
 import { element, make, say } from "./dom.js";
+import { ImportCard } from "./library-import.js";
 import { lectureRow } from "./library-row.js";
 import { Staff } from "./library-staff.js";
 import { errorText, languageName, number, startTexts, text } from "./texts.js";
@@ -26,10 +27,12 @@ let turn = 0;
 let timer;
 
 const staff = new Staff(() => void load());
+const imports = new ImportCard(() => staff.headers(), () => void load());
 
 function draw() {
   document.title = `Hallcast · ${text("library")}`;
   staff.draw(answer?.storage, answer?.remote);
+  imports.draw(staff.signedIn);
   element("again").hidden = !error;
   drawFilters();
   element("pager").hidden = (answer?.pages ?? 1) < 2;
