@@ -33,8 +33,19 @@ def open_or_set_aside(path: Path) -> LectureFile:
         if facts is None or facts.get("state") == "ended":
             raise
         reason = error.text
-    aside = _move(path)
-    LectureFile.create(path, {**facts, SET_ASIDE_KEY: aside.name}).close()
+    aside = _free_name(path)
+    # Whole before the old one goes: on a full disk all stays as it is.
+    fresh = path.with_name(f"{path.stem}.fresh{path.suffix}")
+    fresh.unlink(missing_ok=True)
+    LectureFile.create(fresh, {**facts, SET_ASIDE_KEY: aside.name}).close()
+    try:
+        for suffix in ("-wal", "-shm", ""):  # the WAL belongs to the file
+            part = path.with_name(path.name + suffix)
+            if part.exists():
+                part.rename(aside.with_name(aside.name + suffix))
+        fresh.rename(path)
+    except OSError as error:
+        raise LectureFileError("file_unwritable", f"{path.name} is damaged and cannot be set aside.") from error
     logger.critical(
         "THE RECORDING OF %s IS DAMAGED and was set aside as %s; the lecture goes on in a new file. When it has ended, "
         "“hallcast recordings repair %s --from %s” brings back what can be read. (%s)",
@@ -63,16 +74,9 @@ def _facts_of(path: Path) -> dict[str, str] | None:
     return {**({"state": state} if state else {}), BLOCK_KEY: str(used), **clock}
 
 
-def _move(path: Path) -> Path:
-    """To a name that is no lecture's id, so that no library lists it; its WAL belongs to it."""
+def _free_name(path: Path) -> Path:
+    """A name that is no lecture's id, so that no library lists it."""
     number = 1
     while (aside := path.with_name(f"{path.stem}.damaged-{number}{path.suffix}")).exists():
         number += 1
-    for suffix in ("-wal", "-shm", ""):
-        part = path.with_name(path.name + suffix)
-        try:
-            if part.exists():
-                part.rename(aside.with_name(aside.name + suffix))
-        except OSError as error:
-            raise LectureFileError("file_unwritable", f"{part.name} is damaged and cannot be set aside.") from error
     return aside

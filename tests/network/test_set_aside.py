@@ -61,6 +61,7 @@ async def test_a_live_lecture_goes_on_in_a_new_file_and_the_readable_rest_comes_
     assert aside.name in record.getMessage()
     assert aside.read_bytes() == before
     assert files_in(path.parent) == {"talk": path}
+    assert {file.name for file in path.parent.glob("*.lecture")} == {path.name, aside.name}
 
     assert main(["recordings", "repair", str(path), "--from", str(aside)]) == 1, "what was on the page is missing"
     with LectureFile.open(path, readonly=True) as file:
