@@ -157,7 +157,7 @@ async def thin_halls_and_console(url: str, data: Path, folder: Path, browser: Br
 
 
 async def studio(url: str, data: Path, _folder: Path, browser: Browser) -> None:
-    """The studio on the air, its second page turned to."""
+    """The studio on the air, its fourth page turned to, some of the own copy kept."""
     handout = await parts.create_lecture(url, data, title="Starting a small business", course="Business 1")
     opened = await browser.open(f"{url}/studio/{handout['lecture']}#token={handout['lecturer_token']}")
     page = opened.page

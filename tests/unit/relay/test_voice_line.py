@@ -90,6 +90,17 @@ def test_source_and_made_rung_are_recorded(studio: Studio) -> None:
     assert np.sqrt(np.mean(pcm[9600:].astype(float) ** 2)) > 4000
 
 
+def test_a_publisher_whose_first_packets_were_held_up_is_recorded_where_it_spoke(studio: Studio) -> None:
+    encoder = Encoder(1, bitrate_bps=32_000, frame_ms=20)
+    for n in range(100):
+        studio.now = max(0.3, n * 0.02)
+        studio.deliver(n, encoder.encode(tone(n * 960, 960)))
+        studio.line.tick(studio.now)
+    studio.wait(2.0)
+    assert [frame.t_ms for frame in studio.recorded("source")] == [n * 20 for n in range(100)]
+    assert [frame.t_ms for frame in studio.recorded("24")] == list(range(0, 2000, 60))
+
+
 def test_a_retransmission_in_time_leaves_no_trace(studio: Studio) -> None:
     studio.lost = {40}
     encoder = Encoder(1, bitrate_bps=32_000, frame_ms=20)
