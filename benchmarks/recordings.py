@@ -88,21 +88,25 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--write", type=Path, help="write the results into this page")
     arguments = parser.parse_args()
+    command = " ".join(["python -m benchmarks.recordings", *sys.argv[1:]])
+    machine = description()
     found = []
     with tempfile.TemporaryDirectory(prefix="hallcast-bench-") as folder:
         try:
             for section in sections(arguments, Path(folder)):
                 found.append(section)
-                print(f"{section.title}: measured", file=sys.stderr)
+                print(f"{section.title}: measured; load {os.getloadavg()[0]:.1f}", file=sys.stderr)
+                if arguments.write is not None:
+                    # At once: what was measured in a quarter of an hour is not lost with what comes after it.
+                    text = recordings_report.text(found, command, machine)
+                    write_between(arguments.write, recordings_report.BEGIN, recordings_report.END, text)
         except BenchError as error:
             print(error, file=sys.stderr)
             return 1
-    command = " ".join(["python -m benchmarks.recordings", *sys.argv[1:]])
-    machine = f"{description()}, load {os.getloadavg()[0]:.1f}"
-    text = recordings_report.text(found, command, machine)
-    if arguments.write is not None:
-        write_between(arguments.write, recordings_report.BEGIN, recordings_report.END, text)
-    print(json.dumps(recordings_report.facts(found, command, machine), indent=1) if arguments.json else text)
+    if arguments.json:
+        print(json.dumps(recordings_report.facts(found, command, machine), indent=1))
+    else:
+        print(recordings_report.text(found, command, machine))
     return 0
 
 
