@@ -18,7 +18,7 @@ from lecture.log import Span
 from lecture.messages import Clock, Ended, EntryMessage, Filled, HallWelcome, LectureSummary, State
 from lecture.wire import BlobFrame, ChunkFrame
 from recordings.camera import decoded
-from recordings.recording import Recording
+from recordings.recording import LECTURE_ID, Recording
 from tests.unit.transport.coded_video import encoded
 
 SUMMARY = LectureSummary("waves", "Waves", "", ("en",), "live")
@@ -130,8 +130,10 @@ def test_name_from_another_machine_stays_in_the_folder(tmp_path: Path, lecture_i
     copy = HallCopy.open(tmp_path, lecture_id)
     assert copy.path.parent == tmp_path
     copy.close(finished=True)
+    with LectureFile.open(copy.path, readonly=True) as file:
+        assert file.get_meta("lecture") == lecture_id, "whatever its file is called"
     with Recording.open(copy.path) as recording:
-        assert recording.lecture_id == (lecture_id or copy.path.stem), "whatever its file is called"
+        assert LECTURE_ID.fullmatch(recording.lecture_id)
 
 
 def reception(folder: Path) -> Reception:

@@ -130,6 +130,7 @@ def test_what_was_made_up_gives_way_to_the_real_words(studio: Studio) -> None:
     studio.lost = set(range(40, 50)) | {70} | set(range(120, 140))
     studio.speak(0, 100)
     encoder = Encoder(1, bitrate_bps=32_000, frame_ms=20)
+    studio.now = 105 * 0.02
     late = ReceivedPacket(100, 105 * 960, False, encoder.encode(tone(105 * 960, 960)), False, studio.now)
     studio.line.push(late, studio.now)  # 100 ms of silence without a packet
     studio.first_number = 101 - 106
