@@ -29,7 +29,7 @@ run:  ## start a relay, stream a lecture to it, join a hall; own files: SLIDES=d
 test:  ## run every test (unit, network, real browser)
 	@scripts/setup.sh dev
 ifeq ($(ARGS),)
-	$(PY) -m pytest -n 3 --dist loadfile -m "not realtime"
+	$(PY) -m pytest -n 4 --dist worksteal -m "not realtime"
 	$(PY) -m pytest -n 3 --dist loadgroup -m realtime
 else
 	$(PY) -m pytest $(ARGS)
