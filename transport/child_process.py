@@ -35,7 +35,7 @@ def limit_self(*, memory_bytes: int, cpu_s: int, file_bytes: int, niceness: int)
             with contextlib.suppress(ValueError, OSError):  # macOS refuses RLIMIT_AS
                 resource.setrlimit(what, (limit, limit))
     with contextlib.suppress(OSError, AttributeError):
-        os.nice(niceness)
+        os.setpriority(os.PRIO_PROCESS, 0, max(niceness, os.getpriority(os.PRIO_PROCESS, 0)))
     if niceness == 19:
         with contextlib.suppress(OSError, AttributeError):
             # Linux gives a process of this class the idle class of the disk too (ioprio_get(2)).

@@ -146,12 +146,13 @@ class MediaClock:
         self._slewed_ms += moved_ms
         return moved_ms
 
-    def _anchor(self, extended: int, at_ms: float, now_ms: float, floor_ms: float = float("-inf")) -> float:
+    def _anchor(self, extended: int, at_ms: float, now_ms: float, floor_ms: float = 0.0) -> float:
         self.anchors += 1
         self._anchor_timestamp, self._anchor_ms = extended, at_ms
         self._anchored_at_ms, self._slewed_ms = at_ms, 0.0
         self._settles_until_ms = now_ms + self._settle_ms
-        self._earliest_anchor_ms = max(at_ms - JUMP_MS, floor_ms)
+        # Not before the lecture began: that may be with this very packet, and what lies before is no part of it.
+        self._earliest_anchor_ms = min(at_ms, max(at_ms - JUMP_MS, floor_ms))
         self._newest_ms = self._newest_arrival_ms = at_ms
         self._smallest.clear()
         self._slewing = False

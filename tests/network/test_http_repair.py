@@ -163,7 +163,7 @@ async def test_a_relay_killed_in_the_middle_is_repaired_to_the_end_from_the_lapt
         file.set_meta(COPY_TIME_KEY, times.to_meta())
     recorded(data)
     async with relay_process(data) as (process, ready):
-        words = ("lectures", "create", "Waves", "--id", "waves", "--language", "en", "--relay", ready["url"])
+        words = ("lectures", "show", "waves", "--relay", ready["url"])
         code, out, err = await run(*words, "--data", data, "--json")
         assert code == 0, err
         token = json.loads(out)["lecturer_token"]
