@@ -45,6 +45,9 @@ class Database:
         :raises CatalogueError: ``catalogue_unusable``.
         """
         self._write_lock = threading.Lock()
+        self._idle = threading.Condition()
+        self._users = 0
+        self._closed = False
         self._engine = _engine_of(where)
         try:
             with _translated(), self._engine.connect() as connection:
@@ -68,7 +71,7 @@ class Database:
 
         :raises CatalogueError: ``catalogue_unusable``.
         """
-        with _translated(), self._engine.connect() as connection:
+        with self._connected() as connection:
             return read(connection)
 
     def write(self, write: Callable[[Connection], _T]) -> _T:
@@ -76,15 +79,31 @@ class Database:
 
         :raises CatalogueError: ``catalogue_unusable``, ``hall_code_taken``.
         """
-        with self._write_lock, _translated(), self._engine.connect() as connection:
+        with self._write_lock, self._connected() as connection:
             self._begin_writing(connection)
             with connection.begin():
                 return write(connection)
 
     def close(self) -> None:
-        """Let go of all connections."""
-        with self._write_lock:
-            self._engine.dispose()
+        """Let go of all connections, once threads that still read or write are done."""
+        with self._idle:
+            self._closed = True
+            self._idle.wait_for(lambda: not self._users, STATEMENT_MS / 1000)
+        self._engine.dispose()
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        with self._idle:
+            if self._closed:
+                raise CatalogueError("catalogue_unusable", "The catalogue has been closed.")
+            self._users += 1
+        try:
+            with _translated(), self._engine.connect() as connection:
+                yield connection
+        finally:
+            with self._idle:
+                self._users -= 1
+                self._idle.notify_all()
 
     def _begin_writing(self, connection: Connection) -> None:
         connection.execution_options(hallcast_writes=True)

@@ -15,6 +15,7 @@ from av.video.frame import PictureType, VideoFrame
 
 from lecture.entries import EncodedFrame
 from relay.media.camera_rungs import CameraRung, fitted
+from transport.thread_priorities import priorities_kept
 
 # The encoder writes its settings to stderr otherwise, each time one is made. It reads this when it is made.
 os.environ.setdefault("SVT_LOG", "1")
@@ -94,7 +95,8 @@ class RungEncoder:
         context.thread_count = 1
         context.options = _options(codec, rung)
         try:
-            context.open()
+            with priorities_kept():
+                context.open()
         except (av.FFmpegError, ValueError) as error:
             raise CoderError(f"{codec} cannot be encoded: {error}") from error
         self._context = context

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import threading
 from collections.abc import Callable
 from functools import cache
@@ -202,3 +203,13 @@ async def test_a_camera_that_breaks_begins_anew_at_a_keyframe() -> None:
     assert got[0].keyframe
     maker.stop()
     await asyncio.to_thread(maker.join)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="Linux tells how threads are scheduled")
+@pytest.mark.parametrize("codec", made_codecs())
+def test_an_encoder_goes_before_nobody(codec: str) -> None:
+    encoder = RungEncoder(codec, RUNGS[0], 320, 240)
+    encoder.encode(scene(0), keyframe=True)
+    scheduled = {os.sched_getscheduler(int(thread)) for thread in os.listdir("/proc/self/task")}
+    encoder.close()
+    assert not scheduled & {os.SCHED_FIFO, os.SCHED_RR}

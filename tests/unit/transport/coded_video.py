@@ -11,6 +11,7 @@ import numpy as np
 
 from transport import video
 from transport.receive import ReceivedPacket
+from transport.thread_priorities import priorities_kept
 
 ENCODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9", "h264": "libx264", "av1": "libsvtav1"}
 OPTIONS: dict[str, dict[str, str]] = {
@@ -42,6 +43,8 @@ def encoded(codec: str) -> tuple[tuple[bytes, bool], ...]:
     encoder.width, encoder.height, encoder.pix_fmt = 160, 96, "yuv420p"
     encoder.time_base, encoder.framerate = Fraction(1, 15), Fraction(15)
     encoder.bit_rate, encoder.gop_size, encoder.options = 600_000, KEYFRAME_EVERY, OPTIONS[codec]
+    with priorities_kept():
+        encoder.open()
     packets = [packet for n in range(FRAMES) for packet in encoder.encode(picture(n))] + encoder.encode(None)
     return tuple((bytes(packet), packet.is_keyframe) for packet in packets)
 
