@@ -17,7 +17,7 @@ class CarrierChoice:
     def __init__(self) -> None:
         self.text = False
         self.rtp_heard_s = float("-inf")
-        self._rtp_at = float("-inf")
+        self._rtp_at = self._chunk_at = float("-inf")
         self._socket_up_at = float("inf")
         self._voice_end_ms = 0
         self._voice_grew_at = float("-inf")
@@ -28,6 +28,10 @@ class CarrierChoice:
         """Voice came over RTP."""
         self._rtp_at = now
         self._following = False
+
+    def chunk_voice(self, now: float) -> None:
+        """Voice came as chunks, asked for or not: the relay sends them by itself when it hears nothing over UDP."""
+        self._chunk_at = now
 
     def rtp_packet(self, now: float) -> None:
         """Anything came over RTP."""
@@ -67,6 +71,12 @@ class CarrierChoice:
     def rtp_alive(self, now: float) -> bool:
         """Whether anything came over RTP lately: it carries all that there is for us."""
         return now - self.rtp_heard_s < _RTP_SILENCE_S
+
+    def in_use(self, now: float) -> str:
+        """What brings things to us, for people: ``rtp``, ``socket``, or empty if nothing does."""
+        if self.rtp_alive(now):
+            return "rtp"
+        return "socket" if self.over_socket(now) or now - self._chunk_at < _RTP_SILENCE_S else ""
 
     def over_socket(self, now: float) -> bool:
         """Whether to follow the voice by asking for it now."""

@@ -359,6 +359,7 @@ class Reception:
 
     def _fetched_voice(self, frames: list[tuple[int, bytes]], now: float) -> None:
         """Voice that was asked for; over the socket that is the live voice, too."""
+        self.carrier.chunk_voice(now)
         if self.carrier.over_socket(now):
             self._measure([frame for frame in frames if frame[0] >= self._head_ms], now)
         self._take_voice(frames)

@@ -61,7 +61,7 @@ def make_view(
     gaps = reception.gaps(now)
     return View(
         sound=Sound.FINISHED if finished else sound_of(timeline, now),
-        carrier=carrier_of(reception, now),
+        carrier=reception.carrier.in_use(now),
         lecture_state=summary.state,
         publisher=reception.facts.publisher,
         title=summary.title,
@@ -93,13 +93,6 @@ def sound_of(timeline: Timeline, now: float) -> Sound:
     if timeline.stalled_since is not None and now - timeline.stalled_since > _STALL_SHOWN_S:
         return Sound.STALLED
     return Sound.CATCHING_UP if timeline.catching_up else Sound.PLAYING
-
-
-def carrier_of(reception: Reception, now: float) -> str:
-    """What brings things to us."""
-    if reception.carrier.rtp_alive(now):
-        return "rtp"
-    return "socket" if reception.carrier.over_socket(now) else ""
 
 
 def behind_ms(timeline: Timeline, heard_ms: int | None, now: float) -> int:

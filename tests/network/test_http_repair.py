@@ -32,7 +32,7 @@ HOLE = Span(2_000, 4_000)
 def recorded(data: Path) -> Path:
     """An ended lecture of which the uplink's outage took two seconds."""
     path = data / "lectures" / "waves.lecture"
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     facts = {"lecture": "waves", "title": "Waves", "languages": '["en", "ko"]', "state": "ended"}
     with LectureFile.create(path, facts | {"clock_end_ms": str(LENGTH_MS)}) as file:
         write(file, SOURCE, [one for one in FRAMES if not HOLE.start_ms <= one.t_ms < HOLE.end_ms])
@@ -42,8 +42,9 @@ def recorded(data: Path) -> Path:
 
 @pytest.fixture
 async def relay(tmp_path: Path) -> AsyncIterator[Served]:
-    recorded(tmp_path / "data")
     async with served(tmp_path / "data") as running:
+        # The lecture is planned already: the librarian of a relay that finds a file takes it for a lecture of its own.
+        recorded(tmp_path / "data")
         yield running
 
 

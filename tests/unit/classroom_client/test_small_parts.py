@@ -73,6 +73,19 @@ def test_voice_that_does_not_come_over_rtp_is_followed_over_the_socket_in_second
     assert not choice.over_socket(5)
 
 
+def test_voice_that_the_relay_sends_over_the_socket_by_itself_is_told_as_such() -> None:
+    choice = CarrierChoice()
+    choice.socket_up(0)
+    choice.rtp_packet(1)
+    assert choice.in_use(2) == "rtp"
+    for second in range(2, 8):
+        choice.chunk_voice(second)
+        choice.relay_has(second * 1000, second, got_ms=second * 1000)
+    assert not choice.over_socket(8)
+    assert choice.in_use(8) == "socket"
+    assert choice.in_use(20) == ""
+
+
 def test_silent_lecturer_is_no_reason_for_the_socket() -> None:
     choice = CarrierChoice()
     choice.socket_up(0)
