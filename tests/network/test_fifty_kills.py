@@ -157,8 +157,8 @@ def check(path: Path, before_seq: int) -> list[bytes]:
         assert report.ok, report.problems
         manifest = replay_manifest(recording, ())
         assert manifest["duration_ms"] == report.duration_ms
-        track = recording.voice_track("en")
-        frames = list(recording.frames(track)) if track is not None else []
+        # What one rung lacks at the end another may have, and the replay plays it.
+        frames = [frame for track in recording.voice_tracks("en") for frame in recording.frames(track)]
         if frames:
             ogg = path.parent / f"{path.name}.ogg"
             write_ogg(recording, "en", ogg)

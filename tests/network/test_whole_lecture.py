@@ -70,8 +70,8 @@ async def test_a_lecture_is_heard_seen_and_replayed(tmp_path: Path) -> None:
         assert report.ok, report.problems
         film = tmp_path / "lecture.mp4"
         words = ["recordings", "export", lecture, "--data", str(data), "--to", "mp4", "--out", str(film)]
-        assert main(words) == 0
-        assert probed(film) == {"h264", "aac"}
+        assert await asyncio.to_thread(main, words) == 0  # it runs a loop of its own
+        assert probed(film) == {"h264", "aac", "bin_data"}  # the last one: the chapters' titles
         assert sound.likeness(source, sound.load(film)) > 0.9
 
 
@@ -109,7 +109,7 @@ async def test_relay_killed_in_mid_lecture_goes_on_with_the_same_lecture(
 
             async with parts.relay(data, port=int(url.rsplit(":", 1)[1])):
                 receipt = await hall.named("receipt", 120)
-                await lecturer.named("receipt", 60)
+                repaired_ms = (await lecturer.named("receipt", 60))["repaired_ms"]
         with Recording.open(data / "lectures" / f"{lecture}.lecture") as recording:
             report = recording.verify()
             assert recording.state == "ended"
@@ -117,5 +117,6 @@ async def test_relay_killed_in_mid_lecture_goes_on_with_the_same_lecture(
     missing_ms = sum(gap.end_ms - gap.start_ms for gaps in report.gaps.values() for gap in gaps)
     assert missing_ms < 15_000
     assert receipt["voice_sent_ms"] > seconds * 1000 - 15_000
-    assert receipt["voice_heard_ms"] >= 0.99 * receipt["voice_sent_ms"]
+    # What the relay was dead for came from the laptop after its moment had passed: kept here, heard in the replay.
+    assert receipt["voice_heard_ms"] >= 0.99 * receipt["voice_sent_ms"] - repaired_ms
     assert sound.likeness(sound.load(material.voice)[: 8 * sound.RATE], sound.load(hall_folder / "heard.wav")) > 0.85
