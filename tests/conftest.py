@@ -32,7 +32,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "interop" in item.path.parts:
             item.add_marker(pytest.mark.realtime)
         if item.get_closest_marker("realtime"):
-            group = "browser" if "interop" in item.path.parts else item.path.stem
+            # The killed relays are timed to the second: not beside a browser either.
+            with_browser = "interop" in item.path.parts or item.path.stem == "test_fifty_kills"
+            group = "browser" if with_browser else item.path.stem
             item.add_marker(pytest.mark.xdist_group(group))
 
 
