@@ -119,4 +119,5 @@ async def test_relay_killed_in_mid_lecture_goes_on_with_the_same_lecture(
     assert receipt["voice_sent_ms"] > seconds * 1000 - 15_000
     # What the relay was dead for came from the laptop after its moment had passed: kept here, heard in the replay.
     assert receipt["voice_heard_ms"] >= 0.99 * receipt["voice_sent_ms"] - repaired_ms
+    assert receipt["voice_kept_ms"] == receipt["voice_sent_ms"]
     assert sound.likeness(sound.load(material.voice)[: 8 * sound.RATE], sound.load(hall_folder / "heard.wav")) > 0.85
