@@ -2,7 +2,7 @@
 
     python -m benchmarks.recordings_export [--minutes 60] [--kinds mp4 webm opus pdf] [--json]
 
-The lecture is the sample lecture again and again, written as the relay records it: the voice at 24 kbit/s, pages in
+The lecture is the sample lecture again and again, written as the relay records it: the voice at 16 kbit/s, pages in
 both tiers, a pen stroke on each page, and for the films with a camera the sample camera at 15 pictures a second.
 """
 

@@ -47,7 +47,7 @@ def add_export(
     )
     pack = export.add_argument_group("for --to usb")
     pack.add_argument("--zip", action="store_true", help="one zip instead of a folder")
-    pack.add_argument("--voice", choices=["light", "full"], default="light", help="12 or 24 kbit/s (default: light)")
+    pack.add_argument("--voice", choices=["light", "full"], default="light", help="12 or 16 kbit/s (default: light)")
     pack.add_argument(
         "--lecture-file",
         action=argparse.BooleanOptionalAction,

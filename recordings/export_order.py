@@ -18,7 +18,7 @@ class ExportOrder:
 
     :param language: which voice; empty: the lecturer's, of a pack all.
     :param with_camera: whether the camera is shown, if there is one.
-    :param rung: of a pack: ``light`` (12 kbit/s) or ``full`` (24 kbit/s) voice.
+    :param rung: of a pack: ``light`` (12 kbit/s) or ``full`` (16 kbit/s) voice.
     :param with_lecture_file: of a pack: whether the recording itself lies in it too.
     :param zipped: of a pack: a zip, not a folder.
     :param page_sources: of a pack: the folder with the web pages' files, which it is made from.

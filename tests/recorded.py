@@ -31,8 +31,8 @@ def tone(t_ms: int) -> np.ndarray:
 
 
 def _voice(file: LectureFile) -> None:
-    track = file.add_track(Track("voice", "opus", 48_000, "en", "24", 1))
-    with closing(opus.Encoder(1, bitrate_bps=24_000, frame_ms=60)) as encoder:
+    track = file.add_track(Track("voice", "opus", 48_000, "en", "16", 1))
+    with closing(opus.Encoder(1, bitrate_bps=16_000, frame_ms=60)) as encoder:
         for start in range(0, VOICE_MS, 600):
             frames = [
                 EncodedFrame(t_ms, VOICE_FRAME_MS, encoder.encode(tone(t_ms)))

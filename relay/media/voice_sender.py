@@ -24,6 +24,9 @@ RESEND_BYTES_PER_S = 6_000
 thin link carries. What is not sent again is a gap, which the hall fetches from the log."""
 MAX_RESENDS = 64
 """Resends that wait for their turn; beyond that the oldest is dropped, and asked for again if it is still needed."""
+TWICE_FROM_TRY = 2
+"""Voice that is sent again for the second time has met a bad spell of the link, and few tries are left until its
+playout: from then on each try goes twice, the second behind the next live packet, as losses come in bursts."""
 UNHEARD_MS = 15_000
 """Voice sent so long ago has arrived, or has been asked for from the log."""
 
@@ -56,6 +59,8 @@ class VoiceSender:
         self._remembers = transport_cc and self.packed
         self._unheard: dict[int, tuple[int, int]] = {}  # sequence number: begin and end of what it carried
         self._resends: deque[bytearray] = deque()
+        self._tries: dict[int, int] = {}  # number of a packet: how often it was sent again; as _unheard
+        self._twins: deque[bytearray] = deque(maxlen=MAX_RESENDS)  # go behind the next live packet; drops the oldest
 
     def send_frame(self, t_ms: int, rungs: Mapping[int, bytes], now: float) -> None:
         """Send one 60-ms frame in the rung wanted."""
@@ -83,11 +88,15 @@ class VoiceSender:
         if not self._remembers:
             self._outlet.send(packet, Class.VOICE, now)
             return
-        number = packet[2] << 8 | packet[3]
+        number = _number(packet)
         self._unheard[number] = t_ms, self.end_ms
         if packets_before:
             self._copied[number] = (number - packets_before) & 0xFFFF
         self._outlet.send(packet, Class.VOICE, now, number)
+        while self._twins:
+            twin = self._twins.popleft()
+            if _number(twin) in self._unheard:
+                self._send_again(twin)
 
     @property
     def copies(self) -> int:
@@ -110,11 +119,9 @@ class VoiceSender:
 
     def arrived(self, number: int) -> None:
         """The packet of this number has arrived, and with it the one of which it has a copy."""
-        self._unheard.pop(number, None)
-        copied = self._copied.pop(number, None)
+        copied = self._drop(number)
         if copied is not None:
-            self._unheard.pop(copied, None)
-            self._copied.pop(copied, None)
+            self._drop(copied)
 
     def lost(self, numbers: list[int], now: float) -> None:
         """Feedback says that these packets are lost: send them again without waiting to be asked."""
@@ -125,9 +132,12 @@ class VoiceSender:
     def handle_rtcp(self, packets: Sequence[RtcpPacket], now: float) -> None:
         """Digest reports and requests; what is to be sent again waits in the lane."""
         for packet in self.stream.handle_rtcp(packets, now):
-            if len(self._resends) >= MAX_RESENDS:
-                self._resends.popleft()
-            self._resends.append(packet)
+            number = _number(packet)
+            if number in self._unheard:
+                self._tries[number] = self._tries.get(number, 0) + 1
+                if self._tries[number] >= TWICE_FROM_TRY:
+                    self._twins.append(bytearray(packet))
+            self._send_again(packet)
 
     def waiting(self, class_: Class, packet_bytes: int, now: float) -> Class | None:
         """See :class:`relay.media.rtp_outlet.Lane`."""
@@ -136,14 +146,13 @@ class VoiceSender:
     def next(self, class_: Class, packet_bytes: int, now: float) -> tuple[bytearray, object] | None:
         """See :class:`relay.media.rtp_outlet.Lane`."""
         packet = self._resends.popleft()
-        return packet, (packet[2] << 8 | packet[3]) if self._remembers else None
+        return packet, _number(packet) if self._remembers else None
 
     def forget_old(self, now_ms: int) -> None:
         """Drop what is known of voice that was sent long ago; call it now and then."""
         old = [number for number, (_, end_ms) in self._unheard.items() if end_ms < now_ms - UNHEARD_MS]
         for number in old:
-            del self._unheard[number]
-            self._copied.pop(number, None)
+            self._drop(number)
 
     def unheard(self) -> list[Span]:
         """What was sent and is not known to have arrived, in order."""
@@ -159,4 +168,20 @@ class VoiceSender:
         """Another carrier has taken over: nothing is sent again here."""
         self._unheard.clear()
         self._copied.clear()
+        self._tries.clear()
         self._resends.clear()
+        self._twins.clear()
+
+    def _drop(self, number: int) -> int | None:
+        self._unheard.pop(number, None)
+        self._tries.pop(number, None)
+        return self._copied.pop(number, None)
+
+    def _send_again(self, packet: bytearray) -> None:
+        if len(self._resends) >= MAX_RESENDS:
+            self._resends.popleft()
+        self._resends.append(packet)
+
+
+def _number(packet: bytearray) -> int:
+    return packet[2] << 8 | packet[3]

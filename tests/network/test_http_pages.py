@@ -39,7 +39,7 @@ async def record(relay: Served, *, end: bool = True) -> str:
     """Put two seconds of voice and a page into the lecture; returns the page's digest."""
     lecture = await relay.relay.open_lecture("waves")
     log = lecture.log
-    track = log.add_track(Track("voice", "opus", 48_000, language="en", rung="24", channels=1))
+    track = log.add_track(Track("voice", "opus", 48_000, language="en", rung="16", channels=1))
     for t_ms in range(0, 2040, 60):
         frame = pack_frames(t_ms, [EncodedFrame(t_ms, 60, SILENT_OPUS)])
         log.append(Entry(Kind.VOICE, t_ms, frame, track.track_id, 60))

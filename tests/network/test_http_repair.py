@@ -96,7 +96,7 @@ async def test_segments_fill_an_ended_lecture_once_and_its_file_is_finished_agai
             with Recording.open(path) as recording:
                 tracks = {track.rung: track.track_id for track in recording.tracks("voice") if track.language == "en"}
             with LectureFile.open(path, readonly=True) as file:
-                done = not file.gaps([tracks["24"]], Span(2_040, 3_360)) and file.finished
+                done = not file.gaps([tracks["16"]], Span(2_040, 3_360)) and file.finished
             if done:
                 break
             await asyncio.sleep(0.05)

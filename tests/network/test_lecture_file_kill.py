@@ -33,7 +33,7 @@ from lecture.file import LectureFile
 from lecture.tracks import Track
 
 file = LectureFile.open(sys.argv[1])
-track = file.add_track(Track("voice", "opus", 48000, "en", "24", 1))
+track = file.add_track(Track("voice", "opus", 48000, "en", "16", 1))
 start_ms = file.last_t_ms()
 
 def commit():

@@ -53,7 +53,7 @@ async def test_live_voice_reaches_a_hall_and_the_file(tmp_path: Path) -> None:
         assert report.gaps.get("en", []) == []
         assert file.get_meta("state") == "ended"
         rungs = {track.rung for track in file.tracks() if track.language == "en"}
-        assert rungs == {"source", "12", "24"}
+        assert rungs == {"source", "12", "16"}
 
 
 async def test_a_hall_fetches_what_it_missed(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
  */
 
 /**
- * @typedef {"light" | "full"} Rung light: for thin lines (12 kbit/s of Opus); full: the best made rung (24 kbit/s)
+ * @typedef {"light" | "full"} Rung light: for thin lines (12 kbit/s of Opus); full: the archive's rung (16 kbit/s)
  * @typedef {{language: string, rungs: Partial<Record<Rung, number>>}} ReplayVoice rungs: kbit/s of each that there is
  * @typedef {{deck: string, page: number, title: string, images: string[], drawn?: boolean}} ReplayPage page counts from
  *   1; images: names for `image`, the legible tier first, the sharp one last, none if it was never rendered; drawn:

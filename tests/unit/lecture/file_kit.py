@@ -5,7 +5,7 @@ from __future__ import annotations
 from lecture.entries import EncodedFrame, Entry, Kind, pack_event, pack_frames
 from lecture.tracks import Track
 
-VOICE = Track("voice", "opus", 48000, "en", "24", 1)
+VOICE = Track("voice", "opus", 48000, "en", "16", 1)
 
 
 def voice(t_ms: int, duration_ms: int = 1000, track_id: int = 1, *, size_bytes: int = 40) -> Entry:

@@ -86,7 +86,7 @@ def test_tracks_keep_their_ids(path: Path) -> None:
     with LectureFile.open(path) as file:
         assert [track.track_id for track in file.tracks()] == [1, 2]
         assert file.add_track(CAMERA).track_id == 2
-        assert file.add_track(Track("voice", "opus", 48000, "ko", "24", 1)).track_id == 3
+        assert file.add_track(Track("voice", "opus", 48000, "ko", "16", 1)).track_id == 3
         assert file.append(voice(0, track_id=3)).track_id == 3
 
 
@@ -138,7 +138,7 @@ def test_gaps_are_what_no_entry_of_the_tracks_covers(
 ) -> None:
     span = Span(start_ms, end_ms)
     with LectureFile.create(tmp_path_factory.mktemp("gaps") / "x.lecture") as file:
-        for rung in ("24", "12"):
+        for rung in ("16", "12"):
             file.add_track(Track("voice", "opus", 48000, "en", rung, 1))
         for index, (t_ms, duration_ms, track_id) in enumerate(media):
             if index == commit_at:

@@ -163,10 +163,10 @@ def test_a_lecturers_copy_of_two_runs_fills_the_recording_and_its_light_rungs(fo
         assert not again.changed
         assert again.missing_ms == {"en": 960}
     with Recording.open(folder / "a.lecture") as recording:
-        assert {track.rung for track in recording.tracks("voice")} == {"source", "24", "12"}
+        assert {track.rung for track in recording.tracks("voice")} == {"source", "16", "12"}
         track = recording.voice_track("en")
         assert track is not None
-        assert track.rung == "24"
+        assert track.rung == "16"
         with closing(opus.Decoder(1)) as decoder:
             blocks = [decoder.decode(data)[:, 0] for _, _, data in timeline(recording.frames(track), 1)]
     loud = np.abs(np.concatenate(blocks).astype(float))
@@ -177,9 +177,9 @@ def test_a_lecturers_copy_of_two_runs_fills_the_recording_and_its_light_rungs(fo
 
 def test_a_halls_copy_brings_what_only_it_has(folder: Path) -> None:
     made = spoken(frame_ms=60)
-    hall_track = Track("voice", "opus", 48_000, "en", "24", 1)
+    hall_track = Track("voice", "opus", 48_000, "en", "16", 1)
     with create(folder / "a.lecture") as target, create(folder / "hall.lecture", role="hall") as hall:
-        for rung in ("24", "12"):
+        for rung in ("16", "12"):
             write(target, Track("voice", "opus", 48_000, "en", rung, 1), made[:20] + made[40:])
         kept = target.append(Entry(Kind.TURN, 100, pack_event({"deck": "d", "page": 1})))
         digest = hall.put_blob(b"\x00page", "image/avif")
@@ -226,7 +226,7 @@ def test_times_of_a_copy_map_and_drift_evenly(folder: Path) -> None:
 def test_missing_voice_is_what_no_rung_covers(folder: Path) -> None:
     with create(folder / "a.lecture") as file:
         write(file, SOURCE, FRAMES[:100])
-        write(file, Track("voice", "opus", 48_000, "en", "24", 1), spoken(frame_ms=60)[50:])
+        write(file, Track("voice", "opus", 48_000, "en", "16", 1), spoken(frame_ms=60)[50:])
         assert missing_voice_ms(file, "en") == 1_000
         assert merging.voice_languages(file) == ["en"]
 

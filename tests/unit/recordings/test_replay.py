@@ -60,14 +60,14 @@ def test_manifest_has_pages_turns_and_voices(library: Library) -> None:
     assert [blob.digest for blob in named if blob] == digests
     assert found["camera"]["offset_ms"] == recorded.CAMERA_FROM_MS
     assert found["camera"]["kbps"] >= 1
-    assert found["voice"] == [{"language": "en", "rungs": {"light": 24, "full": 24}}]
+    assert found["voice"] == [{"language": "en", "rungs": {"light": 16, "full": 16}}]
     assert "drawn" not in found["pages"][0]
 
 
 def test_manifest_of_a_longer_lecture_names_both_voices_questions_and_drawn_pages(library: Library) -> None:
     found = manifest(library, LONG)
     assert [voice["language"] for voice in found["voice"]] == ["en", "ko"]
-    assert found["voice"][1]["rungs"] == {"light": 12, "full": 24}
+    assert found["voice"][1]["rungs"] == {"light": 12, "full": 16}
     assert all(page["drawn"] for page in found["pages"])
     drawing = json.loads(library.drawing(LONG, 1))
     assert len(drawing["ink"]) > 10
@@ -91,7 +91,7 @@ def test_segments_follow_each_other_without_a_hole(library: Library) -> None:
     assert duration_ms - times[-1] < 2 * VOICE_FRAME_MS
     light, full = (len(library.voice_segment(LONG, "en", rung, 3)[0]) for rung in ("light", "full"))
     assert light * 8 / SEGMENT_MS < 14
-    assert full > 1.5 * light
+    assert 1.2 * light < full < 1.5 * light
 
 
 def test_a_segment_is_silent_where_nothing_was_said_and_keeps_its_length(library: Library) -> None:

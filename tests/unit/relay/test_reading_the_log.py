@@ -29,7 +29,7 @@ class Recording:
     def __init__(self, log: LectureFile) -> None:
         self.log = log
         self.tracks = {
-            kbps: log.add_track(Track("voice", "opus", 48_000, "en", str(kbps), 1)).track_id for kbps in (24, 12)
+            kbps: log.add_track(Track("voice", "opus", 48_000, "en", str(kbps), 1)).track_id for kbps in (16, 12)
         }
         self.edge_ms = 0
         self.final = False
@@ -38,7 +38,7 @@ class Recording:
             log, lambda lang: self.tracks if lang == "en" else None, lambda _: self.edge_ms, lambda: self.final
         )
 
-    def record(self, start_ms: int, end_ms: int, *, rungs: tuple[int, ...] = (24, 12)) -> None:
+    def record(self, start_ms: int, end_ms: int, *, rungs: tuple[int, ...] = (16, 12)) -> None:
         for t_ms in range(start_ms, end_ms, 480):
             frames = [EncodedFrame(t_ms + n * 60, 60, b"x") for n in range(8)]
             for kbps in rungs:
@@ -122,17 +122,17 @@ def test_the_light_rung_is_given_unless_the_link_is_wide_or_the_hall_says_which(
     assert recording.rungs() == {12}
     recording.backfill.light = False
     recording.backfill.add(Want("en", 480, 960))
-    assert recording.rungs() == {24}
+    assert recording.rungs() == {16}
     recording.backfill.add(Want("en", 960, 1440, "12"))
     assert recording.rungs() == {12}
     recording.backfill.add(Want("en", 960, 1440, "99"))
     recording.now = 60.0
-    assert recording.rungs() == {24}
+    assert recording.rungs() == {16}
 
 
 def test_where_the_light_rung_was_not_recorded_the_other_one_is_given(log: LectureFile) -> None:
     recording = Recording(log)
-    recording.record(0, 4800, rungs=(24,))
+    recording.record(0, 4800, rungs=(16,))
     recording.record(4800, 9600)
     recording.backfill.add(Want("en", 0, 9600))
     assert recording.drain()[0] == list(range(0, 9600, 480))
