@@ -20,7 +20,6 @@ from streamer.copy_source import CopySource
 from streamer.errors import StreamError
 from streamer.events import Event, PageTurned, Said, StreamReceipt, StreamStatus
 from streamer.feed import Feed
-from streamer.lecturer_socket import FIRST_ANSWERS
 from streamer.line import Line, LinePart
 from streamer.options import StreamOptions
 from streamer.own_copy import OwnCopy, open_own_copy
@@ -336,9 +335,8 @@ class Streamer:
         for turn in self._schedule.due(packet.spoken_ms):
             self.turn_to(turn.page)
         now = _now()
-        lecture_ms, answers = self._control.time.of_voice_at(now), self._control.time.answers
-        # The first answers of a connection may have waited behind what an outage has held back.
-        if lecture_ms is not None and (answers >= FIRST_ANSWERS or not self._copy.is_placed):
+        lecture_ms = self._control.time.of_voice_at(now)
+        if lecture_ms is not None:
             self._copy.lecture_time(round(self.stream_ms(now)), lecture_ms)
 
     def _picture(self, picture: CodedPicture) -> None:

@@ -130,7 +130,7 @@ class LecturerSocket:
     async def _serve(self, socket: ClientConnection, session: LecturerSession, backoff: Backoff) -> None:
         client = Client("hallcast-streamer", version())
         await socket.send(session.send(LecturerHello(v=PROTOCOL_VERSION, token=self._token, client=client)))
-        self.time.forget()
+        self.time.reconnected()
         self._outbox.reconnected()
         self._heard_s = _now()
         speaking: asyncio.Task[None] | None = None

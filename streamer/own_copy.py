@@ -134,11 +134,6 @@ class OwnCopy:
         if self._times.learn(t_ms, lecture_ms - t_ms):
             self._file.set_meta(COPY_TIME_KEY, self._times.to_meta())
 
-    @property
-    def is_placed(self) -> bool:
-        """Whether it is known what lecture time this run's times are."""
-        return self._times.is_settled
-
     def flush(self) -> None:
         """The voice is over: what has been gathered of it is in the file."""
         self._voice.flush()

@@ -26,16 +26,25 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test with a browser listens or looks in real time. One browser at a time: two of them starve each other,
-    but what listens without one goes along beside it."""
+    """Every test with a browser listens or looks in real time. One browser with live media at a time: two of them
+    starve each other, but what listens without one goes along beside it, and pages of what is recorded."""
     for item in items:
         if "interop" in item.path.parts:
             item.add_marker(pytest.mark.realtime)
         if item.get_closest_marker("realtime"):
-            # The killed relays are timed to the second: not beside a browser either.
-            with_browser = "interop" in item.path.parts or item.path.stem == "test_fifty_kills"
-            group = "browser" if with_browser else item.path.stem
-            item.add_marker(pytest.mark.xdist_group(group))
+            item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+def _group(item: pytest.Item) -> str:
+    if item.path.stem in _PAGES:
+        return "pages"
+    # The killed relays are timed to the second: not beside a browser's live media either.
+    live_browser = "interop" in item.path.parts or item.path.stem == "test_fifty_kills"
+    return "live browser" if live_browser else item.path.stem
+
+
+_PAGES = frozenset({"test_console", "test_exports_play", "test_library_page", "test_replay_page"})
+"""Tests of a browser without a camera or a microphone."""
 
 
 @pytest.hookimpl(wrapper=True)

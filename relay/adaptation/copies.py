@@ -17,6 +17,9 @@ KEPT_MS = 250
 ON_TIME_MS = 120
 """From the end of a pack until it can be heard, beside the way: it is held, sent, and unpacked."""
 MOST_PACKS = 4
+URGENT_TRIES = 3
+TRY_ROUND_TRIPS = 1.15
+"""A hall repeats its request after so many round trips."""
 
 
 def copies_fit(fraction_lost: float, budget_kbps: float, rung_kbps: int, *, wanted: bool) -> bool:
@@ -38,3 +41,17 @@ def copy_spacing(playout_delay_ms: int, rtt_s: float, pack_ms: int, *, wanted: b
     if not 0 < playout_delay_ms < soon_ms:
         return 0
     return max(0, min(MOST_PACKS, (playout_delay_ms - ON_TIME_MS) // pack_ms - 1))
+
+
+def is_urgent(age_ms: int, playout_delay_ms: int, rtt_s: float) -> bool:
+    """Whether a pack that is lost has so few tries left until its playout that it shall go along with a live one, too.
+
+    The same packet sent twice would not do: a receiver that gets both drops the second before it is counted, and the
+    link seems to lose what it carried.
+
+    :param age_ms: from its first word to the newest that was sent.
+    :param playout_delay_ms: as the hall reports it, 0 for unknown.
+    :param rtt_s: round trip, 0 for unknown.
+    """
+    left_ms = playout_delay_ms - age_ms
+    return playout_delay_ms > 0 and rtt_s > 0 and left_ms < URGENT_TRIES * TRY_ROUND_TRIPS * rtt_s * 1000

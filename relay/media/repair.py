@@ -124,12 +124,13 @@ class RepairDesk:
         # A copy's times do not reach before 0, wherever that lies.
         start_ms = segment.span.start_ms + shift_ms if segment.span.start_ms else 0
         end_ms = segment.span.end_ms + shift_ms
+        was_hole = self._book.is_hole(language, Span(start_ms, end_ms))
         if not self._book.has_voice_at(language, end_ms) and end_ms < self._end_ms():
             end_ms += found_ms - shift_ms  # the hole goes on, and so will the copy
         span = Span(max(0, start_ms), min(end_ms, self._end_ms()))
         entries = fill(self._stage.log, track, frames, span)
         added_ms = sum(entry.duration_ms for entry in entries)
-        self._book.answered(language, segment.copy, span, added_ms)
+        self._book.answered(language, segment.copy, span, added_ms, was_hole=was_hole)
         self._stage.log.set_meta(REPAIR_KEY, self._book.to_meta())
         self._unmade.setdefault(language, Coverage()).add(
             Span(max(0, span.start_ms - VOICE_FRAME_MS), span.end_ms + VOICE_FRAME_MS)

@@ -125,16 +125,25 @@ class RepairBook:
         """Whether the log has voice at or just after a moment."""
         return bool(self._voices[language].known.known_ms(Span(t_ms, t_ms + HOLE_MS)))
 
-    def answered(self, language: str, copy: str, span: Span, added_ms: int) -> None:
-        """A copy has brought all that it has of a span; what it brought is known already."""
+    def is_hole(self, language: str, span: Span) -> bool:
+        """Whether the log has nothing of a span."""
+        return not self._voices[language].known.known_ms(span)
+
+    def answered(self, language: str, copy: str, span: Span, added_ms: int, *, was_hole: bool = True) -> None:
+        """A copy has brought all that it has of a span; what it brought is known already.
+
+        A hole of which it brought nothing it has not. Where it brought something, now or before (``was_hole`` is
+        false), what is left is asked for once more, by itself: the copy's clock may have been off, so that words lay
+        beside the span, and the sound on both sides of what is left will tell where they belong.
+        """
         voice = self._voices[language]
         voice.repaired_ms += added_ms
         none = voice.none.pop(copy, None) or Coverage()
         voice.none[copy] = none  # the newest stands last
         while len(voice.none) > MAX_COPIES:
             del voice.none[next(iter(voice.none))]
-        for hole in voice.known.missing(span):
-            none.add(hole)
+        if was_hole and not added_ms:
+            none.add(span)
         while len(none) > MAX_NONE_SPANS:
             none.discard(next(iter(none)))
 

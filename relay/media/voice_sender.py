@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from lecture.log import Span
 from lecture.tracks import VOICE_FRAME_MS
-from relay.adaptation.copies import copies_fit, copy_spacing
+from relay.adaptation.copies import copies_fit, copy_spacing, is_urgent
 from relay.adaptation.pacer import Class
 from relay.media.pack_copies import PackCopies
 from relay.media.rtp_outlet import RtpOutlet
@@ -24,9 +24,8 @@ RESEND_BYTES_PER_S = 6_000
 thin link carries. What is not sent again is a gap, which the hall fetches from the log."""
 MAX_RESENDS = 64
 """Resends that wait for their turn; beyond that the oldest is dropped, and asked for again if it is still needed."""
-TWICE_FROM_TRY = 2
-"""Voice that is sent again for the second time has met a bad spell of the link, and few tries are left until its
-playout: from then on each try goes twice, the second behind the next live packet, as losses come in bursts."""
+MAX_URGENT = 16
+"""Packs that wait to go along with live ones; beyond that the oldest is dropped, and has its resends."""
 UNHEARD_MS = 15_000
 """Voice sent so long ago has arrived, or has been asked for from the log."""
 
@@ -59,8 +58,10 @@ class VoiceSender:
         self._remembers = transport_cc and self.packed
         self._unheard: dict[int, tuple[int, int]] = {}  # sequence number: begin and end of what it carried
         self._resends: deque[bytearray] = deque()
-        self._tries: dict[int, int] = {}  # number of a packet: how often it was sent again; as _unheard
-        self._twins: deque[bytearray] = deque(maxlen=MAX_RESENDS)  # go behind the next live packet; drops the oldest
+        self._urgent: deque[int] = deque(maxlen=MAX_URGENT)
+        self._number = 0
+        self._rtt_s = 0.0
+        self._playout_delay_ms = 0
 
     def send_frame(self, t_ms: int, rungs: Mapping[int, bytes], now: float) -> None:
         """Send one 60-ms frame in the rung wanted."""
@@ -79,7 +80,7 @@ class VoiceSender:
             kbps = self.sent_kbps if self.sent_kbps in payloads else max(payloads)
         marker = t_ms - self.end_ms > PAUSE_MS or not self.end_ms
         payload, payload_type = self._redundancy.payload(payloads[kbps], t_ms * 48)
-        payload, packets_before = self._copies.payload(payload, t_ms)
+        payload, packets_before = self._copies.payload(payload, t_ms, self._most_urgent())
         packet = self.stream.send(payload, t_ms * 48, marker, now, payload_type)
         if self.began_ms is None:
             self.began_ms = t_ms
@@ -88,15 +89,11 @@ class VoiceSender:
         if not self._remembers:
             self._outlet.send(packet, Class.VOICE, now)
             return
-        number = _number(packet)
+        self._number = number = _number(packet)
         self._unheard[number] = t_ms, self.end_ms
         if packets_before:
             self._copied[number] = (number - packets_before) & 0xFFFF
         self._outlet.send(packet, Class.VOICE, now, number)
-        while self._twins:
-            twin = self._twins.popleft()
-            if _number(twin) in self._unheard:
-                self._send_again(twin)
 
     @property
     def copies(self) -> int:
@@ -110,6 +107,7 @@ class VoiceSender:
 
         :param playout_delay_ms: as a hall reports it, 0 for unknown.
         """
+        self._rtt_s, self._playout_delay_ms = rtt_s, playout_delay_ms
         redundancy, copies = self._redundancy, self._copies
         fit = copies_fit(fraction_lost, budget_kbps, self.wanted_kbps, wanted=redundancy.wanted)
         redundancy.wanted = fit
@@ -132,12 +130,10 @@ class VoiceSender:
     def handle_rtcp(self, packets: Sequence[RtcpPacket], now: float) -> None:
         """Digest reports and requests; what is to be sent again waits in the lane."""
         for packet in self.stream.handle_rtcp(packets, now):
-            number = _number(packet)
-            if number in self._unheard:
-                self._tries[number] = self._tries.get(number, 0) + 1
-                if self._tries[number] >= TWICE_FROM_TRY:
-                    self._twins.append(bytearray(packet))
-            self._send_again(packet)
+            if len(self._resends) >= MAX_RESENDS:
+                self._resends.popleft()
+            self._resends.append(packet)
+            self._urge(_number(packet))
 
     def waiting(self, class_: Class, packet_bytes: int, now: float) -> Class | None:
         """See :class:`relay.media.rtp_outlet.Lane`."""
@@ -168,19 +164,28 @@ class VoiceSender:
         """Another carrier has taken over: nothing is sent again here."""
         self._unheard.clear()
         self._copied.clear()
-        self._tries.clear()
+        self._urgent.clear()
         self._resends.clear()
-        self._twins.clear()
 
     def _drop(self, number: int) -> int | None:
         self._unheard.pop(number, None)
-        self._tries.pop(number, None)
         return self._copied.pop(number, None)
 
-    def _send_again(self, packet: bytearray) -> None:
-        if len(self._resends) >= MAX_RESENDS:
-            self._resends.popleft()
-        self._resends.append(packet)
+    def _urge(self, number: int) -> None:
+        """What is sent again so late that few tries are left goes along with the next live pack as well."""
+        if not self._copies.taken or number not in self._unheard or number in self._urgent:
+            return
+        age_ms = self.end_ms - self._unheard[number][0]
+        if is_urgent(age_ms, self._playout_delay_ms, self._rtt_s):
+            self._urgent.append(number)
+
+    def _most_urgent(self) -> int:
+        """How many packets before the next one the pack is that has waited longest, 0 if none does."""
+        while self._urgent:
+            number = self._urgent.popleft()
+            if number in self._unheard:
+                return (self._number + 1 - number) & 0xFFFF
+        return 0
 
 
 def _number(packet: bytearray) -> int:

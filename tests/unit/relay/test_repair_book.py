@@ -27,6 +27,12 @@ def test_what_a_copy_has_not_is_not_wanted_of_it_again_but_of_others() -> None:
     made = book()
     made.know("en", [Span(4_500, 5_000)])
     made.answered("en", "laptop", Span(4_000, 6_000), 500)
+    left = [Span(4_000, 4_500), Span(5_000, 6_000)]
+    assert made.wanted("en", END_MS, "laptop") == [*left, Span(9_000, END_MS)], "once more, each by itself"
+    made.answered("en", "laptop", Span(4_000, 6_000), 0, was_hole=False)
+    assert made.wanted("en", END_MS, "laptop") == [*left, Span(9_000, END_MS)], "the same again tells nothing new"
+    for span in left:
+        made.answered("en", "laptop", span, 0)
     assert made.wanted("en", END_MS, "laptop") == [Span(9_000, END_MS)]
     assert made.wanted("en", END_MS, "phone") == [Span(4_000, 4_500), Span(5_000, 6_000), Span(9_000, END_MS)]
     assert (made.missing_ms("en", END_MS), made.repaired_ms("en")) == (1_000, 500)
@@ -39,11 +45,12 @@ def test_what_a_copy_has_not_is_not_wanted_of_it_again_but_of_others() -> None:
 
 def test_it_is_kept_in_the_lecture_file_and_bounded() -> None:
     made = book()
+    made.answered("en", "first", Span(4_000, 6_000), 320)
     for number in range(2 * MAX_COPIES):
-        made.answered("en", f"copy{number}", Span(4_000, 6_000), 10)
+        made.answered("en", f"copy{number}", Span(4_000, 6_000), 0)
     again = book()
     again.load({REPAIR_KEY: made.to_meta()}.get)
-    assert again.repaired_ms("en") == 2 * MAX_COPIES * 10
+    assert again.repaired_ms("en") == 320
     last = f"copy{2 * MAX_COPIES - 1}"
     assert again.wanted("en", END_MS, last) == made.wanted("en", END_MS, last) == [Span(9_000, END_MS)]
     assert Span(4_000, 6_000) in again.wanted("en", END_MS, "copy0")

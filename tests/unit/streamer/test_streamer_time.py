@@ -25,19 +25,32 @@ def test_the_quickest_answer_rules() -> None:
     assert time.of_voice_at(40.1) == 30_200
 
 
-def test_an_old_answer_is_forgotten() -> None:
+def test_clocks_that_go_apart_are_followed_although_the_line_got_worse() -> None:
     time = LectureTime()
-    time.pong(0.0, 0.0, 1_000)
-    for number in range(1, 10):
-        time.pong(number, number + 0.5, 1_000 * number + 250 + 100)
-    assert time.at(100.0) == 100_100
+    time.pong(0.0, 0.1, 50)
+    quick = 1.0001  # the relay's clock
+    for second in range(30, 1800, 30):
+        time.pong(second, second + 0.5, round((second + 0.25) * quick * 1000))
+        now = second + 1.0
+        assert time.at(now) == pytest.approx(now * quick * 1000, abs=250)
+    assert time.rtt_s == pytest.approx(0.5)
 
 
-def test_another_connection_begins_anew() -> None:
+def test_what_an_outage_held_back_changes_nothing_also_on_the_next_connection() -> None:
     time = LectureTime()
     time.pong(1.0, 1.1, 5_000)
-    time.forget()
-    assert (time.at(2.0), time.answers) == (None, 0)
+    time.reconnected()
+    assert time.answers == 0
+    time.pong(20.0, 23.0, 26_900)  # it waited on the way there, 23,950 when it was sent
+    assert (time.at(31.05), time.answers) == (35_000, 1)
+
+
+@pytest.mark.parametrize("jump_ms", [-90_000, -1_000, 1_000, 3_600_000])
+def test_a_clock_that_has_jumped_is_followed_at_once(jump_ms: int) -> None:
+    time = LectureTime()
+    time.pong(100.0, 100.1, 95_050)
+    time.pong(120.0, 120.6, 115_300 + jump_ms)
+    assert time.at(130.3) == 125_300 + jump_ms
 
 
 def test_rate_is_that_of_the_last_seconds() -> None:
