@@ -11,6 +11,13 @@ PROVEN_S = 2.0
 GAP_S = 1.6
 """While RTP has to prove itself: a longer pause between two signs begins the proof anew (they come each second)."""
 PROBE_EVERY_S = 1.0
+HEDGE_S = (1.3, 2.5)
+HEDGE_ROUND_TRIPS = 2.0
+HEDGE_TAKES_S = 2.7
+"""Voice of which nothing was heard for so long (at least, at most) goes over the socket as well: before RTP is given up
+for dead, a hall with a short playout delay would have run out of words. One that plays later than that, and than the
+socket takes to bring them, can wait: what goes over it in vain fills the queue of a thin link for a second, and the
+page waits for ten."""
 
 
 class Carrier(StrEnum):
@@ -77,3 +84,12 @@ class CarrierSwitch:
             return False
         self._probed_at = now
         return True
+
+
+def hedge_after_s(rtt_s: float, playout_delay_ms: int) -> float:
+    """How long RTP may be silent before the hall's voice goes over the socket as well.
+
+    :param playout_delay_ms: as the hall reports it, 0 for unknown.
+    """
+    least_s, most_s = HEDGE_S
+    return min(most_s, max(least_s, HEDGE_ROUND_TRIPS * rtt_s, playout_delay_ms / 1000 - HEDGE_TAKES_S))

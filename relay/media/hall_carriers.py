@@ -7,7 +7,7 @@ from typing import Any
 
 from lecture.tracks import LIGHT_KBPS, RECORDED_KBPS
 from relay.adaptation.ack_window import AckWindow
-from relay.adaptation.carriers import Carrier, CarrierSwitch
+from relay.adaptation.carriers import Carrier, CarrierSwitch, hedge_after_s
 from relay.adaptation.pacer import Class
 from relay.adaptation.rungs import RungChooser
 from relay.media.hall_data import HallData
@@ -22,10 +22,6 @@ SOCKET_CLOCK_S = 1.0
 RTP_CLOCK_S = 2.0
 LIGHT_BELOW_KBPS = 150.0
 """Below this budget recorded voice is given in the light rung."""
-HEDGE_S = (1.3, 2.5)
-HEDGE_ROUND_TRIPS = 2.0
-"""Voice of which nothing was heard for so long (at least, at most) goes over the socket as well: before RTP is given up
-for dead, a hall with a short playout delay would have run out of words."""
 SOCKET_OVERHEAD_BYTES = 80
 """What TCP, TLS and the WebSocket add to a message."""
 
@@ -185,8 +181,7 @@ class HallCarriers:
         voice = subscriber.voice
         if self.hedging or voice is None or not voice.unheard():
             return
-        least_s, most_s = HEDGE_S
-        if now - self._heard_at > min(most_s, max(least_s, HEDGE_ROUND_TRIPS * (subscriber.rtt_s or 0.0))):
+        if now - self._heard_at > hedge_after_s(subscriber.rtt_s or 0.0, voice.playout_delay_ms):
             self.hedging = True
             subscriber.outlet.open = False
             self.outbox.owe(voice.unheard())

@@ -37,6 +37,7 @@ class VoiceSender:
     :ivar wanted_kbps: rung it should get, 0 for none; :attr:`sent_kbps` is the one it got last.
     :ivar on: whether live voice goes this way at all.
     :ivar began_ms: lecture time of the first packet since it was switched on, None before.
+    :ivar playout_delay_ms: as a hall reported it last, 0 for unknown.
     """
 
     classes = (Class.PROTECTION,)
@@ -61,7 +62,7 @@ class VoiceSender:
         self._urgent: deque[int] = deque(maxlen=MAX_URGENT)
         self._number = 0
         self._rtt_s = 0.0
-        self._playout_delay_ms = 0
+        self.playout_delay_ms = 0
 
     def send_frame(self, t_ms: int, rungs: Mapping[int, bytes], now: float) -> None:
         """Send one 60-ms frame in the rung wanted."""
@@ -107,7 +108,7 @@ class VoiceSender:
 
         :param playout_delay_ms: as a hall reports it, 0 for unknown.
         """
-        self._rtt_s, self._playout_delay_ms = rtt_s, playout_delay_ms
+        self._rtt_s, self.playout_delay_ms = rtt_s, playout_delay_ms
         redundancy, copies = self._redundancy, self._copies
         fit = copies_fit(fraction_lost, budget_kbps, self.wanted_kbps, wanted=redundancy.wanted)
         redundancy.wanted = fit
@@ -176,7 +177,7 @@ class VoiceSender:
         if not self._copies.taken or number not in self._unheard or number in self._urgent:
             return
         age_ms = self.end_ms - self._unheard[number][0]
-        if is_urgent(age_ms, self._playout_delay_ms, self._rtt_s):
+        if is_urgent(age_ms, self.playout_delay_ms, self._rtt_s):
             self._urgent.append(number)
 
     def _most_urgent(self) -> int:

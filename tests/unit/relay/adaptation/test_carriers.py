@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from relay.adaptation.carriers import Carrier, CarrierSwitch
+from relay.adaptation.carriers import Carrier, CarrierSwitch, hedge_after_s
 
 
 def heard_until(switch: CarrierSwitch, start: float, end: float, every_s: float = 0.5) -> None:
@@ -66,3 +66,11 @@ def test_rtp_is_probed_once_a_second_while_the_socket_carries() -> None:
     switch.connected(0.0)
     assert not any(switch.probe_due(now / 10) for now in range(30))
     assert sum(switch.probe_due(4.0 + now / 10) for now in range(100)) == 10
+
+
+@pytest.mark.parametrize(
+    ("rtt_s", "playout_delay_ms", "after_s"),
+    [(0.0, 0, 1.3), (0.8, 0, 1.6), (0.4, 3_800, 1.3), (0.6, 4_500, 1.8), (0.8, 5_200, 2.5), (2.0, 2_000, 2.5)],
+)
+def test_a_hall_that_plays_later_waits_longer_for_rtp(rtt_s: float, playout_delay_ms: int, after_s: float) -> None:
+    assert hedge_after_s(rtt_s, playout_delay_ms) == pytest.approx(after_s)
