@@ -12,7 +12,9 @@ from lecture.decks import PageTurn, write_deck_event
 from lecture.entries import MEDIA_KINDS, Entry, Kind
 from lecture.errors import LectureFileError, RefusedError
 from lecture.file import LectureFile
-from lecture.messages import HallHello, LecturerHello, LectureState, PublisherState
+from lecture.lecturer_messages import LecturerHello
+from lecture.message_parts import LectureState, PublisherState
+from lecture.messages import HallHello
 from lecture.session import HallSession, LecturerSession
 from relay.media.channel import Channel
 from relay.media.decks import Decks
