@@ -62,7 +62,7 @@ async def _page(request: Request) -> Response:
     made = await asyncio.to_thread(replay_files)
     headers = {**pages.HEADERS, "Content-Security-Policy": made.policy}
     html = pages.SERVED_SUFFIXES[".html"]
-    return compressed_response(request, made.page.data, html, headers, zipped=made.page.zipped)
+    return await compressed_response(request, made.page.data, html, headers, zipped=made.page.zipped)
 
 
 async def _rest(request: Request) -> Response:
@@ -70,12 +70,14 @@ async def _rest(request: Request) -> Response:
     headers = pages.HEADERS
     if request.query_params.get("v") == version_of(made.data):
         headers = {**headers, "Cache-Control": FOR_EVER}
-    return compressed_response(request, made.data, pages.SERVED_SUFFIXES[".js"], headers, zipped=made.zipped)
+    return await compressed_response(request, made.data, pages.SERVED_SUFFIXES[".js"], headers, zipped=made.zipped)
 
 
 async def _worker(request: Request) -> Response:
     made = (await asyncio.to_thread(replay_files)).worker
-    return compressed_response(request, made.data, pages.SERVED_SUFFIXES[".js"], pages.HEADERS, zipped=made.zipped)
+    return await compressed_response(
+        request, made.data, pages.SERVED_SUFFIXES[".js"], pages.HEADERS, zipped=made.zipped
+    )
 
 
 class _Handlers:
@@ -88,9 +90,9 @@ class _Handlers:
     async def manifest(self, request: Request) -> Response:
         """What the replay page needs to know."""
         lecture_id = await self._admit(request)
-        path = await self._derive(lecture_id, lambda: self._library.manifest(lecture_id))
-        data = await asyncio.to_thread(path.read_bytes)
-        return compressed_response(request, data, "application/json", FILE_HEADERS)
+        # Read before another request may find a newer revision, and remove this one.
+        data = await self._derive(lecture_id, lambda: self._library.manifest(lecture_id).read_bytes())
+        return await compressed_response(request, data, "application/json", FILE_HEADERS)
 
     async def voice(self, request: Request) -> Response:
         """A voice as Ogg Opus."""
@@ -165,7 +167,7 @@ class _Handlers:
     async def _versioned(self, request: Request, lecture_id: str, data: bytes, media_type: str) -> Response:
         revision = await asyncio.to_thread(self._library.revision, lecture_id)
         headers = {**FILE_HEADERS, "Cache-Control": _caching(request, revision)}
-        return compressed_response(request, data, media_type, headers)
+        return await compressed_response(request, data, media_type, headers)
 
     async def _derive(self, lecture_id: str, make: Callable[[], T]) -> T:
         async with self._deriving[hash(lecture_id) % len(self._deriving)]:
