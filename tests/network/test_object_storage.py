@@ -13,7 +13,7 @@ import obstore
 import pytest
 
 from lecture.errors import HallcastError
-from recordings.store_remote import sha256_of
+from recordings.files import sha256_of
 from relay import librarian, store_keeper
 from tests import recorded, s3
 from tests.network.relays import served
