@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from starlette.requests import Request
@@ -12,6 +13,7 @@ from starlette.responses import Response
 
 from lecture.errors import HallcastError, RefusedError
 from lecture.log import Blob
+from recordings.library import NotMadeError
 from recordings.replay import IMAGE_NAME_CHARS
 from relay import pages
 from relay.access import EVERYONE, unauthorised
@@ -27,6 +29,7 @@ IMAGE_TYPES = frozenset({"image/avif", "image/png", "image/webp", "image/jpeg"})
 """What a blob may be sent as: nothing that a browser would run."""
 
 DERIVING_AT_ONCE = 16
+"""Recordings whose pages and drawings are gathered at the same time, a moment's work for each."""
 
 FILE_HEADERS = {
     "Cache-Control": "private, no-cache",
@@ -84,8 +87,9 @@ class _Handlers:
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
         self._library = relay.library
-        # Making a film of a recording is work for the disk: done once at a time per recording.
+        # What is derived from a recording is derived once.
         self._deriving = [asyncio.Lock() for _ in range(DERIVING_AT_ONCE)]
+        self._making = asyncio.Lock()
 
     async def manifest(self, request: Request) -> Response:
         """What the replay page needs to know."""
@@ -100,7 +104,7 @@ class _Handlers:
         language, dot, suffix = request.path_params["file"].rpartition(".")
         if (dot, suffix) != (".", "ogg"):
             raise RefusedError("voice_missing", "There is no such voice.", 404)
-        path = await self._derive(lecture_id, lambda: self._library.voice_file(lecture_id, language))
+        path = await self._make(partial(self._library.voice_file, lecture_id, language))
         return file_response(request, path, "audio/ogg", FILE_HEADERS)
 
     async def voice_segment(self, request: Request) -> Response:
@@ -121,7 +125,7 @@ class _Handlers:
         """How loud a voice is along the lecture."""
         lecture_id = await self._admit(request)
         language = request.path_params["language"]
-        path = await self._derive(lecture_id, lambda: self._library.waveform(lecture_id, language))
+        path = await self._make(partial(self._library.waveform, lecture_id, language))
         headers = {**FILE_HEADERS, "Cache-Control": _caching(request, path.name.removesuffix(f"-waveform-{language}"))}
         return file_response(request, path, "application/octet-stream", headers)
 
@@ -149,7 +153,7 @@ class _Handlers:
     async def camera(self, request: Request) -> Response:
         """The camera as a film."""
         lecture_id = await self._admit(request)
-        path, media_type = await self._derive(lecture_id, lambda: self._library.camera_file(lecture_id))
+        path, media_type = await self._make(partial(self._library.camera_file, lecture_id))
         return file_response(request, path, media_type, FILE_HEADERS)
 
     async def blob(self, request: Request) -> Response:
@@ -172,6 +176,17 @@ class _Handlers:
     async def _derive(self, lecture_id: str, make: Callable[[], T]) -> T:
         async with self._deriving[hash(lecture_id) % len(self._deriving)]:
             return await asyncio.to_thread(make)
+
+    async def _make(self, file: Callable[..., T]) -> T:
+        """A file that takes seconds of a processor to be made: one at a time, since live voice needs it too.
+
+        :param file: gives it; called with ``make=False`` first, so that nobody waits for one that is there.
+        """
+        try:
+            return await asyncio.to_thread(file, make=False)
+        except NotMadeError:
+            async with self._making:
+                return await asyncio.to_thread(file, make=True)
 
     def _read_blob(self, lecture_id: str, digest: str) -> Blob | None:
         opened = self._relay.directory.get(lecture_id)
