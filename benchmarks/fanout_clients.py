@@ -17,7 +17,8 @@ import numpy as np
 import uvloop
 from websockets.asyncio.client import connect
 
-from lecture.messages import Answer, Client, HallHello, HallWelcome, Message, Offer, Report
+from lecture.message_parts import Client
+from lecture.messages import Answer, HallHello, HallWelcome, Message, Offer, Report
 from lecture.session import HallSession, Side
 from transport import rtcp, rtp
 from transport.network import NetworkConfig

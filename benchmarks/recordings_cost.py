@@ -61,7 +61,7 @@ async def cost(path: Path, folder: Path, seconds: float, *, speed: float = 1.0) 
     await until_first(recorder.run(), _feed(entries, record, speed))
     await recorder.finish()
     with_s = time.process_time() - began_s
-    file.close()
+    await recorder.close()
     written = _written_bytes() - written
     began_s = time.process_time()
     await _feed(entries, lambda _: None, speed)

@@ -25,7 +25,7 @@ from lecture.decks import Deck, PageImage, PageTurn, PageWords, write_deck_event
 from lecture.entries import EncodedFrame, Entry, Flag, Kind, pack_event, pack_frames
 from lecture.file import LectureFile
 from lecture.ink import write_ink
-from lecture.messages import Ink
+from lecture.lecturer_messages import Ink
 from lecture.tracks import RECORDED_KBPS, VOICE_FRAME_MS, Track
 from recordings.export import export
 from recordings.export_order import KINDS, ExportOrder

@@ -18,12 +18,12 @@ from classroom_client.socket_link import LinkDown, SocketLink
 from classroom_client.view import Link
 from lecture.entries import EncodedFrame
 from lecture.errors import HallcastError
+from lecture.message_parts import Client
 from lecture.messages import (
     PROTOCOL_VERSION,
     Answer,
     Bye,
     Candidate,
-    Client,
     Clock,
     Ended,
     EntryMessage,

@@ -18,7 +18,8 @@ from lecture.entries import EVENT_KINDS, EncodedFrame, Entry, Flag, Kind, pack_f
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
 from lecture.log import Span
-from lecture.messages import EntryMessage, Have, LectureSummary
+from lecture.message_parts import Have, LectureSummary
+from lecture.messages import EntryMessage
 from lecture.tracks import RECORDED_KBPS, SCREEN_CODEC, VOICE_FRAME_MS, Track
 
 log = logging.getLogger("hallcast.hall")

@@ -20,7 +20,7 @@ from classroom_client.settings import HallSettings
 from classroom_client.sinks import ClockSink, Sink
 from classroom_client.view import View
 from lecture.errors import HallcastError, LectureFileError
-from lecture.messages import LectureSummary
+from lecture.message_parts import LectureSummary
 from transport.tasks import until_first
 
 log = logging.getLogger("hallcast.hall")

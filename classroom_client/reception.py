@@ -24,18 +24,8 @@ from lecture.entries import EncodedFrame, Kind, unpack_frames
 from lecture.errors import LectureFileError
 from lecture.ink_book import InkBook
 from lecture.log import Span
-from lecture.messages import (
-    Clock,
-    Ended,
-    EntryMessage,
-    Filled,
-    HallWelcome,
-    Have,
-    LectureSummary,
-    Repaired,
-    State,
-    Want,
-)
+from lecture.message_parts import Have, LectureSummary
+from lecture.messages import Clock, Ended, EntryMessage, Filled, HallWelcome, Repaired, State, Want
 from lecture.tracks import VOICE_FRAME_MS, VOICE_RUNGS_KBPS
 from lecture.wire import BlobFrame, BlobPartFrame, ChunkFrame, EntryFrame, ScreenPartFrame, VoiceFrame
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable
 
+from lecture import lecturer_messages as lm
 from lecture import messages as m
 from lecture.errors import ProtocolError
 from lecture.fields import from_json, to_json
@@ -60,20 +61,20 @@ RELAY_TO_HALL = Vocabulary(
 )
 LECTURER_TO_RELAY = Vocabulary(
     "lecturer to relay",
-    [m.LecturerHello, m.Turn, m.Pointer, m.Ink, m.Erase, m.Mark, m.Ping, m.End, m.Bye],
+    [lm.LecturerHello, lm.Turn, lm.Pointer, lm.Ink, lm.Erase, lm.Mark, lm.Ping, lm.End, m.Bye],
     CLIENT_MESSAGE_BYTES,
 )
 RELAY_TO_LECTURER = Vocabulary(
     "relay to lecturer",
     [
-        m.LecturerWelcome,
+        lm.LecturerWelcome,
         m.EntryMessage,
         m.Clock,
         m.State,
-        m.DeckProgress,
-        m.Halls,
-        m.Repair,
-        m.Pong,
+        lm.DeckProgress,
+        lm.Halls,
+        lm.Repair,
+        lm.Pong,
         m.Ended,
         m.ErrorMessage,
     ],

@@ -62,7 +62,7 @@ class CopyTime:
         try:
             for start_ms, points in json.loads(text):
                 times._runs.append(_Run(int(start_ms), [(int(t_ms), int(offset)) for t_ms, offset in points]))
-        except (ValueError, TypeError):
+        except (ValueError, OverflowError, TypeError, RecursionError):
             times._runs = [_Run(0)]
         return times
 

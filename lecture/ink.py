@@ -8,7 +8,7 @@ from typing import Any
 
 from lecture.entries import Kind
 from lecture.fields import from_json, to_json
-from lecture.messages import Erase, Ink, Pointer
+from lecture.lecturer_messages import Erase, Ink, Pointer
 
 DECIMALS = 4
 """Places on a page are kept to a ten-thousandth of its width: a fifth of a pixel on a projector."""

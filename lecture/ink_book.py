@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lecture.ink import InkEvent, read_ink_event, spans_of
-from lecture.messages import Erase, Ink, Pointer
+from lecture.lecturer_messages import Erase, Ink, Pointer
 
 Point = tuple[float, float]
 

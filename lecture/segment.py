@@ -101,7 +101,7 @@ def parse_segment(body: bytes) -> Segment:
         return _parse(body)
     except ProtocolError as error:
         raise _malformed(error.text) from error
-    except (ValueError, KeyError, TypeError, struct.error, RecursionError) as error:
+    except (ValueError, OverflowError, KeyError, TypeError, struct.error, RecursionError) as error:
         raise _malformed(f"The segment is malformed: {error}.") from error
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from enum import Enum
 
 from lecture import codec
+from lecture import lecturer_messages as lm
 from lecture import messages as m
 from lecture.codec import Vocabulary
 from lecture.errors import CloseCode, HallcastError, LocalProtocolError, ProtocolError, close_code
@@ -68,13 +69,13 @@ HALL_TRANSITIONS: Transitions = {
 }
 
 LECTURER_TRANSITIONS: Transitions = {
-    (SessionState.NEW, Side.CLIENT, m.LecturerHello): SessionState.HELLO,
+    (SessionState.NEW, Side.CLIENT, lm.LecturerHello): SessionState.HELLO,
     (SessionState.NEW, Side.RELAY, m.ErrorMessage): SessionState.CLOSED,
-    (SessionState.HELLO, Side.RELAY, m.LecturerWelcome): SessionState.OPEN,
+    (SessionState.HELLO, Side.RELAY, lm.LecturerWelcome): SessionState.OPEN,
     (SessionState.HELLO, Side.RELAY, m.ErrorMessage): SessionState.CLOSED,
     (SessionState.HELLO, Side.CLIENT, m.Bye): SessionState.CLOSED,
-    **_open(Side.CLIENT, m.Turn, m.Pointer, m.Ink, m.Erase, m.Mark, m.Ping, m.End),
-    **_open(Side.RELAY, m.EntryMessage, m.Clock, m.State, m.DeckProgress, m.Halls, m.Repair, m.Pong, m.Ended),
+    **_open(Side.CLIENT, lm.Turn, lm.Pointer, lm.Ink, lm.Erase, lm.Mark, lm.Ping, lm.End),
+    **_open(Side.RELAY, m.EntryMessage, m.Clock, m.State, lm.DeckProgress, lm.Halls, lm.Repair, lm.Pong, m.Ended),
     (SessionState.OPEN, Side.CLIENT, m.Bye): SessionState.CLOSED,
     (SessionState.OPEN, Side.RELAY, m.ErrorMessage): SessionState.CLOSED,
 }
@@ -163,7 +164,7 @@ class Session:
 
     def _received(self, message: Message) -> None:
         """Check what the table cannot say; raises ProtocolError."""
-        if isinstance(message, m.HallHello | m.LecturerHello | m.HallWelcome | m.LecturerWelcome):
+        if isinstance(message, m.HallHello | lm.LecturerHello | m.HallWelcome | lm.LecturerWelcome):
             self.version = codec.negotiate_version(message.v)
 
     def _sending(self, message: Message) -> None:

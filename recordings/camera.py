@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import io
+from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import cast
 
@@ -68,42 +69,61 @@ def write_film(recording: Recording, path: Path) -> None:
     :raises RecordingError: ``camera_missing``.
     """
     track = recording.camera_track()
-    frames = list(_from_keyframe(recording.frames(track))) if track is not None else []
-    if track is None or not frames:
+    frames = _from_keyframe(recording.frames(track)) if track is not None else iter(())
+    first = next(frames, None)
+    if track is None or first is None:
         raise RecordingError("camera_missing", "No camera was recorded in this lecture.")
+    write = _write_mp4 if track.codec == "h264" else _write_webm
     with written_whole(path) as partial:
         try:
-            if track.codec == "h264":
-                _write_mp4(frames, partial)
-            else:
-                _write_webm(track, frames, partial)
+            write(track, first, frames, partial)
         except (av.error.FFmpegError, IndexError) as error:
             raise RecordingError("camera_missing", "The camera of this lecture cannot be read.") from error
 
 
-def _write_webm(track: Track, frames: list[EncodedFrame], path: Path) -> None:
+def _write_webm(track: Track, first: EncodedFrame, rest: Iterator[EncodedFrame], path: Path) -> None:
     decoder = _decoder(track.codec)
-    first = (decoder.decode(av.Packet(frames[0].data)) + decoder.decode(None))[0]
+    picture = (decoder.decode(av.Packet(first.data)) + decoder.decode(None))[0]
     with av.open(str(path), "w", format="webm") as container:
-        stream = container.add_mux_stream(_MUXED_AS[track.codec], width=first.width, height=first.height)
+        stream = container.add_mux_stream(_MUXED_AS[track.codec], width=picture.width, height=picture.height)
         stream.time_base = _MS
-        for frame in frames:
+        for frame in chain([first], rest):
             packet = av.Packet(frame.data)
             packet.stream = stream
             packet.time_base = _MS
-            packet.pts = packet.dts = frame.t_ms - frames[0].t_ms
+            packet.pts = packet.dts = frame.t_ms - first.t_ms
             packet.is_keyframe = bool(frame.flags & Flag.KEYFRAME)
             container.mux(packet)
 
 
-def _write_mp4(frames: list[EncodedFrame], path: Path) -> None:
-    annex_b = io.BytesIO(b"".join(frame.data for frame in frames))
+def _write_mp4(_: Track, first: EncodedFrame, rest: Iterator[EncodedFrame], path: Path) -> None:
+    annex_b = _AnnexB(chain([first], rest))
     with av.open(annex_b, "r", format="h264") as source, av.open(str(path), "w", format="mp4") as container:
         stream = container.add_stream_from_template(source.streams.video[0])
         stream.time_base = _MS
-        pictures = (packet for packet in source.demux(video=0) if packet.size)
-        for frame, packet in zip(frames, pictures, strict=False):
-            packet.stream = stream
-            packet.time_base = _MS
-            packet.pts = packet.dts = frame.t_ms - frames[0].t_ms
-            container.mux(packet)
+        for packet in source.demux(video=0):
+            if packet.size and annex_b.times:
+                packet.stream = stream
+                packet.time_base = _MS
+                packet.pts = packet.dts = annex_b.times.popleft() - first.t_ms
+                container.mux(packet)
+
+
+class _AnnexB:
+    """Frames of H.264 one after the other, as a file that is read from its beginning to its end.
+
+    :ivar times: lecture times in ms of the frames that were read; who takes a picture takes its time.
+    """
+
+    def __init__(self, frames: Iterator[EncodedFrame]) -> None:
+        self._frames = frames
+        self._left = b""
+        self.times: deque[int] = deque()  # bounded by what FFmpeg reads ahead
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, at most ``size``; none at the end."""
+        if not self._left and (frame := next(self._frames, None)) is not None:
+            self._left = frame.data
+            self.times.append(frame.t_ms)
+        piece, self._left = self._left[:size], self._left[size:]
+        return piece

@@ -1,7 +1,8 @@
-"""Writing files so that a reader never meets half of one."""
+"""Writing files so that a reader never meets half of one; what is in them."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sqlite3
@@ -37,3 +38,9 @@ def copy_lecture_file(path: Path, to: Path) -> None:
     with closing(open_reader(path)) as source, closing(sqlite3.connect(to)) as copy:
         source.backup(copy)
         copy.execute("PRAGMA journal_mode = DELETE")
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file's content, in lower-case hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -24,11 +24,16 @@ _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
 _NOTHING_DRAWN = b'{"ink":[],"pointer":[]}'
 
 
+class NotMadeError(Exception):
+    """A derived file is not there yet and was not to be made."""
+
+
 class Library:
     """Lecture files in a folder. Blocking: call it off the event loop.
 
     Files for replay (voice as Ogg, camera as film) are derived from the lecture file when first asked for and kept in
-    ``cache_dir``; what belongs to an older revision of a recording is removed.
+    ``cache_dir``; what belongs to an older revision of a recording is removed. Those that take seconds of a processor
+    (a voice, a camera, a waveform) are only looked for with ``make=False`` (:class:`NotMadeError`).
     """
 
     def __init__(self, lectures_dir: Path, cache_dir: Path) -> None:
@@ -118,7 +123,7 @@ class Library:
                 raise RecordingError("segment_missing", "The recording ends before that segment.")
             return screen.segment(recording, number, whole=whole)
 
-    def waveform(self, lecture_id: str, language: str) -> Path:
+    def waveform(self, lecture_id: str, language: str, *, make: bool = True) -> Path:
         """How loud a voice is along the lecture (:func:`recordings.waveform.waveform`).
 
         :raises RecordingError: ``recording_unknown``, ``voice_missing``.
@@ -127,10 +132,13 @@ class Library:
             raise RecordingError("voice_missing", "That is no language tag.")
         with self.open(lecture_id) as recording:
             return self._derived(
-                recording, f"waveform-{language}", lambda path: _write_bytes(waveform(recording, language), path)
+                recording,
+                f"waveform-{language}",
+                lambda path: _write_bytes(waveform(recording, language), path),
+                make=make,
             )
 
-    def voice_file(self, lecture_id: str, language: str) -> Path:
+    def voice_file(self, lecture_id: str, language: str, *, make: bool = True) -> Path:
         """The voice of a language as Ogg Opus.
 
         :raises RecordingError: ``recording_unknown``, ``voice_missing``.
@@ -139,10 +147,13 @@ class Library:
             raise RecordingError("voice_missing", "That is no language tag.")
         with self.open(lecture_id) as recording:
             return self._derived(
-                recording, f"voice-{language}.ogg", lambda path: voice.write_ogg(recording, language, path)
+                recording,
+                f"voice-{language}.ogg",
+                lambda path: voice.write_ogg(recording, language, path),
+                make=make,
             )
 
-    def camera_file(self, lecture_id: str) -> tuple[Path, str]:
+    def camera_file(self, lecture_id: str, *, make: bool = True) -> tuple[Path, str]:
         """The camera as a film, with its media type.
 
         :raises RecordingError: ``recording_unknown``, ``camera_missing``.
@@ -151,13 +162,15 @@ class Library:
             track = recording.camera_track()
             if track is None:
                 raise RecordingError("camera_missing", "No camera was recorded in this lecture.")
-            path = self._derived(recording, "camera.film", lambda path: camera.write_film(recording, path))
+            path = self._derived(recording, "camera.film", lambda path: camera.write_film(recording, path), make=make)
             return path, camera.media_type(track)
 
-    def _derived(self, recording: Recording, name: str, write: Callable[[Path], None]) -> Path:
+    def _derived(self, recording: Recording, name: str, write: Callable[[Path], None], *, make: bool = True) -> Path:
         folder = self._cache_dir / recording.path.stem
         path = folder / f"{recording.revision}-{name}"
         if not path.is_file():
+            if not make:
+                raise NotMadeError
             write(path)
             for old in folder.glob(f"*-{name}"):
                 if old != path:

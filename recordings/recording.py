@@ -174,7 +174,7 @@ class Recording:
     def voice_tracks(self, language: str) -> list[Track]:
         """The tracks of a voice: made rungs, the lightest first, then what the publisher sent."""
         tracks = [track for track in self.tracks("voice") if track.language == language]
-        made = sorted((track for track in tracks if _is_made(track)), key=lambda track: int(track.rung))
+        made = sorted((track for track in tracks if is_made(track)), key=lambda track: int(track.rung))
         return made + [track for track in tracks if track.rung == SOURCE_RUNG]
 
     def voice_track(self, language: str, *, best: bool = False) -> Track | None:
@@ -224,12 +224,8 @@ class Recording:
 
     def texts(self, kind: Kind) -> list[tuple[int, str]]:
         """The ``text`` of each event of a kind (marks, questions) with its lecture time in ms."""
-        found = []
-        for entry in self._entries(frozenset({kind})):
-            text = unpack_event(entry).get("text")
-            if isinstance(text, str) and text:
-                found.append((entry.t_ms, text))
-        return sorted(found)
+        texts = ((entry.t_ms, fields.get("text")) for entry, fields in self.events({kind}))
+        return sorted((t_ms, text) for t_ms, text in texts if isinstance(text, str) and text)
 
     def pages(self) -> list[Page]:
         """Every page of every deck, in order, with the renderings that are there."""
@@ -284,7 +280,8 @@ class Recording:
         return "".join(char if char.isprintable() else " " for char in text).strip()
 
 
-def _is_made(track: Track) -> bool:
+def is_made(track: Track) -> bool:
+    """Whether the relay made a track: its rung is a number then, in kbit/s."""
     return track.rung.isascii() and track.rung.isdigit() and len(track.rung) <= 4
 
 

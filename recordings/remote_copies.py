@@ -5,6 +5,7 @@ Under ``lectures/`` and ``recycle/`` of the storage lies what lies there in the 
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,8 @@ class RemoteCopies:
             self._store.download(file, path, partial, progress)
         except RecordingError as error:
             if error.error_id == "copy_damaged":
-                self._note(lecture_id, scan_problems=f'["{error.text}"]')
+                # Checked it is by that: else it would be fetched, and found so, again and again.
+                self._shelf.note_scan(lecture_id, [error.text], time.time())
             raise
         for other in partial.parent.glob(f"{lecture_id}-*"):  # begun of an older version
             if len(other.name) == len(partial.name):

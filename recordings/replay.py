@@ -8,9 +8,9 @@ from typing import Any
 from lecture.entries import Kind
 from lecture.ink import read_ink_event
 from lecture.log import Span
-from lecture.tracks import SOURCE_RUNG, Track
+from lecture.tracks import Track
 from recordings import screen, voice
-from recordings.recording import Page, Recording, Turn
+from recordings.recording import Page, Recording, Turn, is_made
 
 IMAGE_NAME_CHARS = 16
 """So much of a digest names an image within one recording; whole ones would be half of the manifest."""
@@ -96,13 +96,12 @@ def drawings(recording: Recording, pages: list[Page]) -> list[dict[str, list[Any
 
 
 def _notes(recording: Recording, kind: Kind) -> list[list[Any]]:
-    found = [[entry.t_ms, str(fields.get("text", ""))[:MAX_NOTE_CHARS]] for entry, fields in recording.events({kind})]
-    return sorted((note for note in found if note[1]), key=lambda note: note[0])
+    return [[t_ms, text[:MAX_NOTE_CHARS]] for t_ms, text in recording.texts(kind)]
 
 
 def _kbps(recording: Recording, track: Track) -> int:
     """The rate of a track, of one that came as it was by samples from all over the lecture; at least 1."""
-    if track.rung != SOURCE_RUNG:
+    if is_made(track):
         return int(track.rung)
     size = length_ms = 0
     for sample in range(_SAMPLES):

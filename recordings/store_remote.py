@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from recordings.errors import RecordingError
+from recordings.files import sha256_of
 
 if TYPE_CHECKING:
     from recordings.retention import LibrarySettings
@@ -198,12 +199,6 @@ class RemoteStore:
             raise RecordingError(
                 "storage_unavailable", f"The object storage does not do its work: {_short(error)}"
             ) from error
-
-
-def sha256_of(path: Path) -> str:
-    """Of a file's content, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _short(error: Exception) -> str:

@@ -7,7 +7,6 @@ a browser cannot read an SQLite file that lies beside a page. Without the lectur
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 import zipfile
@@ -18,7 +17,7 @@ from typing import Any
 from recordings import camera, screen, voice
 from recordings.errors import RecordingError
 from recordings.export_order import ExportOrder
-from recordings.files import copy_lecture_file, written_whole
+from recordings.files import copy_lecture_file, sha256_of, written_whole
 from recordings.pack_scripts import bytes_script, facts_script
 from recordings.recording import Recording
 from recordings.replay import IMAGE_NAME_CHARS, drawings, replay_manifest
@@ -197,9 +196,7 @@ def _files(folder: Path) -> list[Path]:
 def _checksums(folder: Path) -> Iterator[str]:
     """Lines that ``sha256sum -c`` takes."""
     for file in _files(folder):
-        with file.open("rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
-        yield f"{digest}  {file.relative_to(folder).as_posix()}\n"
+        yield f"{sha256_of(file)}  {file.relative_to(folder).as_posix()}\n"
 
 
 def _put(folder: Path, name: str, script: bytes) -> None:

@@ -20,11 +20,12 @@ from typing import Self
 
 from lecture.errors import HallcastError, RefusedError
 from recordings.errors import RecordingError
+from recordings.files import sha256_of
 from recordings.import_process import place_in_child, prepare_in_child
 from recordings.importing import STALE_S, Imported, Prepared
 from relay.librarian import Librarian
 from relay.media.tasks import Crew
-from relay.uploads import Upload, UploadState, find, fresh, make, sha256_of, write_at
+from relay.uploads import Upload, UploadState, find, fresh, make, write_at
 
 log = logging.getLogger("hallcast.library")
 

@@ -157,9 +157,10 @@ class Librarian:
         :raises RefusedError: ``lecture_live`` (409).
         :raises RecordingError: ``import_recycled``; what ``place`` raises.
         """
-        if self._is_live(lecture_id):
-            raise RefusedError("lecture_live", "The lecture is going on; import it after its end.", 409)
         async with self._busy:
+            # Only now: the turn of an import may take an hour to come, and the lecture may have begun meanwhile.
+            if self._is_live(lecture_id):
+                raise RefusedError("lecture_live", "The lecture is going on; import it after its end.", 409)
             await asyncio.to_thread(check_admitted, self._shelf, lecture_id)
             await self._directory.close(lecture_id)
             imported = await place(self._shelf.path_of(lecture_id))
@@ -180,6 +181,8 @@ class Librarian:
                 await self._round()
             except (HallcastError, OSError) as error:
                 log.warning("the library waits: %s", getattr(error, "text", error))
+            except Exception:  # whatever it meets, there is another round
+                log.exception("a round of the library failed")
             with contextlib.suppress(TimeoutError):
                 self._soon -= 1
                 async with asyncio.timeout(SOON_S if self._soon >= 0 else ROUND_S):
@@ -242,9 +245,12 @@ class Librarian:
                 before = time.time() - self._settings.scan_days * 86_400
                 lecture_id = await asyncio.to_thread(self._shelf.next_scan, before)
                 if lecture_id is not None:
-                    await self._scan_one(lecture_id)
+                    with _told(lecture_id):
+                        await self._scan_one(lecture_id)
             except (HallcastError, OSError) as error:
                 log.warning("the check of the recordings waits: %s", getattr(error, "text", error))
+            except Exception:  # whatever it meets, there is another recording
+                log.exception("a check of the recordings failed")
             await asyncio.sleep(max(SCAN_PAUSE_S, SCAN_SHARE * (time.monotonic() - started)))
 
     async def _scan_one(self, lecture_id: str) -> None:

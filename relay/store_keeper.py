@@ -7,6 +7,7 @@ import contextlib
 import logging
 import threading
 import time
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
@@ -48,6 +49,8 @@ class StoreKeeper:
         self._look = asyncio.Event()
         self._asked = asyncio.Event()
         self._adopted_at = float("-inf")
+        # One at a time: two that fetch the same recording would write into one file.
+        self._fetching = asyncio.Lock()
         # Requests ask from threads: what is wanted, and how much of it has come, from 0 to 1.
         self._lock = threading.Lock()
         self._wanted: dict[str, float] = {}
@@ -97,7 +100,8 @@ class StoreKeeper:
                 if lecture_id in self._wanted:
                     self._wanted[lecture_id] = done / total
 
-        await asyncio.to_thread(self._copies.fetch, lecture_id, progress)
+        async with self._fetching:
+            await asyncio.to_thread(self._copies.fetch, lecture_id, progress)
         self.changed()
 
     async def _fetch_wanted(self) -> None:
@@ -112,6 +116,9 @@ class StoreKeeper:
                 except (HallcastError, OSError) as error:
                     failed = getattr(error, "text", str(error))
                     log.warning("%s cannot be fetched: %s", lecture_id, failed)
+                except Exception:  # whatever one brings, the next one is fetched
+                    failed = "It could not be fetched; the relay's log says why."
+                    log.exception("%s cannot be fetched", lecture_id)
                 with self._lock:
                     del self._wanted[lecture_id]
                     if failed:
@@ -134,6 +141,8 @@ class StoreKeeper:
                 await asyncio.sleep(wait_s)
                 wait_s = min(2 * wait_s, RETRY_MOST_S)
                 continue
+            except Exception:  # whatever it meets, there is another round
+                log.exception("a round of uploads failed")
             self.trouble, wait_s = "", RETRY_S
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
@@ -144,13 +153,15 @@ class StoreKeeper:
         self.waiting = len(waiting)
         if time.monotonic() - self._adopted_at > ADOPT_S:
             for lecture_id in await asyncio.to_thread(self._copies.adopt):
-                await self.fetch(lecture_id)
+                with _told(lecture_id):
+                    await self.fetch(lecture_id)
                 await self._drop()
             self._adopted_at = time.monotonic()
         for lecture_id in waiting:
-            if self._directory.get(lecture_id) is None and await asyncio.to_thread(self._copies.upload, lecture_id):
-                self.waiting -= 1
-                log.info("%s lies in the object storage", lecture_id)
+            with _told(lecture_id):
+                if self._directory.get(lecture_id) is None and await asyncio.to_thread(self._copies.upload, lecture_id):
+                    self.waiting -= 1
+                    log.info("%s lies in the object storage", lecture_id)
         await self._drop()
 
     async def _drop(self) -> None:
@@ -163,3 +174,14 @@ class StoreKeeper:
                 if closed:
                     await asyncio.to_thread(self._copies.drop, lecture_id)
                     log.info("%s lies in the object storage alone", lecture_id)
+
+
+@contextlib.contextmanager
+def _told(lecture_id: str) -> Iterator[None]:
+    """What is wrong with one recording is logged, and hinders no other; a storage that is away hinders all."""
+    try:
+        yield
+    except (HallcastError, OSError) as error:
+        if isinstance(error, HallcastError) and error.error_id == "storage_unavailable":
+            raise
+        log.warning("%s: %s", lecture_id, getattr(error, "text", error))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import re
 import shutil
@@ -113,9 +112,3 @@ def fresh(folder: Path) -> None:
     """Make a folder, empty."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
-
-
-def sha256_of(path: Path) -> str:
-    """The hash of a whole file, lower-case hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,20 +7,9 @@ from collections.abc import Callable
 
 from lecture.decks import Deck, PageImage, read_deck_event
 from lecture.entries import Kind
-from lecture.messages import (
-    DeckProgress,
-    End,
-    Ended,
-    EntryMessage,
-    ErrorMessage,
-    Halls,
-    HallStatus,
-    LecturerWelcome,
-    Message,
-    Repair,
-    State,
-    Turn,
-)
+from lecture.lecturer_messages import DeckProgress, End, Halls, LecturerWelcome, Repair, Turn
+from lecture.message_parts import HallStatus
+from lecture.messages import Ended, EntryMessage, ErrorMessage, Message, State
 from lecture.wire import pack_screen
 from streamer.address import RelayAddress
 from streamer.lecture_time import LectureTime

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from lecture.errors import HallcastError
-from lecture.messages import Turn
+from lecture.lecturer_messages import Turn
 from lecture.tracks import UNKNOWN_LANGUAGE
 from streamer.address import RelayAddress
 from streamer.camera_pump import CodedPicture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lecture.messages import HallStatus
+from lecture.message_parts import HallStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,18 +13,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
 from lecture.errors import HallcastError, ProtocolError
-from lecture.messages import (
-    PROTOCOL_VERSION,
-    Bye,
-    Client,
-    ErrorMessage,
-    LecturerHello,
-    LecturerWelcome,
-    Message,
-    Ping,
-    Pong,
-    State,
-)
+from lecture.lecturer_messages import LecturerHello, LecturerWelcome, Ping, Pong
+from lecture.message_parts import Client
+from lecture.messages import PROTOCOL_VERSION, Bye, ErrorMessage, Message, State
 from lecture.session import LecturerSession, SessionState, Side
 from streamer.address import RelayAddress
 from streamer.errors import StreamError

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import httpx
 
-from lecture.messages import Repair
+from lecture.lecturer_messages import Repair
 from streamer.address import RelayAddress
 from streamer.copy_source import CopySource
 from streamer.line import Line

@@ -100,7 +100,7 @@ class RepairClient:
                 delay_s = backoff.next_s(random.random())
             except _TryLaterError as later:
                 delay_s = backoff.next_s(random.random(), later.after_s)
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+            except (ValueError, OverflowError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 # Whatever answers there in the relay's place: the lecture goes on.
                 log.warning("the relay's answer about the recording makes no sense: %r", error)
                 delay_s = backoff.next_s(random.random())

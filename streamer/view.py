@@ -9,7 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from lecture.messages import HallStatus
+from lecture.message_parts import HallStatus
 from streamer.events import StreamStatus
 from streamer.keys import HELP
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from lecture.decks import Deck, PageImage, PageWords, deck_id, looks_like_pdf, write_deck_event
 from lecture.errors import HallcastError, RefusedError
-from lecture.messages import DeckProgress, ErrorMessage, Message
+from lecture.lecturer_messages import DeckProgress
+from lecture.messages import ErrorMessage, Message
 from relay.media.deck import DeckInfo, DeckLimits, RenderedPage, render_deck
 from relay.media.stage import Stage
 

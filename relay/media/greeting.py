@@ -6,7 +6,8 @@ import asyncio
 from typing import overload
 
 from lecture.errors import HallcastError, ProtocolError, RefusedError
-from lecture.messages import HallHello, LecturerHello
+from lecture.lecturer_messages import LecturerHello
+from lecture.messages import HallHello
 from lecture.session import HallSession, LecturerSession
 from relay.media.channel import Channel, ChannelClosed
 

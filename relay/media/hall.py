@@ -9,13 +9,13 @@ from typing import Any
 from lecture.entries import Kind
 from lecture.errors import HallcastError, ProtocolError, RefusedError
 from lecture.log import Span
+from lecture.message_parts import HallStatus
 from lecture.messages import (
     Ack,
     Candidate,
     Ended,
     ErrorMessage,
     HallHello,
-    HallStatus,
     HallWelcome,
     Message,
     Offer,

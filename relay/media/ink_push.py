@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from lecture.entries import Entry, Kind, unpack_event
 from lecture.ink import InkEvent, read_ink_event
+from lecture.lecturer_messages import Pointer
 from lecture.log import LectureLog
-from lecture.messages import EntryMessage, Pointer
+from lecture.messages import EntryMessage
 from lecture.wire import pack_entry
 
 LIVE_MS = 10_000

@@ -8,25 +8,21 @@ from typing import Protocol
 from lecture.entries import Kind
 from lecture.errors import HallcastError, LectureFileError, ProtocolError, RefusedError
 from lecture.ink import write_ink, write_pointer
-from lecture.messages import (
-    Clock,
+from lecture.lecturer_messages import (
     DeckProgress,
     End,
-    Ended,
     Erase,
-    ErrorMessage,
     Halls,
     Ink,
     LecturerWelcome,
     Mark,
-    Message,
     Ping,
     Pointer,
     Pong,
     Repair,
-    State,
     Turn,
 )
+from lecture.messages import Clock, Ended, ErrorMessage, Message, State
 from lecture.session import LecturerSession
 from lecture.wire import Frame, ScreenFrame
 from relay.media.channel import Channel

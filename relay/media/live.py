@@ -10,9 +10,11 @@ from typing import Any
 
 from lecture.decks import PageTurn, write_deck_event
 from lecture.entries import MEDIA_KINDS, Entry, Kind
-from lecture.errors import LectureFileError, RefusedError
+from lecture.errors import RefusedError
 from lecture.file import LectureFile
-from lecture.messages import HallHello, LecturerHello, LectureState, PublisherState
+from lecture.lecturer_messages import LecturerHello
+from lecture.message_parts import LectureState, PublisherState
+from lecture.messages import HallHello
 from lecture.session import HallSession, LecturerSession
 from relay.media.channel import Channel
 from relay.media.decks import Decks
@@ -93,7 +95,7 @@ class LiveLecture:
                 line.close(self._stage.now)
             self._stage.camera.finish()
             await asyncio.to_thread(self._stage.camera.join)
-            await asyncio.to_thread(self._close_file)
+            await self._stage.recorder.close()
             self.closed.set()
 
     def shut(self) -> None:
@@ -333,9 +335,3 @@ class LiveLecture:
             await endpoint.close()
             raise
         return endpoint
-
-    def _close_file(self) -> None:
-        try:
-            self.log.close()
-        except LectureFileError as error:
-            logger.error("%s could not be written to its end: %s", self.lecture_id, error.text)

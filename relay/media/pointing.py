@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 
+from lecture.lecturer_messages import Erase, Ink, Pointer
 from lecture.message_parts import MAX_INK_POINTS
-from lecture.messages import Erase, Ink, Pointer
 
 POINTER_EVERY_S = 0.1
 """A pointer moves sixty times a second; of the places in between only the newest is kept."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from lecture.errors import HallcastError, RefusedError
-from lecture.messages import PublisherState
+from lecture.message_parts import PublisherState
 from relay.media.media_session import MediaSession
 from relay.media.publisher import Publisher, publisher_policy
 from relay.media.stage import Role, Stage

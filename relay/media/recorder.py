@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
@@ -16,7 +17,7 @@ SLOW_S = 5.0
 
 
 class Recorder:
-    """Commits a lecture's log, in a thread, at least every ``interval_s``.
+    """Commits a lecture's log, in a thread of its own, at least every ``interval_s``; :meth:`close` it at the end.
 
     A full disk stops nothing: the lecture goes on, what was appended stays in memory (bounded by the lecture file),
     every commit tries again, and :attr:`trouble` tells staff.
@@ -27,12 +28,15 @@ class Recorder:
     def __init__(self, file: LectureFile, interval_s: float) -> None:
         self._file = file
         self._interval_s = interval_s
+        # All other threads may be at work for those who replay and search; what is said now is not to wait for them.
+        self._thread = ThreadPoolExecutor(1, "hallcast-recorder")
         self._soon = asyncio.Event()
         self._writing = asyncio.Lock()
         self._warned_at = float("-inf")
         self._writing_since: float | None = None
         self._failed_with = ""
         self._finish_due = False
+        self._closed = False
         self.committed_ms = file.last_t_ms()
 
     @property
@@ -61,10 +65,13 @@ class Recorder:
     async def commit(self) -> None:
         """Commit now. Never raises for the disk's sake: see :attr:`trouble`."""
         async with self._writing:
+            if self._closed:
+                return  # and closing has committed
             reached_ms = self._file.last_t_ms()
             self._writing_since = asyncio.get_running_loop().time()
             try:
-                await asyncio.to_thread(self._file.finish if self._finish_due else self._file.commit)
+                write = self._file.finish if self._finish_due else self._file.commit
+                await asyncio.get_running_loop().run_in_executor(self._thread, write)
             except LectureFileError as error:
                 self._failed(error)
                 return
@@ -82,6 +89,17 @@ class Recorder:
         """Commit and close the lecture's file for good. A disk that is full is reported and tried again later."""
         self._finish_due = True
         await self.commit()
+
+    async def close(self) -> None:
+        """Commit for the last time, and close the file. A disk that takes no more is logged."""
+        async with self._writing:
+            self._closed = True
+            try:
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._file.close)
+            except LectureFileError as error:
+                logger.error("%s could not be written to its end: %s", self._file.path.name, error.text)
+            finally:
+                self._thread.shutdown(wait=False)
 
     def _failed(self, error: LectureFileError) -> None:
         now = asyncio.get_running_loop().time()

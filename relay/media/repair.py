@@ -11,8 +11,9 @@ from typing import Any
 from lecture.coverage import Coverage
 from lecture.entries import Entry, Kind
 from lecture.errors import RefusedError
+from lecture.lecturer_messages import Repair
 from lecture.log import Span
-from lecture.messages import Repair, Repaired
+from lecture.messages import Repaired
 from lecture.segment import SEGMENT_BYTES, Segment, parse_segment
 from lecture.tracks import VOICE_FRAME_MS
 from recordings.align import aligned

@@ -59,7 +59,7 @@ class RepairBook:
                         copy: Coverage(Span(int(start_ms), int(end_ms)) for start_ms, end_ms in spans)
                         for copy, spans in copies.items()
                     }
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, OverflowError, TypeError, AttributeError, RecursionError):
             return
 
     def to_meta(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Protocol
 
-from lecture.messages import HallStatus
+from lecture.message_parts import HallStatus
 
 REMEMBERED = 200
 REPLACED_SILENCE_S = 5.0

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from lecture.entries import Entry, Kind, pack_event
 from lecture.file import LectureFile
 from lecture.log import Blob, Span
-from lecture.messages import IceServer, LectureState, LectureSummary, PublisherState
+from lecture.message_parts import IceServer, LectureState, LectureSummary, PublisherState
 from relay.media.camera_line import CameraLine
 from relay.media.deck_book import DeckBook
 from relay.media.event_tail import EventTail, read_events

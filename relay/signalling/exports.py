@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Path, Request, Response, Security
-from fastapi.security import HTTPBearer
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from lecture.errors import RefusedError
@@ -18,6 +17,7 @@ from relay.exports import ExportJob
 from relay.signalling.http import bearer_token, file_response
 from relay.signalling.pages import LIBRARY
 from relay.signalling.replay import FILE_HEADERS
+from relay.signalling.staff_api import Fault, fault_of, staff_only
 
 EXPORTS = f"{LIBRARY}/{{lecture}}/exports"
 JOB = f"{EXPORTS}/{{job}}"
@@ -46,13 +46,6 @@ class NewExport(BaseModel):
     camera: bool | None = Field(None, description="whether the camera is shown; null: in films, not in a USB pack")
 
 
-class ExportError(BaseModel):
-    """Why there is no file."""
-
-    id: str
-    text: str
-
-
 class Export(BaseModel):
     """An export and how far it is."""
 
@@ -66,7 +59,7 @@ class Export(BaseModel):
     file_name: str
     size_bytes: int = Field(description="0 until it is done")
     file: str = Field(description="its address; open to this browser and with the staff token")
-    error: ExportError | None
+    error: Fault | None
 
 
 class ExportList(BaseModel):
@@ -82,13 +75,8 @@ JobId = Annotated[str, Path(max_length=64)]
 def router(relay: Relay) -> APIRouter:
     """The routes."""
 
-    def require_staff(
-        request: Request, _: Annotated[object, Security(HTTPBearer(auto_error=False, description="staff token"))]
-    ) -> None:
-        relay.access.require_staff(bearer_token(request))
-
     api = APIRouter(tags=["exports"])
-    staff_only: Any = [Depends(require_staff)]
+    for_staff = [staff_only(relay)]
 
     def show(request: Request, response: Response, job: ExportJob) -> Export:
         found = _to_export(job)
@@ -103,21 +91,21 @@ def router(relay: Relay) -> APIRouter:
         )
         return found
 
-    @api.post(EXPORTS, status_code=202, summary="Ask for an export", dependencies=staff_only)
+    @api.post(EXPORTS, status_code=202, summary="Ask for an export", dependencies=for_staff)
     async def start(request: Request, response: Response, lecture: LectureId, new: NewExport) -> Export:
         with_camera = new.to != "usb" if new.camera is None else new.camera
         order = ExportOrder(new.to, new.language, with_camera, page_sources=str(pages.FOLDER))
         return show(request, response, await relay.exports.start(lecture, order))
 
-    @api.get(EXPORTS, summary="The exports of a lecture", dependencies=staff_only)
+    @api.get(EXPORTS, summary="The exports of a lecture", dependencies=for_staff)
     async def list_exports(lecture: LectureId) -> ExportList:
         return ExportList(exports=[_to_export(job) for job in relay.exports.jobs(lecture)])
 
-    @api.get(JOB, summary="How far an export is", dependencies=staff_only)
+    @api.get(JOB, summary="How far an export is", dependencies=for_staff)
     async def get(request: Request, response: Response, lecture: LectureId, job: JobId) -> Export:
         return show(request, response, relay.exports.get(lecture, job))
 
-    @api.delete(JOB, status_code=204, summary="Cancel an export, or remove its file", dependencies=staff_only)
+    @api.delete(JOB, status_code=204, summary="Cancel an export, or remove its file", dependencies=for_staff)
     async def remove(lecture: LectureId, job: JobId) -> None:
         await relay.exports.remove(relay.exports.get(lecture, job))
 
@@ -162,5 +150,5 @@ def _to_export(job: ExportJob) -> Export:
         file_name=job.path.name,
         size_bytes=job.size_bytes,
         file=f"{JOB}/file".format(lecture=job.lecture_id, job=job.job_id),
-        error=None if job.error is None else ExportError(id=job.error.error_id, text=job.error.text),
+        error=fault_of(job.error),
     )

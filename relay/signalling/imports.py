@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Header, Request, Response, Security
-from fastapi.security import HTTPBearer
+from fastapi import APIRouter, Header, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from relay.app import Relay
 from relay.signalling.gate import IMPORTS
-from relay.signalling.http import bearer_token, require_content_type
+from relay.signalling.http import require_content_type
+from relay.signalling.staff_api import Fault, fault_of, staff_only
 from relay.uploads import Upload
 
 UPLOAD = f"{IMPORTS}/{{upload}}"
@@ -37,13 +37,6 @@ class ImportedLecture(BaseModel):
     problems: list[str] = Field(description="damage that was left out")
 
 
-class ImportFault(BaseModel):
-    """Why the import, or a part of it, could not be done."""
-
-    id: str
-    text: str
-
-
 class Import(BaseModel):
     """An upload, how far it is, and what came of it."""
 
@@ -54,7 +47,7 @@ class Import(BaseModel):
     state: Literal["receiving", "waiting", "importing", "done", "failed"]
     progress: float = Field(description="of the import itself, 0 to 1")
     lectures: list[ImportedLecture]
-    error: ImportFault | None
+    error: Fault | None
 
 
 class ImportList(BaseModel):
@@ -66,12 +59,7 @@ class ImportList(BaseModel):
 def router(relay: Relay) -> APIRouter:
     """The routes."""
 
-    def require_staff(
-        request: Request, _: Annotated[object, Security(HTTPBearer(auto_error=False, description="staff token"))]
-    ) -> None:
-        relay.access.require_staff(bearer_token(request))
-
-    api = APIRouter(tags=["imports"], dependencies=[Depends(require_staff)])
+    api = APIRouter(tags=["imports"], dependencies=[staff_only(relay)])
 
     def show(response: Response, upload: Upload) -> Import:
         response.headers["Upload-Offset"] = str(upload.received_bytes)
@@ -128,5 +116,5 @@ def _to_import(upload: Upload) -> Import:
             )
             for one in upload.imported
         ],
-        error=None if upload.error is None else ImportFault(id=upload.error.error_id, text=upload.error.text),
+        error=fault_of(upload.error),
     )

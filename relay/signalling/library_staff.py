@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Literal
 
-from fastapi import APIRouter, Depends, Request, Security
-from fastapi.security import HTTPBearer
+from fastapi import APIRouter
 from pydantic import BaseModel
 
 from recordings.catalogue import LectureRecord
 from recordings.retention import kept_until
+from recordings.shelf import Storage
 from relay.app import Relay
-from relay.signalling.http import bearer_token
 from relay.signalling.staff import LectureId
-
-
-class StorageFacts(BaseModel):
-    """What the recordings take, and ids of those that need somebody. ``remote…``: in object storage."""
-
-    recordings: int
-    file_bytes: int
-    recycled: int
-    recycled_bytes: int
-    remote: int
-    remote_only: int
-    remote_bytes: int
-    free_bytes: int
-    damaged: list[str]
-    missing: list[str]
+from relay.signalling.staff_api import staff_only
 
 
 class RemoteFacts(BaseModel):
@@ -44,7 +28,7 @@ class LibraryFacts(BaseModel):
     """The library as a whole. ``behind``: recordings that the index does not know yet. ``remote``: the object storage;
     null if there is none."""
 
-    storage: StorageFacts | None
+    storage: Storage | None
     behind: int
     remote: RemoteFacts | None
 
@@ -82,11 +66,6 @@ class DueLectures(BaseModel):
 def router(relay: Relay) -> APIRouter:
     """The API's routes."""
 
-    def require_staff(
-        request: Request, _: Annotated[object, Security(HTTPBearer(auto_error=False, description="staff token"))]
-    ) -> None:
-        relay.access.require_staff(bearer_token(request))
-
     def recycled(record: LectureRecord) -> Recycled:
         return Recycled(
             lecture=record.lecture_id,
@@ -95,15 +74,14 @@ def router(relay: Relay) -> APIRouter:
             purged_from=_time(kept_until(record, relay.config.library) or 0.0),
         )
 
-    api = APIRouter(prefix="/api/library", tags=["library"], dependencies=[Depends(require_staff)])
+    api = APIRouter(prefix="/api/library", tags=["library"], dependencies=[staff_only(relay)])
 
     @api.get("", summary="Storage used, and recordings that need somebody")
     async def library() -> LibraryFacts:
         librarian = relay.librarian
-        storage = StorageFacts(**asdict(librarian.storage)) if librarian.storage else None
         keeper = librarian.keeper
         remote = RemoteFacts(waiting=keeper.waiting, trouble=keeper.trouble) if keeper is not None else None
-        return LibraryFacts(storage=storage, behind=librarian.behind, remote=remote)
+        return LibraryFacts(storage=librarian.storage, behind=librarian.behind, remote=remote)
 
     @api.get("/due", summary="What the retention rules would delete now")
     async def due() -> DueLectures:

@@ -62,7 +62,7 @@ async def _serve(request: Request, name: str) -> Response:
     headers = pages.HEADERS
     if request.query_params.get("v") == version_of(data):
         headers = {**headers, "Cache-Control": FOR_EVER}
-    return compressed_response(request, data, media_type, headers, zipped=zipped)
+    return await compressed_response(request, data, media_type, headers, zipped=zipped)
 
 
 @functools.lru_cache(maxsize=200)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from starlette.requests import Request
@@ -12,6 +13,7 @@ from starlette.responses import Response
 
 from lecture.errors import HallcastError, RefusedError
 from lecture.log import Blob
+from recordings.library import NotMadeError
 from recordings.replay import IMAGE_NAME_CHARS
 from relay import pages
 from relay.access import EVERYONE, unauthorised
@@ -27,6 +29,7 @@ IMAGE_TYPES = frozenset({"image/avif", "image/png", "image/webp", "image/jpeg"})
 """What a blob may be sent as: nothing that a browser would run."""
 
 DERIVING_AT_ONCE = 16
+"""Recordings whose pages and drawings are gathered at the same time, a moment's work for each."""
 
 FILE_HEADERS = {
     "Cache-Control": "private, no-cache",
@@ -62,7 +65,7 @@ async def _page(request: Request) -> Response:
     made = await asyncio.to_thread(replay_files)
     headers = {**pages.HEADERS, "Content-Security-Policy": made.policy}
     html = pages.SERVED_SUFFIXES[".html"]
-    return compressed_response(request, made.page.data, html, headers, zipped=made.page.zipped)
+    return await compressed_response(request, made.page.data, html, headers, zipped=made.page.zipped)
 
 
 async def _rest(request: Request) -> Response:
@@ -70,27 +73,30 @@ async def _rest(request: Request) -> Response:
     headers = pages.HEADERS
     if request.query_params.get("v") == version_of(made.data):
         headers = {**headers, "Cache-Control": FOR_EVER}
-    return compressed_response(request, made.data, pages.SERVED_SUFFIXES[".js"], headers, zipped=made.zipped)
+    return await compressed_response(request, made.data, pages.SERVED_SUFFIXES[".js"], headers, zipped=made.zipped)
 
 
 async def _worker(request: Request) -> Response:
     made = (await asyncio.to_thread(replay_files)).worker
-    return compressed_response(request, made.data, pages.SERVED_SUFFIXES[".js"], pages.HEADERS, zipped=made.zipped)
+    return await compressed_response(
+        request, made.data, pages.SERVED_SUFFIXES[".js"], pages.HEADERS, zipped=made.zipped
+    )
 
 
 class _Handlers:
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
         self._library = relay.library
-        # Making a film of a recording is work for the disk: done once at a time per recording.
+        # What is derived from a recording is derived once.
         self._deriving = [asyncio.Lock() for _ in range(DERIVING_AT_ONCE)]
+        self._making = asyncio.Lock()
 
     async def manifest(self, request: Request) -> Response:
         """What the replay page needs to know."""
         lecture_id = await self._admit(request)
-        path = await self._derive(lecture_id, lambda: self._library.manifest(lecture_id))
-        data = await asyncio.to_thread(path.read_bytes)
-        return compressed_response(request, data, "application/json", FILE_HEADERS)
+        # Read before another request may find a newer revision, and remove this one.
+        data = await self._derive(lecture_id, lambda: self._library.manifest(lecture_id).read_bytes())
+        return await compressed_response(request, data, "application/json", FILE_HEADERS)
 
     async def voice(self, request: Request) -> Response:
         """A voice as Ogg Opus."""
@@ -98,7 +104,7 @@ class _Handlers:
         language, dot, suffix = request.path_params["file"].rpartition(".")
         if (dot, suffix) != (".", "ogg"):
             raise RefusedError("voice_missing", "There is no such voice.", 404)
-        path = await self._derive(lecture_id, lambda: self._library.voice_file(lecture_id, language))
+        path = await self._make(partial(self._library.voice_file, lecture_id, language))
         return file_response(request, path, "audio/ogg", FILE_HEADERS)
 
     async def voice_segment(self, request: Request) -> Response:
@@ -119,7 +125,7 @@ class _Handlers:
         """How loud a voice is along the lecture."""
         lecture_id = await self._admit(request)
         language = request.path_params["language"]
-        path = await self._derive(lecture_id, lambda: self._library.waveform(lecture_id, language))
+        path = await self._make(partial(self._library.waveform, lecture_id, language))
         headers = {**FILE_HEADERS, "Cache-Control": _caching(request, path.name.removesuffix(f"-waveform-{language}"))}
         return file_response(request, path, "application/octet-stream", headers)
 
@@ -147,7 +153,7 @@ class _Handlers:
     async def camera(self, request: Request) -> Response:
         """The camera as a film."""
         lecture_id = await self._admit(request)
-        path, media_type = await self._derive(lecture_id, lambda: self._library.camera_file(lecture_id))
+        path, media_type = await self._make(partial(self._library.camera_file, lecture_id))
         return file_response(request, path, media_type, FILE_HEADERS)
 
     async def blob(self, request: Request) -> Response:
@@ -165,11 +171,22 @@ class _Handlers:
     async def _versioned(self, request: Request, lecture_id: str, data: bytes, media_type: str) -> Response:
         revision = await asyncio.to_thread(self._library.revision, lecture_id)
         headers = {**FILE_HEADERS, "Cache-Control": _caching(request, revision)}
-        return compressed_response(request, data, media_type, headers)
+        return await compressed_response(request, data, media_type, headers)
 
     async def _derive(self, lecture_id: str, make: Callable[[], T]) -> T:
         async with self._deriving[hash(lecture_id) % len(self._deriving)]:
             return await asyncio.to_thread(make)
+
+    async def _make(self, file: Callable[..., T]) -> T:
+        """A file that takes seconds of a processor to be made: one at a time, since live voice needs it too.
+
+        :param file: gives it; called with ``make=False`` first, so that nobody waits for one that is there.
+        """
+        try:
+            return await asyncio.to_thread(file, make=False)
+        except NotMadeError:
+            async with self._making:
+                return await asyncio.to_thread(file, make=True)
 
     def _read_blob(self, lecture_id: str, digest: str) -> Blob | None:
         opened = self._relay.directory.get(lecture_id)

@@ -9,7 +9,8 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 from lecture.errors import HallcastError, RefusedError
-from lecture.messages import HallHello, LecturerHello
+from lecture.lecturer_messages import LecturerHello
+from lecture.messages import HallHello
 from lecture.session import HallSession, LecturerSession, Side
 from relay.access import EVERYONE, PUBLISHERS, publisher_role
 from relay.app import Relay

@@ -6,14 +6,14 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Path, Request, Security
-from fastapi.security import HTTPBearer
+from fastapi import APIRouter, Path, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from lecture.errors import RefusedError
 from relay.app import LectureHandout, Relay
 from relay.lecture_change import LectureChange
-from relay.signalling.http import base_url, bearer_token
+from relay.signalling.http import base_url
+from relay.signalling.staff_api import staff_only
 from relay.tokens import group_code
 
 
@@ -95,12 +95,7 @@ LectureId = Annotated[str, Path(max_length=64)]
 def router(relay: Relay) -> APIRouter:
     """The API's routes."""
 
-    def require_staff(
-        request: Request, _: Annotated[object, Security(HTTPBearer(auto_error=False, description="staff token"))]
-    ) -> None:
-        relay.access.require_staff(bearer_token(request))
-
-    api = APIRouter(prefix="/api/lectures", tags=["lectures"], dependencies=[Depends(require_staff)])
+    api = APIRouter(prefix="/api/lectures", tags=["lectures"], dependencies=[staff_only(relay)])
 
     def show(request: Request, handout: LectureHandout) -> Lecture:
         return _to_lecture(handout, base_url(request, relay.config.server.public_url))

@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from lecture import lecturer_messages as lm
 from lecture import messages as m
 from lecture.messages import Message
 from lecture.session import LecturerSession, Side
@@ -180,10 +181,10 @@ class LecturerClient:
     @contextlib.asynccontextmanager
     async def joined(self, lecture: LiveLecture, *, role: Role = "lecturer") -> AsyncIterator[LecturerClient]:
         serving = asyncio.create_task(self._served_by(lecture, role))
-        await self.say(m.LecturerHello(v=m.PROTOCOL_VERSION, token="t"))
+        await self.say(lm.LecturerHello(v=m.PROTOCOL_VERSION, token="t"))
         listening = asyncio.create_task(self._listen())
         try:
-            await until(lambda: self.of(m.LecturerWelcome), "welcome")
+            await until(lambda: self.of(lm.LecturerWelcome), "welcome")
             yield self
         finally:
             self.channel.hang_up()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from lecture import codec
+from lecture import message_parts as parts
 from lecture import messages as m
 from lecture.entries import EncodedFrame, unpack_frames
 from lecture.messages import Message
@@ -64,7 +65,7 @@ class ScreenlessHall:
         self,
         lecture: LiveLecture,
         *,
-        have: m.Have | None = None,
+        have: parts.Have | None = None,
         voice: tuple[str, ...] = (HALLCAST_VOICE, "opus"),
         frames: tuple[int, ...] = (),
     ) -> AsyncIterator[ScreenlessHall]:
@@ -77,7 +78,7 @@ class ScreenlessHall:
             voice=voice,
             camera=True,
             frames=frames,
-            have=have or m.Have(),
+            have=have or parts.Have(),
         )
         await self.say(hello)
         listening = asyncio.create_task(self._listen())

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from lecture.errors import RefusedError
 from lecture.file import LectureFile
+from recordings.importing import Imported
 from relay.imports import GATHER_BYTES
 from tests import recorded
 from tests.network.relays import Served, bearer, served
@@ -171,3 +173,29 @@ async def test_only_staff_may_and_only_so_much(relay: Served) -> None:
     answer = await relay.http.post(URL, json=facts | {"sha256": "e" * 64}, headers=relay.staff)
     assert (answer.status_code, answer.json()["error"]["id"]) == (503, "imports_full")
     assert (await relay.http.get(f"{URL}/..%2Fx", headers=relay.staff)).status_code == 404
+
+
+async def test_a_lecture_that_begins_while_its_import_waits_for_its_turn_goes_on(relay: Served) -> None:
+    take = relay.relay.librarian.take
+    at_work, done = asyncio.Event(), asyncio.Event()
+
+    async def other(_: Path) -> Imported:
+        at_work.set()
+        await done.wait()
+        raise RefusedError("no_such_file", "It is none.", 409)
+
+    async def this(_: Path) -> Imported:
+        raise AssertionError("the lecture's file is written to")
+
+    first = asyncio.create_task(take("other", other))
+    await at_work.wait()
+    second = asyncio.create_task(take(relay.lecture_id, this))
+    lecture = await relay.relay.open_lecture(relay.lecture_id)
+    lecture._media_came()
+    done.set()
+    for task, error_id in ((first, "no_such_file"), (second, "lecture_live")):
+        with pytest.raises(RefusedError) as refused:
+            await task
+        assert refused.value.error_id == error_id
+    assert relay.relay.directory.get(relay.lecture_id) is lecture
+    assert not lecture.shutting

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -213,6 +214,31 @@ async def test_a_relay_with_its_catalogue_on_postgresql(data: Path) -> None:
         async with Relay(config) as again:
             assert again.record("waves").hall_code == handout.record.hall_code
     assert not (data / "catalogue.db").exists()
+
+
+async def test_the_library_goes_on_after_a_round_that_failed(
+    data: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(librarian, "ROUND_S", 0.1)
+    async with served(data) as relay:
+        await until(lambda: listed(relay, q="질문"), "the recording is in the index")
+
+        def have(languages: str) -> None:
+            with contextlib.closing(sqlite3.connect(data / "catalogue.db", isolation_level=None)) as db:
+                db.execute("UPDATE lectures SET languages = ? WHERE lecture_id = ?", (languages, NAME))
+
+        async def failed() -> bool:
+            return "a round of the library failed" in caplog.text
+
+        have("no list")  # somebody's hand
+        await until(failed, "no round can be done")
+        have('["en"]')
+        shutil.copy(data / "lectures" / f"{NAME}.lecture", data / "lectures" / "another.lecture")
+
+        async def both() -> bool:
+            return len(await listed(relay, q="질문")) == 2
+
+        await until(both, "a recording that was put there since is in the index")
 
 
 async def test_rules_put_old_recordings_into_the_bin(data: Path) -> None:

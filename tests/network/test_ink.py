@@ -17,7 +17,8 @@ from classroom_client.view import Link
 from lecture.codec import encode
 from lecture.entries import Kind
 from lecture.ink import DECIMALS
-from lecture.messages import PROTOCOL_VERSION, Erase, Ink, LecturerHello, Message, Pointer
+from lecture.lecturer_messages import Erase, Ink, LecturerHello, Pointer
+from lecture.messages import PROTOCOL_VERSION, Message
 from tests.network.hall_kit import Class, Seat, lecture_hall, seat
 from tests.network.link import LinkSpec, Loss
 from tests.network.media_kit import VoicePublisher, until

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lecture import message_parts as parts
 from lecture import messages as m
 from lecture.decks import Deck, PageImage, PageTurn, write_deck_event
 from lecture.log import Blob
@@ -122,7 +123,7 @@ async def test_a_hall_that_comes_back_gets_the_voice_it_missed_with_the_welcome(
         VoicePublisher.publishing(lecture),
     ):
         await until(lambda: lecture.now_ms() > 6000, "a lecture that has begun", 10)
-        async with hall.joined(lecture, frames=FRAMES, have=m.Have(voice_end_ms=960)):
+        async with hall.joined(lecture, frames=FRAMES, have=parts.Have(voice_end_ms=960)):
             await until(lambda: not hall.missing_frames(960, 5400), "what was missed", 5)
             assert "VoiceFrame" in hall.from_socket
             assert not hall.of(m.Filled)

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from lecture import lecturer_messages as lm
+from lecture import message_parts as parts
 from lecture import messages as m
 from lecture.entries import Kind, unpack_event
 from lecture.errors import CloseCode, RefusedError
@@ -58,7 +60,7 @@ async def test_pages_are_pushed_in_order_of_need(tmp_path: Path) -> None:
         deck = await lecture.set_deck(deck_pdf(tmp_path / "deck.pdf", 3), title="Deck")
         await rendered(lecture, 3)
         assert await lecture.set_deck(tmp_path / "deck.pdf") == deck, "the same PDF is the same deck"
-        await lecturer.say(m.Turn(deck, 2))
+        await lecturer.say(lm.Turn(deck, 2))
         await until(lambda: lecture.snapshot()["deck"]["page"] == 2, "turned")
         digests = page_digests(lecture)
         async with hall.joined(lecture):
@@ -70,10 +72,10 @@ async def test_pages_are_pushed_in_order_of_need(tmp_path: Path) -> None:
             assert kinds[0] == Kind.DECK
             assert kinds.count(Kind.PAGE) == 6
             assert kinds[-1] == Kind.TURN
-            await lecturer.say(m.Turn(deck, 3))
+            await lecturer.say(lm.Turn(deck, 3))
             await until(lambda: hall.of(m.EntryMessage)[-1].fields == {"deck": deck, "page": 3}, "page turn")
-        progress = lecturer.of(m.DeckProgress)
-        assert progress[-1] == m.DeckProgress(deck, 3, 3)
+        progress = lecturer.of(lm.DeckProgress)
+        assert progress[-1] == lm.DeckProgress(deck, 3, 3)
 
 
 async def test_a_hall_gets_only_what_it_lacks(tmp_path: Path) -> None:
@@ -88,7 +90,7 @@ async def test_a_hall_gets_only_what_it_lacks(tmp_path: Path) -> None:
         last_seq = lecture.log.read(kinds=[Kind.PAGE])[-1].seq
         hall = ScreenlessHall()
         hall.blobs[part.digest] = bytearray(part.data[:1000])
-        have = m.Have(last_seq, ((whole.digest, len(whole.data)), (part.digest, 1000)))
+        have = parts.Have(last_seq, ((whole.digest, len(whole.data)), (part.digest, 1000)))
         async with hall.joined(lecture, have=have):
             await until(lambda: len(hall.blobs) == 3 and hall.blobs[part.digest] == part.data, "the rest")
             assert whole.digest not in hall.blobs
@@ -100,19 +102,19 @@ async def test_a_turn_to_nowhere_is_refused_and_the_session_goes_on(tmp_path: Pa
     async with open_lecture(tmp_path) as lecture, lecturer.joined(lecture):
         deck = await lecture.set_deck(deck_pdf(tmp_path / "deck.pdf", 1))
         await rendered(lecture, 1)
-        await lecturer.say(m.Turn("nothing", 1))
-        await lecturer.say(m.Turn(deck, 2))
-        await lecturer.say(m.Ping(7, 123))
-        await until(lambda: lecturer.of(m.Pong), "pong")
+        await lecturer.say(lm.Turn("nothing", 1))
+        await lecturer.say(lm.Turn(deck, 2))
+        await lecturer.say(lm.Ping(7, 123))
+        await until(lambda: lecturer.of(lm.Pong), "pong")
         assert [error.id for error in lecturer.of(m.ErrorMessage)] == ["deck_unknown", "page_unknown"]
-        assert lecturer.of(m.Pong)[0].sent_ms == 123
+        assert lecturer.of(lm.Pong)[0].sent_ms == 123
 
 
 async def test_an_interpreter_may_not_turn_pages(tmp_path: Path) -> None:
     client = LecturerClient()
     async with open_lecture(tmp_path) as lecture, client.joined(lecture, role="interpreter"):
-        await client.say(m.Turn("deck", 1))
-        await client.say(m.End())
+        await client.say(lm.Turn("deck", 1))
+        await client.say(lm.End())
         await until(lambda: len(client.of(m.ErrorMessage)) == 2, "errors")
         assert {error.id for error in client.of(m.ErrorMessage)} == {"role_forbidden"}
         assert lecture.state == "planned"
@@ -246,8 +248,8 @@ async def test_questions_and_reports_reach_the_lecturer(tmp_path: Path) -> None:
         await hall.say(m.Question("And how?"))
         await until(lambda: hall.of(m.ErrorMessage), "the second is one too many")
         assert hall.of(m.ErrorMessage)[0].id == "too_many_questions"
-        await until(lambda: any(hall.page for halls in lecturer.of(m.Halls) for hall in halls.halls), "halls")
-        status = lecturer.of(m.Halls)[-1].halls[0]
+        await until(lambda: any(hall.page for halls in lecturer.of(lm.Halls) for hall in halls.halls), "halls")
+        status = lecturer.of(lm.Halls)[-1].halls[0]
         assert (status.name, status.page, status.heads, status.connected) == ("Aula", 1, 30, True)
         questions = [entry.fields for entry in lecturer.of(m.EntryMessage) if entry.entry_kind == Kind.QUESTION]
         assert questions == [{"hall": "Aula", "text": "Why?"}]

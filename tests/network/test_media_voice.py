@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lecture import lecturer_messages as lm
 from lecture import messages as m
 from lecture.coverage import Coverage
 from lecture.entries import Kind, unpack_event
@@ -161,7 +162,7 @@ async def test_an_ended_lecture_takes_no_publisher(tmp_path: Path) -> None:
     client = LecturerClient()
     async with open_lecture(tmp_path) as lecture, await Peer.create(LOOPBACK, controlling=True) as peer:
         async with client.joined(lecture):
-            await client.say(m.End())
+            await client.say(lm.End())
             await until(lambda: client.of(m.Ended), "ended")
         with pytest.raises(RefusedError) as caught:
             await lecture.publish(make_offer(publisher_media(None), peer.local), role="lecturer")

@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import httpx
+import obstore
 import pytest
 
-from recordings.store_remote import sha256_of
+from lecture.errors import HallcastError
+from recordings.files import sha256_of
 from relay import librarian, store_keeper
 from tests import recorded, s3
 from tests.network.relays import served
@@ -62,9 +64,10 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[s3.S3Server]:
     for name, value in s3.KEYS.items():
         monkeypatch.setenv(name, value)
-    for module, name in ((store_keeper, "RETRY_S"), (store_keeper, "RETRY_MOST_S"), (store_keeper, "LOOK_S")):
-        monkeypatch.setattr(module, name, 0.1)
-    monkeypatch.setattr(librarian, "ROUND_S", 0.1)
+    for name in ("RETRY_S", "RETRY_MOST_S", "LOOK_S"):
+        monkeypatch.setattr(store_keeper, name, 0.1)
+    for name in ("ROUND_S", "SCAN_PAUSE_S"):
+        monkeypatch.setattr(librarian, name, 0.1)
     with s3.served(tmp_path / "s3.log") as running:
         yield running
 
@@ -125,3 +128,73 @@ async def test_a_recording_goes_to_the_storage_and_comes_back_whether_that_is_th
         assert sha256_of(path) == was
     await door.shut()
     assert s3.KEYS["AWS_SECRET_ACCESS_KEY"] not in caplog.text
+
+
+def put(server: s3.S3Server, name: str, body: bytes, sha256: str) -> None:
+    """Have an object in the bucket, whose uploader told this SHA-256."""
+    key = f"hallcast/lectures/{name}.lecture"
+    obstore.put(server.bucket, key, body, attributes={"sha256": sha256}, use_multipart=False)
+
+
+async def test_one_recording_that_is_damaged_there_holds_up_no_other(tmp_path: Path, server: s3.S3Server) -> None:
+    (tmp_path / "data" / "lectures").mkdir(parents=True)
+    recorded.write(tmp_path / "data" / "lectures")
+    # Nobody here knows it, so that it is fetched for its words; and it comes first in every order.
+    await asyncio.to_thread(put, server, "aaa", b"bitten", "ab" * 32)
+    async with served(tmp_path / "data", library=server.settings) as relay:
+        librarian = relay.relay.librarian
+
+        async def arrived() -> bool:
+            return KEY in await asyncio.to_thread(server.listed)
+
+        await until(arrived, "the recording that is here is uploaded")
+
+        async def told() -> bool:
+            return librarian.storage is not None and librarian.storage.damaged == ("aaa",)
+
+        await until(told, "staff are told of the other one")
+        assert librarian.keeper is not None
+        assert librarian.keeper.trouble == ""
+
+
+async def test_what_is_found_damaged_there_is_checked_and_not_fetched_again_and_again(
+    tmp_path: Path, server: s3.S3Server
+) -> None:
+    (tmp_path / "data" / "lectures").mkdir(parents=True)
+    path = recorded.write(tmp_path / "data" / "lectures")
+    sha256, size = sha256_of(path), path.stat().st_size
+    library = {**server.settings, "local_mb": 0.001, "scan_days": 0.0}
+    async with served(tmp_path / "data", library=library):
+
+        async def only_there() -> bool:
+            return not path.exists()
+
+        await until(only_there, "the recording lies in the storage alone")
+    await asyncio.to_thread(put, server, NAME, b"x" * size, sha256)
+    async with served(tmp_path / "data", library={**library, "scan_days": 30.0}) as relay:
+
+        async def checked() -> bool:
+            found = (await relay.http.get("/library?format=json", headers=relay.staff)).json()["lectures"]
+            return [bool(one["scan_problems"] and one["scanned_at"]) for one in found if one["id"] == NAME] == [True]
+
+        await until(checked, "it is known to be checked")
+
+
+async def test_two_who_want_the_same_recording_get_it(tmp_path: Path, server: s3.S3Server) -> None:
+    (tmp_path / "data" / "lectures").mkdir(parents=True)
+    path = recorded.write(tmp_path / "data" / "lectures")
+    was = sha256_of(path)
+    library = {**server.settings, "local_mb": 0.001, "scan_days": 0.0}
+    async with served(tmp_path / "data", library=library) as relay:
+        keeper = relay.relay.librarian.keeper
+        assert keeper is not None
+
+        async def only_there() -> bool:
+            return not path.exists()
+
+        await until(only_there, "the recording lies in the storage alone")
+        keeper._local_bytes = 0  # from here on all stays
+        found = await asyncio.gather(*(keeper.fetch(NAME) for _ in range(4)), return_exceptions=True)
+        assert [one.text for one in found if isinstance(one, HallcastError)] == []
+        assert found == [None] * 4
+        assert sha256_of(path) == was

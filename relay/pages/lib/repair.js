@@ -158,8 +158,9 @@ export class RepairClient {
       throw new RequestError(0, { id: "unreachable", text: "" });
     }
     if (!response.ok) throw new RequestError(response.status, parseErrorBody(text, response.status));
-    /** @type {Recording} */
-    const recording = JSON.parse(text);
+    const recording = readRecording(text);
+    // Not the relay: a login page of the network's, which stands in its place for a while.
+    if (!recording) throw new RequestError(0, { id: "unreachable", text: "" });
     this._options.onRecording(recording);
     return recording;
   }
@@ -177,6 +178,19 @@ export class RepairClient {
       };
     });
     this._wake = null;
+  }
+}
+
+/**
+ * @param {string} text
+ * @returns {Recording | null}
+ */
+function readRecording(text) {
+  try {
+    const recording = JSON.parse(text);
+    return Array.isArray(recording?.wanted) ? recording : null;
+  } catch {
+    return null;
   }
 }
 

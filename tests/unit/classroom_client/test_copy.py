@@ -15,7 +15,8 @@ from lecture.entries import EncodedFrame, Entry, Flag, Kind, pack_frames
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
 from lecture.log import Span
-from lecture.messages import Clock, Ended, EntryMessage, Filled, HallWelcome, LectureSummary, State
+from lecture.message_parts import LectureSummary
+from lecture.messages import Clock, Ended, EntryMessage, Filled, HallWelcome, State
 from lecture.wire import BlobFrame, ChunkFrame
 from recordings.camera import decoded
 from recordings.recording import LECTURE_ID, Recording

@@ -17,8 +17,10 @@ from classroom_client.settings import HallSettings
 from classroom_client.timeline import What
 from lecture.entries import EncodedFrame, Entry, Kind, pack_event
 from lecture.ink import write_ink, write_pointer
+from lecture.lecturer_messages import Ink, Pointer
 from lecture.log import Span
-from lecture.messages import Clock, Ended, EntryMessage, Filled, HallWelcome, Ink, LectureSummary, Pointer, State, Want
+from lecture.message_parts import LectureSummary
+from lecture.messages import Clock, Ended, EntryMessage, Filled, HallWelcome, State, Want
 from lecture.tracks import Track
 from lecture.wire import BlobPartFrame, EntryFrame, VoiceFrame
 

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from lecture import codec, wire
+from lecture import lecturer_messages as lm
+from lecture import message_parts as parts
 from lecture import messages as m
 from lecture.entries import Entry, Kind
 from lecture.errors import (
@@ -32,12 +34,12 @@ from lecture.session import (
     Side,
 )
 
-SUMMARY = m.LectureSummary("physics-1")
+SUMMARY = parts.LectureSummary("physics-1")
 SAMPLES: dict[type[Message], Message] = {
     m.HallHello: m.HallHello(PROTOCOL_VERSION, token="t"),
-    m.LecturerHello: m.LecturerHello(PROTOCOL_VERSION, token="t"),
+    lm.LecturerHello: lm.LecturerHello(PROTOCOL_VERSION, token="t"),
     m.HallWelcome: m.HallWelcome(PROTOCOL_VERSION, SUMMARY),
-    m.LecturerWelcome: m.LecturerWelcome(PROTOCOL_VERSION, SUMMARY),
+    lm.LecturerWelcome: lm.LecturerWelcome(PROTOCOL_VERSION, SUMMARY),
     m.Offer: m.Offer("v=0"),
     m.Answer: m.Answer("v=0"),
     m.Candidate: m.Candidate(),
@@ -54,17 +56,17 @@ SAMPLES: dict[type[Message], Message] = {
     m.State: m.State("live", "live"),
     m.Ended: m.Ended(0),
     m.ErrorMessage: m.ErrorMessage("oops"),
-    m.Turn: m.Turn("d", 1),
-    m.Pointer: m.Pointer(),
-    m.Ink: m.Ink("d", 1, "s", ((0.25, 0.5),)),
-    m.Erase: m.Erase("d", 1),
-    m.Mark: m.Mark("break"),
-    m.Ping: m.Ping(1),
-    m.Pong: m.Pong(1),
-    m.End: m.End(),
-    m.DeckProgress: m.DeckProgress("d", 1, 2),
-    m.Halls: m.Halls(),
-    m.Repair: m.Repair(40_000, 25_000),
+    lm.Turn: lm.Turn("d", 1),
+    lm.Pointer: lm.Pointer(),
+    lm.Ink: lm.Ink("d", 1, "s", ((0.25, 0.5),)),
+    lm.Erase: lm.Erase("d", 1),
+    lm.Mark: lm.Mark("break"),
+    lm.Ping: lm.Ping(1),
+    lm.Pong: lm.Pong(1),
+    lm.End: lm.End(),
+    lm.DeckProgress: lm.DeckProgress("d", 1, 2),
+    lm.Halls: lm.Halls(),
+    lm.Repair: lm.Repair(40_000, 25_000),
 }
 KINDS_OF_SESSION = [
     (HallSession, HALL_TRANSITIONS, codec.HALL_TO_RELAY, codec.RELAY_TO_HALL),
@@ -79,9 +81,9 @@ def pair(kind: type[Session], state: SessionState = SessionState.NEW) -> tuple[S
     client, relay = kind(Side.CLIENT), kind(Side.RELAY)
     hall = kind is HallSession
     if state is not SessionState.NEW:
-        relay.receive_text(client.send(SAMPLES[m.HallHello if hall else m.LecturerHello]))
+        relay.receive_text(client.send(SAMPLES[m.HallHello if hall else lm.LecturerHello]))
     if state in {SessionState.OPEN, SessionState.CLOSED}:
-        client.receive_text(relay.send(SAMPLES[m.HallWelcome if hall else m.LecturerWelcome]))
+        client.receive_text(relay.send(SAMPLES[m.HallWelcome if hall else lm.LecturerWelcome]))
     if state is SessionState.CLOSED:
         relay.receive_text(client.send(m.Bye()))
     assert client.state is relay.state is state

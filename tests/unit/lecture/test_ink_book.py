@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lecture.entries import Kind
 from lecture.ink import MAX_SPANS, read_ink_event, spans_of, write_ink, write_pointer
 from lecture.ink_book import NOTHING, Drawing, InkBook
-from lecture.messages import Erase, Ink, Pointer
+from lecture.lecturer_messages import Erase, Ink, Pointer
 
 END_MS = 1000
 

@@ -14,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lecture import codec
+from lecture import lecturer_messages as lm
+from lecture import message_parts as parts
 from lecture import messages as m
 from lecture.codec import HALL_TO_RELAY, LECTURER_TO_RELAY, RELAY_TO_HALL, RELAY_TO_LECTURER, Vocabulary
 from lecture.entries import Entry, Kind, pack_event
@@ -218,20 +220,20 @@ def test_a_huge_message_is_refused_before_it_is_read() -> None:
 def test_the_same_kind_means_what_its_socket_says() -> None:
     text = '{"kind": "hello", "v": "1.0", "token": "t"}'
     assert isinstance(codec.decode(text, HALL_TO_RELAY), m.HallHello)
-    assert isinstance(codec.decode(text, LECTURER_TO_RELAY), m.LecturerHello)
+    assert isinstance(codec.decode(text, LECTURER_TO_RELAY), lm.LecturerHello)
     assert codec.decode('{"kind": "turn", "deck": "d", "page": 1}', HALL_TO_RELAY) == Unknown("turn")
 
 
 def test_secrets_do_not_show_in_logs() -> None:
-    shown = repr(m.HallHello("1.0", code="ABCD-2345", token="hush")) + repr(m.LecturerHello("1.0", token="hush"))
-    server = m.IceServer(("turn:x",), "user", "hush")
-    shown += repr(server) + repr(m.HallWelcome("1.0", m.LectureSummary("id"), ice_servers=(server,)))
+    shown = repr(m.HallHello("1.0", code="ABCD-2345", token="hush")) + repr(lm.LecturerHello("1.0", token="hush"))
+    server = parts.IceServer(("turn:x",), "user", "hush")
+    shown += repr(server) + repr(m.HallWelcome("1.0", parts.LectureSummary("id"), ice_servers=(server,)))
     assert "hush" not in shown
     assert "ABCD" not in shown
 
 
 def test_none_is_left_out() -> None:
-    assert json.loads(codec.encode(m.Turn("d", 1))) == {"kind": "turn", "deck": "d", "page": 1}
+    assert json.loads(codec.encode(lm.Turn("d", 1))) == {"kind": "turn", "deck": "d", "page": 1}
 
 
 def test_an_entry_survives_its_message() -> None:

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lecture.errors import ProtocolError
-from lecture.messages import PROTOCOL_VERSION, LecturerHello, LecturerWelcome, LectureSummary
+from lecture.lecturer_messages import LecturerHello, LecturerWelcome
+from lecture.message_parts import LectureSummary
+from lecture.messages import PROTOCOL_VERSION
 from lecture.screen import MAX_TIMED_BYTES, pack_timed, parse_timed
 from lecture.session import LecturerSession, Side
 from lecture.wire import ScreenFrame, ScreenPartFrame, pack_screen, pack_screen_part, pack_voice, parse_frame

@@ -22,7 +22,7 @@ from hallcast.cli import main
 from lecture.entries import EncodedFrame, Entry, Flag, Kind, pack_event, pack_frames
 from lecture.file import LectureFile
 from lecture.ink import write_ink
-from lecture.messages import Ink
+from lecture.lecturer_messages import Ink
 from lecture.screen import ScreenUpdate, pack_update
 from lecture.screen_mosaic import mosaic_of
 from lecture.tracks import SCREEN_CODEC, Track

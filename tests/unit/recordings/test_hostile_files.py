@@ -21,6 +21,7 @@ from lecture.file import LectureFile
 from lecture.log import Span
 from lecture.tracks import Track
 from recordings.errors import RecordingError
+from recordings.index import passages_of
 from recordings.recording import LONGEST_MS, Recording
 from recordings.replay import drawings, replay_manifest
 from recordings.voice import segment, write_ogg
@@ -230,6 +231,9 @@ def forged(path: Path) -> Path:
         file.add_track(VOICE)
         odd = file.add_track(Track("voice", "opus", 48000, "en", "9" * 5000, 200))
         file.add_track(Track("camera", "../x", 0, "", "source", -4))
+        camera = file.add_track(Track("camera", "vp8", 90_000, "", "-1e9", 1))
+        picture = pack_frames(0, [EncodedFrame(0, 40, b"picture")])
+        file.append(Entry(Kind.CAMERA, 0, picture, camera.track_id, 40))
         for n in range(10):
             file.append(voice(n * 1000))
         file.append(voice(MAX_SEQ - 1000))
@@ -239,6 +243,8 @@ def forged(path: Path) -> Path:
         file.append(Entry(Kind.DECK, 0, nested))
         file.append(Entry(Kind.DECK, 0, b'{"deck":"d","page_count":' + b"9" * 10_000 + b"}"))
         file.append(Entry(Kind.TURN, 0, b"\xff\xfe"))
+        file.append(Entry(Kind.QUESTION, 0, b"["))
+        file.append(Entry(Kind.QUESTION, 0, b'{"text": "Why?"}'))
         file.append(turn(2000, page=2))
         file.finish()
     return path
@@ -250,17 +256,20 @@ def test_hostile_words_in_a_sound_file_reach_neither_paths_nor_clocks(
     path = forged(tmp_path / "talk.lecture")
     with Recording.open(path) as recording:
         manifest = replay_manifest(recording, ())
+        passages = passages_of(recording)
         write_ogg(recording, "en", tmp_path / "voice.ogg")
         report = recording.verify()
     assert manifest["lecture"] == "talk"
     assert manifest["title"].isprintable()
     assert manifest["duration_ms"] <= LONGEST_MS
     assert [page["page"] for page in manifest["pages"]] == []
-    assert manifest["camera"] is None
+    assert manifest["camera"] == {"offset_ms": 0, "kbps": 1}
+    assert manifest["questions"] == [[0, "Why?"]]
+    assert [passage.text for passage in passages if passage.kind == "question"] == ["Why?"]
     assert [voice["language"] for voice in manifest["voice"]] == ["en"]
     # Ten seconds of voice and no years of silence.
     assert (tmp_path / "voice.ogg").stat().st_size < 20_000
-    assert len([problem for problem in report.problems if "cannot be read" in problem]) == 4, report.problems
+    assert len([problem for problem in report.problems if "cannot be read" in problem]) == 5, report.problems
     for action in ("info", "verify"):
         assert main(["recordings", action, str(path)]) == (action == "verify")
         assert "onerror" in capsys.readouterr().out or action == "verify"

@@ -12,13 +12,14 @@ import pytest
 
 from recordings.catalogue import Catalogue
 from recordings.errors import RecordingError
+from recordings.files import sha256_of
 from recordings.recycle_bin import RecycleBin
 from recordings.remote_copies import RemoteCopies, key_of
 from recordings.retention import LibrarySettings
 from recordings.scan import problems_of
 from recordings.search import Query, search
 from recordings.shelf import Shelf
-from recordings.store_remote import RemoteFile, RemoteStore, sha256_of
+from recordings.store_remote import RemoteFile, RemoteStore
 from tests import s3
 from tests.recorded import LECTURE
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lecture import codec
+from lecture import message_parts as parts
 from lecture import messages as m
 from lecture.decks import PageImage, PageTurn, write_deck_event
 from lecture.entries import EncodedFrame, Entry, Kind, pack_frames
@@ -48,7 +49,7 @@ class Hall:
             self.stage.ink.apply(entry)
 
     def outbox(self, *, frames: tuple[int, ...] = (3, 4), **have: int) -> HallOutbox:
-        hello = m.HallHello(m.PROTOCOL_VERSION, token="t", frames=frames, have=m.Have(**have))  # type: ignore[arg-type]
+        hello = m.HallHello(m.PROTOCOL_VERSION, token="t", frames=frames, have=parts.Have(**have))  # type: ignore[arg-type]
         return HallOutbox(self.stage, hello)
 
     def page(self, page: int, size_bytes: int = 1500) -> None:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from lecture.entries import Kind
 from lecture.file import LectureFile
 from lecture.ink import InkEvent, read_ink_event, write_ink, write_pointer
-from lecture.message_parts import MAX_INK_POINTS
-from lecture.messages import EntryMessage, Erase, HallHello, Have, Ink, Pointer
+from lecture.lecturer_messages import Erase, Ink, Pointer
+from lecture.message_parts import MAX_INK_POINTS, Have
+from lecture.messages import EntryMessage, HallHello
 from lecture.wire import EntryFrame, parse_frame
 from relay.adaptation.pacer import Class
 from relay.media.hall_outbox import HallOutbox, Item

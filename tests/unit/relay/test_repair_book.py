@@ -54,5 +54,5 @@ def test_it_is_kept_in_the_lecture_file_and_bounded() -> None:
     last = f"copy{2 * MAX_COPIES - 1}"
     assert again.wanted("en", END_MS, last) == made.wanted("en", END_MS, last) == [Span(9_000, END_MS)]
     assert Span(4_000, 6_000) in again.wanted("en", END_MS, "copy0")
-    for broken in ("", "[]", '{"none": {"en": 3}}', "{"):
+    for broken in ("", "[]", '{"none": {"en": 3}}', "{", '{"repaired_ms": {"en": 1e999}}', "[" * 100_000):
         again.load({REPAIR_KEY: broken}.get)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lecture.messages import End, Mark, Message, Turn
+from lecture.lecturer_messages import End, Mark, Turn
+from lecture.messages import Message
 from streamer.line import Line
 from streamer.outbox import MAX_WAITING, Outbox
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx
 import pytest
 
 from lecture.copy_time import COPY_TIME_KEY, CopyTime
 from lecture.file import LectureFile
 from lecture.log import Span
 from lecture.segment import pack_segment, parse_segment
+from streamer.address import RelayAddress
 from streamer.copy_source import MARGIN_MS, CopySource, Wanted
+from streamer.repair import RepairClient
 from streamer.spare_rate import LEAST_KBPS, QUIET_S, SpareRate
 from tests.unit.recordings.test_merge import FRAMES, OWN, write
 
@@ -79,3 +82,15 @@ def test_the_spare_rate_grows_while_the_voice_is_well_and_makes_way_at_once() ->
     run(34, 50, up=False)
     assert rate.kbps == LEAST_KBPS
     assert not rate.may_begin(50)
+
+
+async def test_whatever_answers_in_the_relays_place_does_not_end_the_lecture(source: CopySource) -> None:
+    answers = [
+        httpx.Response(200, content=b'{"missing_ms": 1e999}'),
+        httpx.Response(200, content=b"[" * 100_000),
+        httpx.Response(404, json={"error": {"id": "lecture_unknown", "text": "There is no such lecture."}}),
+    ]
+    async with httpx.AsyncClient(transport=httpx.MockTransport(lambda request: answers.pop(0))) as http:
+        client = RepairClient(RelayAddress.parse("http://relay.test", "a"), "token", source, http=http)
+        await client.run()
+    assert client.unavailable == "There is no such lecture."

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from lecture.messages import HallStatus
+from lecture.message_parts import HallStatus
 from streamer.cli import sentences
 from streamer.events import PageTurned, Said, StreamReceipt, StreamStatus
 from streamer.view import View

@@ -17,6 +17,7 @@ from relay.media.camera_scout import CameraScout
 from relay.media.camera_sender import CameraSender
 from relay.media.rtp_outlet import WIRE_BYTES
 from tests.network.link_model import LinkDirection, LinkSpec, Loss
+from tests.unit.relay.adaptation.trace import SAMPLE_S, Sample, Trace
 from transport import rtcp, twcc
 from transport.sdp import Codec, NegotiatedMedia
 
@@ -46,21 +47,6 @@ class Piece:
 
     page: Page
     size_bytes: int
-
-
-@dataclass
-class Sample:
-    """The state at one moment."""
-
-    now: float
-    link_kbps: float
-    queue_ms: float
-    budget_kbps: float
-    sustained_kbps: float
-    seen_queue_ms: float
-    carried_kbps: float
-    loss: float
-    choice: Choice
 
 
 @dataclass
@@ -96,14 +82,14 @@ class Plan:
     seed: str = "1"
 
 
-class Run:
+class Run(Trace):
     """Plays a plan; the traces are its attributes."""
 
     def __init__(self, plan: Plan, estimator: LinkEstimator | None = None) -> None:
+        super().__init__()
         self.plan = plan
         self.estimator = estimator or LinkEstimator()
         self.pacer = Pacer()
-        self.samples: list[Sample] = []
         self.pages: list[Page] = []
         self.voice_sent = 0
         self.voice_lost: set[int] = set()  # packs that never arrived, whatever was resent
@@ -151,7 +137,7 @@ class Run:
             self._at(plan.camera_from_s, self._picture)
         self._at(plan.bulk[0], self._pump)
         self._at(FEEDBACK_S, self._feedback)
-        self._at(0.05, self._sample)
+        self._at(SAMPLE_S, self._sample)
         self._at(0.1, self._overdue)
         while self._agenda and self._agenda[0][0] < plan.seconds:
             self.now, _, action = heapq.heappop(self._agenda)
@@ -353,7 +339,7 @@ class Run:
         self._down.broken = self._up.broken = broken
 
     def _sample(self) -> None:
-        self._at(self.now + 0.05, self._sample)
+        self._at(self.now + SAMPLE_S, self._sample)
         total = self._down.counters.bytes
         estimator = self.estimator
         self.samples.append(
@@ -364,7 +350,7 @@ class Run:
                 estimator.budget_kbps(self.now),
                 estimator.sustained_kbps(self.now),
                 estimator.queue_ms,
-                (total - self._carried_mark) * 8 / 50,
+                (total - self._carried_mark) * 8 / (1000 * SAMPLE_S),
                 estimator.loss,
                 self.choice,
             )
@@ -374,39 +360,3 @@ class Run:
     def _at(self, time: float, action: Callable[[], None]) -> None:
         self._count += 1
         heapq.heappush(self._agenda, (time, self._count, action))
-
-    # Figures.
-
-    def between(self, start: float, end: float) -> list[Sample]:
-        """Samples of a time."""
-        return [sample for sample in self.samples if start <= sample.now < end]
-
-    def queue_p95_ms(self, start: float, end: float) -> float:
-        """Of the true queue of the link."""
-        queues = sorted(sample.queue_ms for sample in self.between(start, end))
-        return queues[int(0.95 * len(queues))]
-
-    def mean_budget_kbps(self, start: float, end: float) -> float:
-        """Mean of what the pacer was allowed."""
-        samples = self.between(start, end)
-        return sum(sample.budget_kbps for sample in samples) / len(samples)
-
-    def carried_kbps(self, start: float, end: float) -> float:
-        """Mean of what arrived."""
-        samples = self.between(start, end)
-        return sum(sample.carried_kbps for sample in samples) / len(samples)
-
-    def trace(self, every_s: float = 1.0) -> str:
-        """The run as text, a line each ``every_s``."""
-        lines = ["   t   link  budget sustain carried  queue max  seen loss"]
-        step = int(every_s / 0.05)
-        for i in range(0, len(self.samples) - step, step):
-            part = self.samples[i : i + step]
-            last = part[-1]
-            lines.append(
-                f"{part[0].now:5.1f} {last.link_kbps:6.0f} {last.budget_kbps:7.1f} {last.sustained_kbps:7.1f} "
-                f"{sum(s.carried_kbps for s in part) / len(part):7.1f} "
-                f"{sum(s.queue_ms for s in part) / len(part):6.0f} {max(s.queue_ms for s in part):4.0f} "
-                f"{last.seen_queue_ms:5.0f} {last.loss:.2f}"
-            )
-        return "\n".join(lines)

@@ -111,3 +111,15 @@ test("a refusal for good ends it, and says why", async () => {
   await client.run();
   assert.equal(client.unavailable, "refused");
 });
+
+test("a hotel's login page in the relay's place is a line that is down for a while", async () => {
+  const { client } = await clientOf([100_000, 120_000]);
+  const relay = new Relay([5_000, 6_000]);
+  relay.state = "ended";
+  const asked = globalThis.fetch;
+  const others = [new Response("<html>Log in</html>"), new Response("{}")];
+  globalThis.fetch = async (...request) => others.shift() ?? asked(...request);
+  await client.run();
+  assert.deepEqual(relay.segments.map(({ start_ms }) => start_ms), [5_000]);
+  assert.ok(client.finished);
+});
