@@ -40,7 +40,7 @@ async def test_library_finds_part_of_a_korean_word_and_leads_to_its_moment(brows
     assert "Pricing" in await entry.inner_text()
     await page.fill("#search", "nothing of the kind")
     await page.wait_for_selector("#lectures > li", state="detached")
-    assert await library.text("#state") == "0 lectures"
+    assert await library.text("#state") == "Lectures found: 0"
     await page.fill("#search", "질")
     moment = page.locator(".hits .moment")
     await moment.wait_for()
