@@ -10,19 +10,18 @@ import contextlib
 import hashlib
 import logging
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import overload
 
-from lecture.concealed import is_concealed, without_replaced
-from lecture.coverage import Coverage
-from lecture.entries import MAX_SEQ, MAX_TRACKS, MEDIA_KINDS, UNORDERED_KINDS, Entry, check_numbers
+from lecture.entries import MAX_SEQ, MAX_TRACKS, UNORDERED_KINDS, Entry, check_numbers
 from lecture.errors import LectureFileError
+from lecture.file_read import FINISHED_KEY, LectureFileReader
 from lecture.followers import Followers
-from lecture.log import Blob, Span
-from lecture.pending import PENDING_LIMIT_BYTES, Pending
+from lecture.log import Blob
+from lecture.pending import PENDING_LIMIT_BYTES
 from lecture.schema import create_database
 from lecture.store import Store
 from lecture.tracks import Track
@@ -35,10 +34,9 @@ SEQ_BLOCK = 1 << 20
 
 # Keys of ``meta`` that begin with "_" are the file's own.
 BLOCK_KEY = "_seq_block"
-_FINISHED_KEY = "_finished"
 
 
-class LectureFile:
+class LectureFile(LectureFileReader):
     """A lecture's log in one file; implements :class:`lecture.log.LectureLog`. Safe to call from several threads.
 
     ``seq`` rises strictly but has holes: each opening for append starts a new block of 2^20, so that a seq that a
@@ -47,10 +45,8 @@ class LectureFile:
 
     def __init__(self, store: Store, pending_limit_bytes: int, *, fresh: bool) -> None:
         """Use :meth:`create` or :meth:`open`."""
-        self._store = store
-        self._lock = threading.RLock()
+        super().__init__(store, pending_limit_bytes)
         self._commit_lock = threading.Lock()
-        self._pending = Pending(pending_limit_bytes)
         self._followers = Followers()
         self._closed = False
         if store.readonly:
@@ -105,21 +101,6 @@ class LectureFile:
             raise
 
     @property
-    def path(self) -> Path:
-        """Where the file is."""
-        return self._store.path
-
-    @property
-    def readonly(self) -> bool:
-        """Whether it was opened for reading only."""
-        return self._store.readonly
-
-    @property
-    def finished(self) -> bool:
-        """Whether :meth:`finish` was called on it, now or earlier."""
-        return self.get_meta(_FINISHED_KEY) is not None
-
-    @property
     def pending_bytes(self) -> int:
         """Memory taken by what is appended and not yet committed."""
         return self._pending.bytes
@@ -149,13 +130,6 @@ class LectureFile:
                 self._pending.tracks.append(self._tracks[bare])
             return self._tracks[bare]
 
-    def tracks(self) -> list[Track]:
-        """All tracks, in order of id."""
-        if self.readonly:
-            return self._store.tracks()
-        with self._lock:
-            return sorted(self._tracks.values(), key=lambda track: track.track_id)
-
     @overload
     def append(self, entry: Entry) -> Entry: ...
     @overload
@@ -178,68 +152,26 @@ class LectureFile:
                 if entry.kind not in UNORDERED_KINDS:
                     self._last_origin_seq = max(self._last_origin_seq, origin_seq)
             kept = replace(entry, seq=self._next_seq)
-            self._next_seq += 1
-            self._last_t_ms = max(self._last_t_ms, kept.end_ms)
-            self._pending.add_entry(kept, origin_seq)
-            self._followers.tell(kept)
+            self._take(kept, origin_seq)
             return kept
 
-    def last_origin_seq(self) -> int:
-        """The highest ``origin_seq`` of an event that comes in order, 0 for none: a hall's ``have.after_seq``."""
-        return self._store.last_origin_seq() if self.readonly else self._last_origin_seq
+    def adopt(self, entry: Entry) -> None:
+        """Put an entry of a former file of the same log at the end, under the number that it had there.
 
-    def origin_seqs(self) -> dict[int, int]:
-        """The relay's seq by the one in this file, of all entries that came from the relay's log."""
+        :raises ValueError: for a number that is not behind all that are here, or one out of range.
+        """
+        check_numbers(entry)
         with self._lock:
-            pending = dict(self._pending.origins)
-        return {**self._store.origin_seqs(), **pending}
+            self._check_writable()
+            if entry.seq < self._next_seq:
+                raise ValueError(f"seq {entry.seq} is given out already")
+            self._take(entry, None)
 
-    def read(self, after_seq: int = 0, *, kinds: Collection[int] | None = None, limit: int = 1000) -> list[Entry]:
-        """Entries with ``seq > after_seq`` in order of seq (those not committed yet included)."""
-        pending = self._pending_entries()
-        out = self._store.entries(after_seq, _first_seq(pending), kinds, limit)
-        out += [entry for entry in pending if entry.seq > after_seq and (kinds is None or entry.kind in kinds)]
-        return out[:limit]
-
-    def read_span(self, track_id: int, span: Span) -> list[Entry]:
-        """Entries of a track that overlap ``span``, in order of ``t_ms``; concealed ones only where no other is."""
-        pending = self._pending_entries()
-        out = self._store.span(track_id, span, _first_seq(pending))
-        out += [entry for entry in pending if entry.track_id == track_id and span.touches(entry)]
-        return sorted(without_replaced(out), key=lambda entry: (entry.t_ms, entry.seq))
-
-    def next_t_ms(self, track_id: int, from_ms: int) -> int | None:
-        """When the first committed entry of a track begins that begins at ``from_ms`` or later; None for none."""
-        return self._store.next_t_ms(track_id, from_ms)
-
-    def gaps(self, track_ids: Collection[int], span: Span, *, concealed: bool = True) -> list[Span]:
-        """Stretches of ``span`` that no media of these tracks covers, in order.
-
-        :param concealed: whether what was made up counts as media.
-        """
-        coverage = Coverage(
-            Span(entry.t_ms, entry.end_ms)
-            for entry in self._pending_entries()
-            if entry.track_id in track_ids and (concealed or not is_concealed(entry))
-        )
-        for track_id in track_ids:
-            coverage.update(Coverage(self._store.known(track_id, span, concealed=concealed)))
-        return coverage.missing(span)
-
-    def check_media(self) -> None:
-        """Read all media, so that from then on :meth:`gaps` are those that :meth:`verify` would find."""
-        after_seq = 0
-        while batch := self.read(after_seq, kinds=MEDIA_KINDS):
-            after_seq = batch[-1].seq
-
-    def last_t_ms(self, before_ms: int | None = None) -> int:
-        """The largest ``end_ms`` of any entry, 0 for an empty log.
-
-        :param before_ms: only of what is on disk and begins before this lecture time.
-        """
-        if before_ms is not None:
-            return self._store.last_t_ms(before_ms)
-        return self._store.last_t_ms() if self.readonly else self._last_t_ms
+    def _take(self, entry: Entry, origin_seq: int | None) -> None:
+        self._next_seq = entry.seq + 1
+        self._last_t_ms = max(self._last_t_ms, entry.end_ms)
+        self._pending.add_entry(entry, origin_seq)
+        self._followers.tell(entry)
 
     def follow(self, callback: Callable[[Entry], None]) -> Callable[[], None]:
         """Call ``callback`` for each entry appended from now on, in order of seq, in an appender's thread.
@@ -291,28 +223,6 @@ class LectureFile:
         with self._lock:
             return [(digest, len(part.head)) for digest, part in self._pending.partials.items()]
 
-    def blob_sizes(self) -> list[tuple[str, int]]:
-        """Complete blobs: (digest, size in bytes)."""
-        with self._lock:
-            pending = {blob.digest: len(blob.data) for blob in self._pending.blobs.values()}
-        return sorted({**dict(self._store.blob_sizes()), **pending}.items())
-
-    def digests(self, prefix: str) -> list[str]:
-        """Digests of committed blobs that begin with ``prefix`` (lower-case hex)."""
-        return self._store.digests(prefix)
-
-    def get_blob(self, digest: str) -> Blob | None:
-        """The bytes kept under ``digest``, or None."""
-        with self._lock:
-            pending = self._pending.blobs.get(digest)
-        return pending or self._store.blob(digest)
-
-    def get_meta(self, key: str) -> str | None:
-        """A fact about the lecture (``title``, ``state``, …), or None."""
-        with self._lock:
-            pending = self._pending.meta.get(key)
-        return pending if pending is not None else self._store.meta(key)
-
     def set_meta(self, key: str, value: str) -> None:
         """Set a fact about the lecture. Durable after the next :meth:`commit`."""
         with self._lock:
@@ -349,7 +259,7 @@ class LectureFile:
 
         :raises LectureFileError: as :meth:`commit`.
         """
-        self.set_meta(_FINISHED_KEY, "1")
+        self.set_meta(FINISHED_KEY, "1")
         self.commit()
         if not self._store.fold():
             _log.info("%s is being read and is folded into one file when it is closed", self.path.name)
@@ -407,12 +317,3 @@ class LectureFile:
     def _check_writable(self) -> None:
         if self.readonly or self._closed:
             raise LectureFileError("file_unwritable", f"{self.path.name} is not open for writing.")
-
-    def _pending_entries(self) -> list[Entry]:
-        # Taken before the disk is read: what is committed in between is left out there by its seq, and never missed.
-        with self._lock:
-            return list(self._pending.entries)
-
-
-def _first_seq(entries: list[Entry]) -> int:
-    return entries[0].seq if entries else MAX_SEQ + 1

@@ -145,12 +145,13 @@ class Shelf:
                 facts = file_facts(recording)
                 words = passages_of(recording) if recording.state == "ended" else []
                 found = record_from_file(lecture_id, recording)
+                damage = (recording.damage,) if recording.damage else ()
         except (HallcastError, ValueError, OSError) as error:
-            facts, words, found = {"trouble": getattr(error, "text", str(error))}, [], None
+            facts, words, found, damage = {"trouble": getattr(error, "text", str(error))}, [], None, ()
         if found is not None and in_bin:
             found = replace(found, deleted_at=time.time())
         # What was found in the file as it was says nothing of the file as it is: it is checked again.
-        facts |= {"stamp": stamp, "missing": 0, "scanned_at": None, "scan_problems": "[]"}
+        facts |= {"stamp": stamp, "missing": 0, "scanned_at": None, "scan_problems": as_list(damage)}
         self._note(lecture_id, facts, words, found if record is None else None)
 
     def expect(self, lecture_id: str, remote_key: str) -> None:
