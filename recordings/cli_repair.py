@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from lecture.file import LectureFile
+from recordings.cli_common import ATTENTION, OK, Actions, add_recording, path_of_named
 from recordings.errors import RecordingError
 from recordings.merge import Merged, merge
 
 
-def add_repair(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_repair(actions: Actions[argparse.ArgumentParser]) -> None:
     """Add ``repair`` to ``hallcast recordings``."""
     parser = actions.add_parser(
         "repair",
@@ -26,7 +27,7 @@ def add_repair(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "and the recording lacks. What is there stays as it is; a copy merged twice changes nothing. The relay must "
         "not be running, or not have the lecture open.",
     )
-    parser.add_argument("recording", help="a lecture's id, or the path of a .lecture file: the one to be repaired")
+    add_recording(parser)
     parser.add_argument(
         "--from", dest="copies", type=Path, nargs="+", required=True, metavar="COPY.lecture", help="copies of it"
     )
@@ -35,10 +36,8 @@ def add_repair(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 def run(args: argparse.Namespace) -> int:
     """Repair; returns the exit status."""
-    path = Path(args.recording)
-    if path.suffix != ".lecture":
-        path = args.data / "lectures" / f"{args.recording}.lecture"
-    missing = [str(file) for file in (path, *args.copies) if not file.is_file()]
+    path = path_of_named(args)
+    missing = [str(file) for file in args.copies if not file.is_file()]
     if missing:
         raise RecordingError("recording_unknown", f"There is no file {', '.join(missing)}.")
     if any(copy.samefile(path) for copy in args.copies):
@@ -62,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     missing_ms = sum(merged.missing_ms.values())
     if args.json:
         print(json.dumps({"recording": str(path), "brought": brought, "missing_ms": merged.missing_ms}))
-        return 1 if missing_ms else 0
+        return ATTENTION if missing_ms else OK
     console = Console(highlight=False)
     for facts in brought:
         seconds = sum(facts["voice_ms"].values()) / 1000
@@ -72,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         )
     for language, ms in merged.missing_ms.items():
         console.print(f"voice {language}: " + (f"[yellow]{ms / 1000:.1f} s missing[/]" if ms else "[green]whole[/]"))
-    return 1 if missing_ms else 0
+    return ATTENTION if missing_ms else OK
 
 
 def _bar(progress: Progress, words: str) -> Callable[[int, int], None]:
