@@ -62,15 +62,27 @@ def path_of_named(args: argparse.Namespace) -> Path:
     here = data_dir / "lectures" / f"{args.recording}.lecture"
     if not LECTURE_ID.fullmatch(args.recording):
         raise RecordingError("recording_unknown", f"There is no recording “{args.recording[:64]}” here.")
-    file = store.find(f"lectures/{here.name}") if store is not None and not here.is_file() else None
-    if store is not None and file is not None:
-        partial = data_dir / "cache" / "fetch" / f"{args.recording}-{file.sha256[:16]}"
-        with Progress(disable=args.json, transient=True) as bar:
-            task = bar.add_task("fetching from the object storage", total=file.file_bytes)
-            store.download(file, here, partial, lambda done, total: bar.update(task, completed=done))
+    if store is not None:
+        fetch_remote(store, here, data_dir, quiet=args.json)
     if not here.is_file():
         raise RecordingError("recording_unknown", f"There is no recording “{args.recording}” in {here.parent}.")
     return here
+
+
+def fetch_remote(store: RemoteStore, here: Path, data_dir: Path, *, quiet: bool) -> None:
+    """Have a lecture's file here, if it lies in the object storage and not here.
+
+    :param quiet: without a progress bar.
+    :raises RecordingError: ``storage_unavailable``, ``copy_damaged``.
+    :raises OSError: it cannot be written.
+    """
+    file = None if here.is_file() else store.find(f"lectures/{here.name}")
+    if file is None:
+        return
+    partial = data_dir / "cache" / "fetch" / f"{here.stem}-{file.sha256[:16]}"
+    with Progress(disable=quiet, transient=True) as bar:
+        task = bar.add_task("fetching from the object storage", total=file.file_bytes)
+        store.download(file, here, partial, lambda done, total: bar.update(task, completed=done))
 
 
 def open_named(args: argparse.Namespace) -> Recording:

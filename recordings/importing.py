@@ -119,15 +119,19 @@ def prepare(source: Source, folder: Path, *, most_bytes: int, damaged: bool = Fa
 
 
 def check_admitted(shelf: Shelf, lecture_id: str) -> None:
-    """Refuse what staff have deleted.
+    """Refuse what staff have deleted, and to begin anew what lies in object storage alone: the next upload would put
+    the new file in the old one's place.
 
-    :raises RecordingError: ``import_recycled``.
+    :raises RecordingError: ``import_recycled``, ``import_elsewhere``.
     """
     record = shelf.catalogue.get(lecture_id, in_bin=True)
     in_bin = record.deleted_at is not None if record else shelf.path_of(lecture_id, in_bin=True).exists()
     if in_bin:
         text = f"The lecture “{lecture_id}” is in the recycle bin. Restore it first, then import again."
         raise RecordingError("import_recycled", text)
+    if shelf.is_remote_only(lecture_id) and not shelf.path_of(lecture_id).exists():
+        text = f"The recording of “{lecture_id}” lies in object storage alone; name the configuration (--config)."
+        raise RecordingError("import_elsewhere", text)
 
 
 def place(prepared: Prepared, target: Path, progress: Progress | None = None) -> Imported:

@@ -260,6 +260,12 @@ class Shelf:
         )
         return self.catalogue.database.read(lambda connection: connection.execute(statement).scalar())
 
+    def is_remote_only(self, lecture_id: str) -> bool:
+        """Whether a lecture's file lies in object storage and not here."""
+        alone = (FILES.c.lecture_id == lecture_id) & (FILES.c.remote_key != "") & (FILES.c.stamp == "")
+        statement = select(func.count()).where(alone)
+        return bool(self.catalogue.database.read(lambda connection: connection.execute(statement).scalar_one()))
+
     def all_records(self) -> list[LectureRecord]:
         """All lectures, those in the recycle bin included."""
         return [*self.catalogue.list(), *self.catalogue.recycled()]

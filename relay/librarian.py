@@ -155,10 +155,13 @@ class Librarian:
 
         :param place: does so, given the recording's path. Nobody has that open meanwhile, nor moves it.
         :raises RefusedError: ``lecture_live`` (409).
-        :raises RecordingError: ``import_recycled``; what ``place`` raises.
+        :raises RecordingError: ``import_recycled``, ``import_elsewhere``; what fetching the recording and what
+            ``place`` raise.
         """
         if self._is_live(lecture_id):
             raise RefusedError("lecture_live", "The lecture is going on; import it after its end.", 409)
+        if self.keeper is not None and await asyncio.to_thread(self._shelf.is_remote_only, lecture_id):
+            await self.keeper.fetch(lecture_id)  # merged into, not begun anew beside it
         async with self._busy:
             await asyncio.to_thread(check_admitted, self._shelf, lecture_id)
             await self._directory.close(lecture_id)

@@ -48,6 +48,8 @@ class StoreKeeper:
         self._look = asyncio.Event()
         self._asked = asyncio.Event()
         self._adopted_at = float("-inf")
+        # One at a time, so that no two write what comes of the same file.
+        self._fetching = asyncio.Lock()
         # Requests ask from threads: what is wanted, and how much of it has come, from 0 to 1.
         self._lock = threading.Lock()
         self._wanted: dict[str, float] = {}
@@ -97,7 +99,8 @@ class StoreKeeper:
                 if lecture_id in self._wanted:
                     self._wanted[lecture_id] = done / total
 
-        await asyncio.to_thread(self._copies.fetch, lecture_id, progress)
+        async with self._fetching:
+            await asyncio.to_thread(self._copies.fetch, lecture_id, progress)
         self.changed()
 
     async def _fetch_wanted(self) -> None:
