@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, select, update
 
 from lecture.errors import HallcastError
 from lecture.file import LectureFile
@@ -248,6 +248,11 @@ class Shelf:
         statement = update(FILES).where(FILES.c.lecture_id == lecture_id).values(values)
         self.catalogue.database.write(lambda connection: connection.execute(statement))
 
+    def is_checked(self, lecture_id: str) -> bool:
+        """Whether a lecture's file, as it is now, was checked and found sound."""
+        sound = (FILES.c.lecture_id == lecture_id) & FILES.c.scanned_at.is_not(None) & (FILES.c.scan_problems == "[]")
+        return self._is_any(sound)
+
     def next_scan(self, before: float) -> str | None:
         """The lecture whose file was not checked for longest, if that was before a time (seconds since 1970)."""
         statement = (
@@ -262,13 +267,15 @@ class Shelf:
 
     def is_remote_only(self, lecture_id: str) -> bool:
         """Whether a lecture's file lies in object storage and not here."""
-        alone = (FILES.c.lecture_id == lecture_id) & (FILES.c.remote_key != "") & (FILES.c.stamp == "")
-        statement = select(func.count()).where(alone)
-        return bool(self.catalogue.database.read(lambda connection: connection.execute(statement).scalar_one()))
+        return self._is_any((FILES.c.lecture_id == lecture_id) & (FILES.c.remote_key != "") & (FILES.c.stamp == ""))
 
     def all_records(self) -> list[LectureRecord]:
         """All lectures, those in the recycle bin included."""
         return [*self.catalogue.list(), *self.catalogue.recycled()]
+
+    def _is_any(self, condition: ColumnElement[bool]) -> bool:
+        statement = select(FILES.c.lecture_id).where(condition).limit(1)
+        return self.catalogue.database.read(lambda connection: connection.execute(statement).first()) is not None
 
     def _known_files(self) -> dict[str, _File]:
         statement = select(FILES.c.lecture_id, FILES.c.stamp, FILES.c.missing, FILES.c.trouble)
