@@ -38,7 +38,7 @@ class ImportedLecture(BaseModel):
 
 
 class ImportFault(BaseModel):
-    """Why the import, or a part of it, could not be done."""
+    """Why the import, or a part of it, could not be done; while it waits, what for: it is tried again by itself."""
 
     id: str
     text: str
