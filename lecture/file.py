@@ -155,9 +155,10 @@ class LectureFile(LectureFileReader):
             self._take(kept, origin_seq)
             return kept
 
-    def adopt(self, entry: Entry) -> None:
+    def adopt(self, entry: Entry, origin_seq: int | None = None) -> None:
         """Put an entry of a former file of the same log at the end, under the number that it had there.
 
+        :param origin_seq: as :meth:`append`.
         :raises ValueError: for a number that is not behind all that are here, or one out of range.
         """
         check_numbers(entry)
@@ -165,7 +166,7 @@ class LectureFile(LectureFileReader):
             self._check_writable()
             if entry.seq < self._next_seq:
                 raise ValueError(f"seq {entry.seq} is given out already")
-            self._take(entry, None)
+            self._take(entry, origin_seq)
 
     def _take(self, entry: Entry, origin_seq: int | None) -> None:
         self._next_seq = entry.seq + 1

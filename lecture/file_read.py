@@ -138,6 +138,12 @@ class LectureFileReader:
             pending = self._pending.meta.get(key)
         return pending if pending is not None else self._store.meta(key)
 
+    def facts(self) -> dict[str, str]:
+        """All facts about the lecture, the file's own (keys that begin with ``_``) included."""
+        with self._lock:
+            pending = dict(self._pending.meta)
+        return {**self._store.all_meta(), **pending}
+
     def _pending_entries(self) -> list[Entry]:
         # Taken before the disk is read: what is committed in between is left out there by its seq, and never missed.
         with self._lock:

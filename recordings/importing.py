@@ -226,6 +226,7 @@ def _told(error: LectureFileError, prepared: Prepared) -> LectureFileError:
         )
         return LectureFileError("file_busy", text)
     if error.error_id == "file_damaged":
-        text = f"The recording of “{prepared.lecture_id}” that is here is itself damaged and is not written to."
+        name = prepared.lecture_id
+        text = f"The recording of “{name}” that is here is itself damaged. First: hallcast recordings repair {name}"
         return LectureFileError("file_damaged", text)
     return error

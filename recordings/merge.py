@@ -137,7 +137,7 @@ def merge(target: LectureFile, copy: LectureFile, progress: Callable[[int, int],
     :raises RecordingError: ``other_lecture`` if the two are not of one lecture.
     :raises LectureFileError: ``disk_full`` and the like; what was brought before stays.
     """
-    if copy.get_meta("lecture") != target.get_meta("lecture") and not _was_set_aside(copy, target):
+    if copy.get_meta("lecture") != target.get_meta("lecture") and not _is_by_name(copy, target):
         raise RecordingError("other_lecture", f"{copy.path.name} is not a copy of this lecture.")
     merged = Merged()
     target.check_media()
@@ -173,9 +173,10 @@ def merge(target: LectureFile, copy: LectureFile, progress: Callable[[int, int],
     return merged
 
 
-def _was_set_aside(copy: LectureFile, target: LectureFile) -> bool:
-    """Whether a file that has forgotten its lecture is by its name the damaged one that ``target`` stands for."""
-    return copy.get_meta("lecture") is None and copy.path.name == target.get_meta(SET_ASIDE_KEY)
+def _is_by_name(copy: LectureFile, target: LectureFile) -> bool:
+    """Whether a file that is too damaged to tell its lecture is by its name of the same."""
+    names = (target.get_meta(SET_ASIDE_KEY), f"{target.get_meta('lecture')}.lecture")
+    return copy.get_meta("lecture") is None and copy.path.name in names
 
 
 def missing_voice_ms(file: LectureLog, language: str) -> int:

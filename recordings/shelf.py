@@ -269,6 +269,10 @@ class Shelf:
         """Whether a lecture's file lies in object storage and not here."""
         return self._is_any((FILES.c.lecture_id == lecture_id) & (FILES.c.remote_key != "") & (FILES.c.stamp == ""))
 
+    def has_remote(self, lecture_id: str) -> bool:
+        """Whether a lecture's file lies in object storage, here or not."""
+        return self._is_any((FILES.c.lecture_id == lecture_id) & (FILES.c.remote_key != ""))
+
     def all_records(self) -> list[LectureRecord]:
         """All lectures, those in the recycle bin included."""
         return [*self.catalogue.list(), *self.catalogue.recycled()]

@@ -6,10 +6,11 @@ import logging
 import time
 from pathlib import Path
 
+from lecture.entries import EVENT_KINDS
 from lecture.errors import LectureFileError
 from lecture.file import BLOCK_KEY, LectureFile
+from recordings.mend import carry_over, free_name, put_aside
 from recordings.merge import SET_ASIDE_KEY
-from relay.media.event_tail import read_events
 from relay.media.lecture_clock import CLOCK_META_KEYS, RESTART_MARGIN_MS, LectureClock, read_boot_time
 from relay.media.settings import LectureInfo
 
@@ -56,18 +57,14 @@ def open_or_set_aside(path: Path, info: LectureInfo) -> LectureFile:
         if facts is None or facts.get("state") == "ended":
             raise
         reason = error.text
-    aside = _free_name(path)
+    aside = free_name(path)
     # Whole before the old one goes: on a full disk all stays as it is.
     fresh = path.with_name(f"{path.stem}.fresh{path.suffix}")
     fresh.unlink(missing_ok=True)
     with LectureFile.create(fresh, {**facts, "lecture": path.stem, SET_ASIDE_KEY: aside.name}) as begun:
         _keep_events(path, begun)
     try:
-        for suffix in ("-wal", "-shm", ""):  # the WAL belongs to the file
-            part = path.with_name(path.name + suffix)
-            if part.exists():
-                part.rename(aside.with_name(aside.name + suffix))
-        fresh.rename(path)
+        put_aside(path, aside, fresh)
     except OSError as error:
         raise LectureFileError("file_unwritable", f"{path.name} is damaged and cannot be set aside.") from error
     logger.critical(
@@ -86,12 +83,7 @@ def _keep_events(path: Path, begun: LectureFile) -> None:
     """
     try:
         with LectureFile.open(path, readonly=True) as damaged:
-            for digest, _ in damaged.blob_sizes():
-                if (blob := damaged.get_blob(digest)) is not None:
-                    begun.put_blob(blob.data, blob.media_type)
-                    begun.commit()  # what waits in memory is bounded
-            for entry in read_events(damaged):
-                begun.adopt(entry)
+            carry_over(damaged, begun, EVENT_KINDS)
     except LectureFileError as error:
         if error.error_id == "disk_full":
             raise
@@ -133,11 +125,3 @@ def _facts_of(path: Path, info: LectureInfo) -> dict[str, str] | None:
 def _set_aside_before(path: Path) -> int:
     """How many files of this lecture were set aside already."""
     return len(list(path.parent.glob(f"{path.stem}.damaged-*{path.suffix}")))
-
-
-def _free_name(path: Path) -> Path:
-    """A name that is no lecture's id, so that no library lists it."""
-    number = 1
-    while (aside := path.with_name(f"{path.stem}.damaged-{number}{path.suffix}")).exists():
-        number += 1
-    return aside

@@ -239,3 +239,18 @@ def test_an_import_is_merged_into_the_recording_that_lies_in_the_storage_and_nev
     assert main(["recordings", "info", LECTURE, *config]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert (facts["duration_ms"], facts["place"]) == (VOICE_MS, "both")
+
+
+def test_a_mended_recording_is_never_put_in_the_place_of_a_sound_copy(
+    config: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["recordings", "verify", LECTURE, *config]) == 0
+    data = tmp_path / "data"
+    path = data / "lectures" / f"{LECTURE}.lecture"
+    path.write_bytes(bytes(4096) + path.read_bytes()[4096:])
+    for words in (config, ["--data", str(data), "--json"]):
+        capsys.readouterr()
+        assert main(["recordings", "repair", LECTURE, *words]) == 2
+        assert json.loads(capsys.readouterr().out)["error"]["id"] == "sound_copy_elsewhere"
+    path.rename(tmp_path / "damaged")
+    assert main(["recordings", "verify", LECTURE, *config]) == 0, "it is fetched"
