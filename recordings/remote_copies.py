@@ -97,6 +97,7 @@ class RemoteCopies:
         if path.with_name(f"{path.name}-wal").exists():
             return
         path.unlink()
+        self._shelf.forget_derived(lecture_id)  # it would take the room that the file has left
         self._shelf.take_in(lecture_id)
 
     def fetch(self, lecture_id: str, progress: Bytes) -> None:

@@ -269,6 +269,10 @@ class Shelf:
         """Whether a lecture's file lies in object storage and not here."""
         return self._is_any((FILES.c.lecture_id == lecture_id) & (FILES.c.remote_key != "") & (FILES.c.stamp == ""))
 
+    def forget_derived(self, lecture_id: str) -> None:
+        """Remove what was made of a lecture's file for replay: it can be made again."""
+        shutil.rmtree(self.data_dir / "cache" / lecture_id, ignore_errors=True)
+
     def has_remote(self, lecture_id: str) -> bool:
         """Whether a lecture's file lies in object storage, here or not."""
         return self._is_any((FILES.c.lecture_id == lecture_id) & (FILES.c.remote_key != ""))

@@ -14,6 +14,7 @@ import pytest
 from hallcast.cli import main
 from recordings.catalogue import Catalogue
 from recordings.errors import RecordingError
+from recordings.library import Library
 from recordings.recycle_bin import RecycleBin
 from recordings.remote_copies import RemoteCopies, key_of
 from recordings.retention import LibrarySettings
@@ -75,7 +76,9 @@ def test_a_file_is_uploaded_dropped_and_fetched_again_as_it_was(
     assert copies.upload(LECTURE)
     assert (copies.waiting(), server.listed()) == ([], [IN_BUCKET])
     assert copies.droppable(1_000_000_000) == []
+    Library(shelf.lectures_dir, shelf.data_dir / "cache").camera_file(LECTURE)
     drop_all(copies)
+    assert list((shelf.data_dir / "cache").iterdir()) == [], "what was made of it goes with it"
     storage = shelf.storage()
     assert (path.exists(), copies.is_remote_only(LECTURE), shelf.outdated()) == (False, True, [])
     assert (storage.recordings, storage.file_bytes, storage.remote_only, storage.missing) == (1, 0, 1, ())
