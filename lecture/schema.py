@@ -81,11 +81,20 @@ def create_database(path: Path, meta: Mapping[str, str]) -> None:
             make_tables(db)
             db.executemany("INSERT INTO meta (key, value) VALUES (?, ?)", meta.items())
             db.execute("COMMIT")
+        _clear_wal(path)
         draft.replace(path)
     except (sqlite3.Error, OSError) as error:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
         raise translate(error, path) from error
+
+
+def _clear_wal(path: Path) -> None:
+    """Put out of the way what a file that was removed has left beside: SQLite would take it for the new one's."""
+    wal = wal_of(path)
+    if wal.exists():
+        wal.replace(wal.with_name(f"{wal.name}.left-over"))
+    path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
 
 
 def make_tables(db: sqlite3.Connection) -> None:

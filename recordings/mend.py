@@ -25,7 +25,7 @@ def mend(path: Path, progress: Progress | None = None) -> Path:
         new file; ``not_a_lecture_file``, ``file_busy``, ``file_unwritable``, ``disk_full``. Nothing was changed then.
     """
     lock = WriterLock(path)
-    aside, fresh = free_name(path), path.with_name(f"{path.stem}.fresh{path.suffix}")
+    aside, fresh = free_name(path), fresh_name(path)
     try:
         with LectureFile.open(path, readonly=True) as damaged:
             facts = damaged.facts()
@@ -33,7 +33,7 @@ def mend(path: Path, progress: Progress | None = None) -> Path:
                 text = f"{path.name} is damaged, and its lecture has not ended: the relay lets it go on by itself."
                 raise LectureFileError("file_damaged", text)
             facts = {"lecture": path.stem, "state": "ended"} | facts | {SET_ASIDE_KEY: aside.name}
-            _remove(fresh)
+            remove_with_wal(fresh)
             with LectureFile.create(fresh, facts) as begun:
                 carry_over(damaged, begun, frozenset(Kind), progress)
                 begun.finish()
@@ -41,7 +41,7 @@ def mend(path: Path, progress: Progress | None = None) -> Path:
     except OSError as error:
         raise LectureFileError("file_unwritable", f"{path.name} cannot be written anew: {error.strerror}.") from error
     finally:
-        _remove(fresh)
+        remove_with_wal(fresh)
         lock.release()
     return aside
 
@@ -82,9 +82,15 @@ def put_aside(path: Path, aside: Path, fresh: Path) -> None:
     fresh.rename(path)
 
 
-def _remove(path: Path) -> None:
+def remove_with_wal(path: Path) -> None:
+    """Remove a file and what belongs to it; there need be none."""
     for suffix in ("-wal", "-shm", ""):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def fresh_name(path: Path) -> Path:
+    """Where a file is written that is to take another's place."""
+    return path.with_name(f"{path.stem}.fresh{path.suffix}")
 
 
 def free_name(path: Path) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from lecture.entries import EVENT_KINDS
 from lecture.errors import LectureFileError
 from lecture.file import BLOCK_KEY, LectureFile
-from recordings.mend import carry_over, free_name, put_aside
+from recordings.mend import carry_over, free_name, fresh_name, put_aside, remove_with_wal
 from recordings.merge import SET_ASIDE_KEY
 from relay.media.lecture_clock import CLOCK_META_KEYS, RESTART_MARGIN_MS, LectureClock, read_boot_time
 from relay.media.settings import LectureInfo
@@ -32,6 +32,14 @@ def begin(path: Path, info: LectureInfo) -> LectureFile:
     :raises LectureFileError: as :meth:`LectureFile.create`; ``file_missing``: the lecture has ended, and an empty file
         would stand in the way of a recording that is put back.
     """
+    fresh = fresh_name(path)
+    if fresh.is_file():
+        # The machine died just when a damaged file had been put aside: then this one was whole.
+        try:
+            fresh.rename(path)
+        except OSError as error:
+            raise LectureFileError("file_unwritable", f"{path.name} cannot be written: {error.strerror}.") from error
+        return LectureFile.open(path)
     if info.state == "ended":
         raise LectureFileError("file_missing", f"The recording of {path.stem} is no longer on the relay's disk.")
     if info.state != "live":
@@ -59,8 +67,8 @@ def open_or_set_aside(path: Path, info: LectureInfo) -> LectureFile:
         reason = error.text
     aside = free_name(path)
     # Whole before the old one goes: on a full disk all stays as it is.
-    fresh = path.with_name(f"{path.stem}.fresh{path.suffix}")
-    fresh.unlink(missing_ok=True)
+    fresh = fresh_name(path)
+    remove_with_wal(fresh)
     with LectureFile.create(fresh, {**facts, "lecture": path.stem, SET_ASIDE_KEY: aside.name}) as begun:
         _keep_events(path, begun)
     try:

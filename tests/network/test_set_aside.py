@@ -168,3 +168,15 @@ async def test_no_empty_file_takes_the_place_of_a_recording_that_was_removed(tmp
         assert relay.relay.record(relay.lecture_id).state == "ended"
         kept.rename(path)
         assert (await relay.relay.open_lecture(relay.lecture_id)).state == "ended"
+
+
+async def test_a_death_between_putting_aside_and_taking_the_place_costs_nothing(tmp_path: Path) -> None:
+    path, _ = damaged(tmp_path, "live")
+    async with LectureDirectory(tmp_path, LOOPBACK, FAST):
+        pass
+    path.rename(path.with_name("talk.fresh.lecture"))  # as it was a moment before
+    async with LectureDirectory(tmp_path, LOOPBACK, FAST) as directory:
+        lecture = await directory.open("talk", INFO)
+        assert (lecture.state, lecture.snapshot()["recorder"]["set_aside"]) == ("live", "talk.damaged-1.lecture")
+        lecture.turn("d", 8)
+    assert sorted(file.name for file in path.parent.glob("*.lecture")) == ["talk.damaged-1.lecture", "talk.lecture"]

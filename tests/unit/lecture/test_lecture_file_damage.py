@@ -111,6 +111,26 @@ def test_a_creation_that_was_cut_short_does_not_hinder_the_next(tmp_path: Path) 
     assert os.listdir(tmp_path) == ["a.lecture"]
 
 
+def test_what_a_removed_file_left_beside_is_not_taken_for_the_new_ones(tmp_path: Path) -> None:
+    """A WAL that a killed relay left, when somebody removes the file alone."""
+    path, wal = tmp_path / "a.lecture", tmp_path / "a.lecture-wal"
+    with LectureFile.create(path) as former:
+        former.add_track(VOICE)
+        for n in range(20):
+            former.append(voice(n * 1000))
+        former.commit()
+        left = wal.read_bytes()
+    path.unlink()
+    wal.write_bytes(left)
+    with LectureFile.create(path, {"title": "new"}) as file:
+        assert (file.read(), file.tracks(), file.get_meta("title")) == ([], [], "new")
+        file.append(turn(5))
+        file.commit()
+        assert file.verify().ok
+    assert sorted(os.listdir(tmp_path)) == ["a.lecture", "a.lecture-wal.left-over"]
+    assert (tmp_path / "a.lecture-wal.left-over").read_bytes() == left
+
+
 # Verify
 
 
