@@ -81,7 +81,7 @@ def create_database(path: Path, meta: Mapping[str, str]) -> None:
             make_tables(db)
             db.executemany("INSERT INTO meta (key, value) VALUES (?, ?)", meta.items())
             db.execute("COMMIT")
-        _clear_wal(path)
+        clear_wal(path)
         draft.replace(path)
     except (sqlite3.Error, OSError) as error:
         with contextlib.suppress(OSError):
@@ -89,8 +89,12 @@ def create_database(path: Path, meta: Mapping[str, str]) -> None:
         raise translate(error, path) from error
 
 
-def _clear_wal(path: Path) -> None:
-    """Put out of the way what a file that was removed has left beside: SQLite would take it for the new one's."""
+def clear_wal(path: Path) -> None:
+    """Put out of the way what a removed file has left beside, before another takes its place: SQLite would take
+    it for that one's.
+
+    :raises OSError: it cannot be renamed.
+    """
     wal = wal_of(path)
     if wal.exists():
         wal.replace(wal.with_name(f"{wal.name}.left-over"))

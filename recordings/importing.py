@@ -20,6 +20,7 @@ from typing import Literal
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
 from lecture.lock import WriterLock
+from lecture.schema import clear_wal
 from lecture.verify import verify_file
 from recordings.errors import RecordingError
 from recordings.import_source import Source, fetch
@@ -209,6 +210,7 @@ def _put(path: Path, target: Path) -> bool:
         try:
             if target.exists():
                 return False
+            clear_wal(target)
             os.replace(path, target)
         finally:
             lock.release()

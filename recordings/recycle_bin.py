@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete
 
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
+from lecture.schema import clear_wal
 from recordings.catalogue import LectureRecord
 from recordings.errors import RecordingError
 from recordings.remote_copies import RemoteCopies
@@ -157,6 +158,7 @@ def _move(source: Path, target: Path) -> None:
             # What a killed program left in the WAL is folded in, so that one file moves and not two.
             with contextlib.suppress(LectureFileError):  # damaged: it moves as it is
                 LectureFile.open(source).close()
+        clear_wal(target)
         for suffix in (*_COMPANIONS, ""):
             part = source.with_name(source.name + suffix)
             if part.exists():

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from hallcast.cli import main
-from lecture.entries import Entry
+from lecture.entries import Entry, Kind, pack_event
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
 from recordings.mend import mend
@@ -125,3 +125,33 @@ def test_nobody_mends_what_another_is_writing(path: Path) -> None:
     with LectureFile.open(path), pytest.raises(LectureFileError) as busy:
         mend(path)
     assert busy.value.error_id == "file_busy"
+
+
+def wal_of_another_file(folder: Path) -> bytes:
+    """The WAL of a file of the same id, as a killed relay leaves it."""
+    with LectureFile.create(folder / "former.lecture", {"lecture": LECTURE}) as former:
+        former.append(Entry(Kind.MARK, 9_000_000, pack_event({"text": "of another file"})))
+        former.commit()
+        return (folder / "former.lecture-wal").read_bytes()
+
+
+@pytest.mark.parametrize("way", ["imported", "into the bin", "out of the bin"])
+def test_a_file_that_takes_a_place_does_not_get_the_wal_that_lies_there(
+    data: Path, path: Path, lecture_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], way: str
+) -> None:
+    """Somebody has removed a file and left what belonged to it."""
+    here = ("--data", str(data), "--json")
+    binned = data / "recycle" / path.name
+    binned.parent.mkdir()
+    main(["recordings", "list", *here])
+    place = binned if way == "into the bin" else path
+    if way == "imported":
+        path.unlink()
+    elif way == "out of the bin":
+        assert main(["recordings", "delete", LECTURE, *here]) == 0
+    place.with_name(f"{path.name}-wal").write_bytes(wal_of_another_file(tmp_path))
+    words = {"imported": ["import", str(lecture_path)], "into the bin": ["delete", LECTURE]}
+    assert main(["recordings", *words.get(way, ["restore", LECTURE]), *here]) == 0, capsys.readouterr()
+    assert entries(place) == entries(lecture_path)
+    with LectureFile.open(place, readonly=True) as file:
+        assert file.verify().ok
