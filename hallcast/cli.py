@@ -63,9 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MissingExtra as error:
         print(f"error: {error}", file=sys.stderr)
     except HallcastError as error:
-        if getattr(parsed, "json", False):
-            print(json.dumps({"error": {"id": error.error_id, "text": error.text}}, ensure_ascii=False))
-        print(f"error: {error.text} ({error.error_id})", file=sys.stderr)
+        _tell(parsed, error)
     except ModuleNotFoundError as error:
         missing = _missing_extra(str(name), error)
         if missing is None:
@@ -74,9 +72,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader of our output (`| head`) has gone; what is left to flush must not raise again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # a disk that is full or read-only, a file that nobody may read
+        _tell(parsed, HallcastError("system_refused", f"{error.filename or 'The system'}: {error.strerror or error}."))
     except KeyboardInterrupt:
         return 130
     return 2
+
+
+def _tell(parsed: argparse.Namespace, error: HallcastError) -> None:
+    if getattr(parsed, "json", False):
+        print(json.dumps({"error": {"id": error.error_id, "text": error.text}}, ensure_ascii=False))
+    print(f"error: {error.text} ({error.error_id})", file=sys.stderr)
 
 
 class MissingExtra(Exception):

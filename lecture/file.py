@@ -18,10 +18,10 @@ from typing import overload
 
 from lecture.entries import MAX_SEQ, MAX_TRACKS, UNORDERED_KINDS, Entry, check_numbers
 from lecture.errors import LectureFileError
-from lecture.file_read import FINISHED_KEY, FileReader
+from lecture.file_read import FINISHED_KEY, LectureFileReader
 from lecture.followers import Followers
 from lecture.log import Blob
-from lecture.pending import PENDING_LIMIT_BYTES, Pending
+from lecture.pending import PENDING_LIMIT_BYTES
 from lecture.schema import create_database
 from lecture.store import Store
 from lecture.tracks import Track
@@ -36,7 +36,7 @@ SEQ_BLOCK = 1 << 20
 BLOCK_KEY = "_seq_block"
 
 
-class LectureFile(FileReader):
+class LectureFile(LectureFileReader):
     """A lecture's log in one file; implements :class:`lecture.log.LectureLog`. Safe to call from several threads.
 
     ``seq`` rises strictly but has holes: each opening for append starts a new block of 2^20, so that a seq that a
@@ -45,7 +45,7 @@ class LectureFile(FileReader):
 
     def __init__(self, store: Store, pending_limit_bytes: int, *, fresh: bool) -> None:
         """Use :meth:`create` or :meth:`open`."""
-        super().__init__(store, Pending(pending_limit_bytes))
+        super().__init__(store, pending_limit_bytes)
         self._commit_lock = threading.Lock()
         self._followers = Followers()
         self._closed = False
@@ -130,13 +130,6 @@ class LectureFile(FileReader):
                 self._pending.tracks.append(self._tracks[bare])
             return self._tracks[bare]
 
-    def tracks(self) -> list[Track]:
-        """All tracks, in order of id."""
-        if self.readonly:
-            return self._store.tracks()
-        with self._lock:
-            return sorted(self._tracks.values(), key=lambda track: track.track_id)
-
     @overload
     def append(self, entry: Entry) -> Entry: ...
     @overload
@@ -159,24 +152,27 @@ class LectureFile(FileReader):
                 if entry.kind not in UNORDERED_KINDS:
                     self._last_origin_seq = max(self._last_origin_seq, origin_seq)
             kept = replace(entry, seq=self._next_seq)
-            self._next_seq += 1
-            self._last_t_ms = max(self._last_t_ms, kept.end_ms)
-            self._pending.add_entry(kept, origin_seq)
-            self._followers.tell(kept)
+            self._take(kept, origin_seq)
             return kept
 
-    def last_origin_seq(self) -> int:
-        """The highest ``origin_seq`` of an event that comes in order, 0 for none: a hall's ``have.after_seq``."""
-        return self._store.last_origin_seq() if self.readonly else self._last_origin_seq
+    def adopt(self, entry: Entry, origin_seq: int | None = None) -> None:
+        """Put an entry of a former file of the same log at the end, under the number that it had there.
 
-    def last_t_ms(self, before_ms: int | None = None) -> int:
-        """The largest ``end_ms`` of any entry, 0 for an empty log.
-
-        :param before_ms: only of what is on disk and begins before this lecture time.
+        :param origin_seq: as :meth:`append`.
+        :raises ValueError: for a number that is not behind all that are here, or one out of range.
         """
-        if before_ms is not None:
-            return self._store.last_t_ms(before_ms)
-        return self._store.last_t_ms() if self.readonly else self._last_t_ms
+        check_numbers(entry)
+        with self._lock:
+            self._check_writable()
+            if entry.seq < self._next_seq:
+                raise ValueError(f"seq {entry.seq} is given out already")
+            self._take(entry, origin_seq)
+
+    def _take(self, entry: Entry, origin_seq: int | None) -> None:
+        self._next_seq = entry.seq + 1
+        self._last_t_ms = max(self._last_t_ms, entry.end_ms)
+        self._pending.add_entry(entry, origin_seq)
+        self._followers.tell(entry)
 
     def follow(self, callback: Callable[[Entry], None]) -> Callable[[], None]:
         """Call ``callback`` for each entry appended from now on, in order of seq, in an appender's thread.

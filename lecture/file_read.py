@@ -1,4 +1,4 @@
-"""What is in a lecture file: what is on disk and, behind it, what waits for the next commit."""
+"""Reading a lecture file: what is on disk, and what waits in memory to be written."""
 
 from __future__ import annotations
 
@@ -12,18 +12,25 @@ from lecture.entries import MAX_SEQ, MEDIA_KINDS, Entry
 from lecture.log import Blob, Span
 from lecture.pending import Pending
 from lecture.store import Store
+from lecture.tracks import Track
 
 FINISHED_KEY = "_finished"
-"""The file's own fact: it was finished."""
 
 
-class FileReader:
-    """Reads of a lecture file what is committed and what is not yet. Safe to call from several threads."""
+class LectureFileReader:
+    """The reading half of :class:`lecture.file.LectureFile`. Safe to call from several threads.
 
-    def __init__(self, store: Store, pending: Pending) -> None:
+    What a method reads of entries, blobs and facts includes what is appended and not committed yet.
+    """
+
+    _tracks: dict[Track, Track]
+    _last_t_ms: int
+    _last_origin_seq: int
+
+    def __init__(self, store: Store, pending_limit_bytes: int) -> None:
         self._store = store
-        self._pending = pending
         self._lock = threading.RLock()
+        self._pending = Pending(pending_limit_bytes)
 
     @property
     def path(self) -> Path:
@@ -37,8 +44,24 @@ class FileReader:
 
     @property
     def finished(self) -> bool:
-        """Whether it was finished, now or earlier."""
+        """Whether :meth:`finish` was called on it, now or earlier."""
         return self.get_meta(FINISHED_KEY) is not None
+
+    @property
+    def damage(self) -> str:
+        """What opening had to make up for, in plain words; empty if nothing. Only a verification finds all damage."""
+        return self._store.damage
+
+    def tracks(self) -> list[Track]:
+        """All tracks, in order of id."""
+        if self.readonly:
+            return self._store.tracks()
+        with self._lock:
+            return sorted(self._tracks.values(), key=lambda track: track.track_id)
+
+    def last_origin_seq(self) -> int:
+        """The highest ``origin_seq`` of an event that comes in order, 0 for none: a hall's ``have.after_seq``."""
+        return self._store.last_origin_seq() if self.readonly else self._last_origin_seq
 
     def origin_seqs(self) -> dict[int, int]:
         """The relay's seq by the one in this file, of all entries that came from the relay's log."""
@@ -79,10 +102,19 @@ class FileReader:
         return coverage.missing(span)
 
     def check_media(self) -> None:
-        """Read all media, so that from then on :meth:`gaps` are those that a check would find."""
+        """Read all media, so that from then on :meth:`gaps` are those that :meth:`verify` would find."""
         after_seq = 0
         while batch := self.read(after_seq, kinds=MEDIA_KINDS):
             after_seq = batch[-1].seq
+
+    def last_t_ms(self, before_ms: int | None = None) -> int:
+        """The largest ``end_ms`` of any entry, 0 for an empty log.
+
+        :param before_ms: only of what is on disk and begins before this lecture time.
+        """
+        if before_ms is not None:
+            return self._store.last_t_ms(before_ms)
+        return self._store.last_t_ms() if self.readonly else self._last_t_ms
 
     def blob_sizes(self) -> list[tuple[str, int]]:
         """Complete blobs: (digest, size in bytes)."""
@@ -105,6 +137,12 @@ class FileReader:
         with self._lock:
             pending = self._pending.meta.get(key)
         return pending if pending is not None else self._store.meta(key)
+
+    def facts(self) -> dict[str, str]:
+        """All facts about the lecture, the file's own (keys that begin with ``_``) included."""
+        with self._lock:
+            pending = dict(self._pending.meta)
+        return {**self._store.all_meta(), **pending}
 
     def _pending_entries(self) -> list[Entry]:
         # Taken before the disk is read: what is committed in between is left out there by its seq, and never missed.

@@ -1,4 +1,4 @@
-"""The lecture file's schema and how its databases are made and opened (docs/lecture-file.md)."""
+"""The lecture file's schema, and how its databases are made and recognised (docs/lecture-file.md)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ import contextlib
 import os
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from lecture.errors import LectureFileError
-from lecture.salvage import bound
 
 APPLICATION_ID = 0x48434C46
 """``PRAGMA application_id`` of a lecture file: "HCLF" in ASCII."""
@@ -63,9 +60,6 @@ COLUMNS = {
 }
 """What a table must have to be read, whoever made it."""
 
-BUSY_TIMEOUT_S = 5.0
-ROW_LIMIT_BYTES = 80 * 1024 * 1024
-"""No row of ours is larger (a page image has 64 MiB at most); one that claims to be is damaged and is not read."""
 _UNLIMITED_PAGES = 0xFFFFFFFE
 _NO_ROOM_BYTES = 256 * 1024
 """With less room than this an I/O error is called a full disk."""
@@ -84,12 +78,10 @@ def create_database(path: Path, meta: Mapping[str, str]) -> None:
         with contextlib.closing(sqlite3.connect(draft, isolation_level=None)) as db:
             db.execute("PRAGMA synchronous=FULL")
             db.execute("BEGIN")
-            for statement in (*TABLES.values(), *INDEXES.values()):
-                db.execute(statement)
+            make_tables(db)
             db.executemany("INSERT INTO meta (key, value) VALUES (?, ?)", meta.items())
-            db.execute(f"PRAGMA application_id={APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version={USER_VERSION}")
             db.execute("COMMIT")
+        clear_wal(path)
         draft.replace(path)
     except (sqlite3.Error, OSError) as error:
         with contextlib.suppress(OSError):
@@ -97,106 +89,24 @@ def create_database(path: Path, meta: Mapping[str, str]) -> None:
         raise translate(error, path) from error
 
 
-def open_writer(path: Path, limit_bytes: int | None) -> sqlite3.Connection:
-    """Open for append, in WAL mode; recovers what a crash left in the WAL.
+def clear_wal(path: Path) -> None:
+    """Put out of the way what a removed file has left beside, before another takes its place: SQLite would take
+    it for that one's.
 
-    A damaged file is refused, since writing into it would make it worse.
-
-    :raises LectureFileError: see :func:`open_reader`; also ``file_unwritable``.
+    :raises OSError: it cannot be renamed.
     """
-    db = _open(path, "rw")
-    try:
-        check_format(db, path)
-        _check_sound(db, path)
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=FULL")
-        db.execute("PRAGMA journal_size_limit=8388608")
-        limit_pages(db, limit_bytes)
-    except sqlite3.Error as error:
-        db.close()
-        raise translate(error, path) from error
-    except LectureFileError:
-        db.close()
-        raise
-    return db
+    wal = wal_of(path)
+    if wal.exists():
+        wal.replace(wal.with_name(f"{wal.name}.left-over"))
+    path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
 
 
-def open_reader(path: Path) -> sqlite3.Connection:
-    """Open for reading; another process may be writing.
-
-    :raises LectureFileError: ``file_missing``, ``not_a_lecture_file``, ``file_too_new``, ``file_damaged``.
-    """
-    db = _open(path, "ro")
-    try:
-        check_format(db, path)
-    except LectureFileError as error:
-        db.close()
-        if error.error_id != "file_damaged":
-            raise
-        return _open_cut_short(path)
-    except sqlite3.OperationalError as error:
-        db.close()
-        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
-            raise translate(error, path) from error
-        if _has_wal(path):
-            return _open_copy(path)
-        # In a folder that we cannot write (a USB stick switched to read-only) SQLite cannot make the WAL's index;
-        # without a WAL there is nothing in it that could be missed.
-        return _open_immutable(path)
-    except sqlite3.Error as error:
-        db.close()
-        raise translate(error, path) from error
-    return db
-
-
-def _open_cut_short(path: Path) -> sqlite3.Connection:
-    """Open what is left of a file that lacks its end, or whose schema names things that are not there."""
-    db = _open(path, "ro")
-    try:
-        # SQLite then takes the file for as long as it is; the connection itself cannot write.
-        db.execute("PRAGMA writable_schema=ON")
-        check_format(db, path)
-    except (sqlite3.Error, LectureFileError) as error:
-        db.close()
-        raise translate(error, path) from error
-    return db
-
-
-def opened_cut_short(db: sqlite3.Connection) -> bool:
-    """Whether :func:`open_reader` found no other way than to take the file for as long as it is."""
-    return bool(db.execute("PRAGMA writable_schema").fetchone()[0])
-
-
-def _open_copy(path: Path) -> sqlite3.Connection:
-    """Open a copy of a file whose WAL lies where we cannot write: SQLite needs to make an index of it."""
-    folder = tempfile.mkdtemp(prefix="hallcast-")
-    try:
-        copy = Path(folder, path.name)
-        for source, target in ((path, copy), (_wal(path), _wal(copy))):
-            shutil.copyfile(source, target)
-        db = _open(copy, "rw")
-        try:
-            check_format(db, path)
-            db.execute("PRAGMA query_only=ON")
-        except BaseException:
-            db.close()
-            raise
-        return db
-    except (sqlite3.Error, OSError) as error:
-        raise translate(error, path) from error
-    finally:
-        # What is open stays readable without its name; where a system does not allow that, its own tidying comes later.
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _open_immutable(path: Path) -> sqlite3.Connection:
-    db = _open(path, "ro&immutable=1")
-    try:
-        check_format(db, path)
-    except (sqlite3.Error, LectureFileError) as error:
-        db.close()
-        raise translate(error, path) from error
-    return db
+def make_tables(db: sqlite3.Connection) -> None:
+    """Make the tables in an empty database, always in the same order (:mod:`lecture.first_page` relies on it)."""
+    for statement in (*TABLES.values(), *INDEXES.values()):
+        db.execute(statement)
+    db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    db.execute(f"PRAGMA user_version={USER_VERSION}")
 
 
 def check_format(db: sqlite3.Connection, path: Path) -> None:
@@ -231,22 +141,6 @@ def _check_format(db: sqlite3.Connection, path: Path) -> None:
         found = db.execute("SELECT name, type FROM pragma_table_xinfo(?) WHERE hidden = 0", (name,)).fetchall()
         if not columns.items() <= dict(found).items():
             raise LectureFileError("file_damaged", f"{path.name} lacks a column of a lecture file.")
-
-
-def _check_sound(db: sqlite3.Connection, path: Path) -> None:
-    """:raises LectureFileError: ``file_damaged``."""
-    bound(db)
-    problems = db.execute("PRAGMA integrity_check(1)").fetchall()
-    db.set_progress_handler(None, 0)
-    if problems != [("ok",)]:
-        raise LectureFileError(
-            "file_damaged",
-            f"{path.name} is damaged and is not written to: {problems[0][0] if problems else 'not readable'}. "
-            "“hallcast recordings verify” names the damaged parts.",
-        )
-    # What runs by itself when something is written is none of ours.
-    if db.execute("SELECT 1 FROM sqlite_schema WHERE type = 'trigger'").fetchone():
-        raise LectureFileError("file_damaged", f"{path.name} has a trigger, which no lecture file has.")
 
 
 def limit_pages(db: sqlite3.Connection, limit_bytes: int | None) -> None:
@@ -285,49 +179,6 @@ _OURS: dict[int | None, tuple[str, str]] = {
 }
 
 
-def require_file(path: Path) -> None:
-    """:raises LectureFileError: ``file_missing``."""
-    if not path.is_file():
-        raise LectureFileError("file_missing", f"There is no file {path.name}.")
-
-
-def _open(path: Path, mode: str) -> sqlite3.Connection:
-    require_file(path)
-    try:
-        db = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}",
-            uri=True,
-            timeout=BUSY_TIMEOUT_S,
-            isolation_level=None,
-            check_same_thread=False,
-            factory=_Connection,
-        )
-    except sqlite3.Error as error:
-        raise translate(error, path) from error
-    db.text_factory = _text
-    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, ROW_LIMIT_BYTES)
-    db.execute("PRAGMA trusted_schema=OFF")
-    db.execute("PRAGMA cell_size_check=ON")
-    return db
-
-
-class _Connection(sqlite3.Connection):
-    """A connection on which also a damaged name in the schema is an error of SQLite's."""
-
-    def execute(self, *statement: Any) -> sqlite3.Cursor:
-        try:
-            return super().execute(*statement)
-        except UnicodeDecodeError as error:
-            # Python could not decode SQLite's message, which quotes the name.
-            damage = sqlite3.DatabaseError("a name in the schema is no text")
-            damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-            raise damage from error
-
-
-def _text(data: bytes) -> str:
-    return data.decode(errors="replace")
-
-
 def _no_room(path: Path) -> bool:
     try:
         return shutil.disk_usage(path.absolute().parent).free < _NO_ROOM_BYTES
@@ -338,15 +189,11 @@ def _no_room(path: Path) -> bool:
 def file_bytes(path: Path) -> int:
     """Size of the file and its WAL in bytes."""
     try:
-        return os.path.getsize(path) + os.path.getsize(_wal(path))
+        return os.path.getsize(path) + os.path.getsize(wal_of(path))
     except OSError:
         return os.path.getsize(path)
 
 
-def _has_wal(path: Path) -> bool:
-    """Whether a part of the content lies in the WAL beside the file."""
-    return _wal(path).exists()
-
-
-def _wal(path: Path) -> Path:
+def wal_of(path: Path) -> Path:
+    """The WAL beside a file."""
     return path.with_name(path.name + "-wal")

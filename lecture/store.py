@@ -10,8 +10,9 @@ from pathlib import Path
 
 from lecture.checksum import crc32c, entry_crc32c
 from lecture.lock import WriterLock
+from lecture.opening import damage_at_opening, open_reader, open_writer, require_file
 from lecture.pending import Batch
-from lecture.schema import file_bytes, limit_pages, open_reader, open_writer, require_file, translate
+from lecture.schema import file_bytes, limit_pages, translate
 from lecture.store_read import ENTRY_COLUMNS, StoreReader
 
 _log = logging.getLogger("hallcast.lecture")
@@ -102,6 +103,11 @@ class Store(StoreReader):
             finally:
                 self._reader = open_reader(self.path)
             return bool(mode == "delete")
+
+    @property
+    def damage(self) -> str:
+        """What opening had to make up for, in plain words; empty if nothing."""
+        return damage_at_opening(self._reader)
 
     def bytes(self) -> int:
         """Size of the file and its WAL."""

@@ -177,6 +177,11 @@ class StoreReader:
         rows = self._rows("SELECT value FROM meta WHERE key = ?", key)
         return str(rows[0][0]) if rows else None
 
+    def all_meta(self) -> dict[str, str]:
+        """All facts; none if they cannot be read."""
+        rows = self._rows("SELECT key, value FROM meta")
+        return {key: value for key, value in rows if _has_types((key, value), (str, str))}
+
     def blob(self, digest: str) -> Blob | None:
         """A blob whose CRC is right, or None."""
 

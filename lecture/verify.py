@@ -13,8 +13,9 @@ from lecture.checksum import crc32c, entry_crc32c
 from lecture.coverage import Coverage
 from lecture.entries import MEDIA_KINDS, Entry, check_numbers, unpack_event, unpack_frames
 from lecture.log import Span
+from lecture.opening import damage_at_opening, open_reader, opened_cut_short
 from lecture.salvage import FIRST_ROWID, bound, readable_rows
-from lecture.schema import INDEXES, file_bytes, open_reader, opened_cut_short
+from lecture.schema import INDEXES, file_bytes
 
 _PROBLEMS_NAMED = 50
 
@@ -95,6 +96,8 @@ class _Verifier:
             claimed = int.from_bytes(header[28:32], "big") * page_size  # SQLite file format, 1.3.7
             if claimed > size:
                 self._problem(f"the file has {size} bytes of {claimed}: its end is missing")
+        elif damage := damage_at_opening(self._db):
+            self._problem(f"{damage}; what lies behind it is read")
         bound(self._db)
         for (row,) in self._db.execute(f"PRAGMA integrity_check({_PROBLEMS_NAMED})"):
             if row != "ok":

@@ -33,13 +33,12 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     ):
         action = actions.add_parser(name, help=text)
         add_recording(action)
-        action.add_argument("--config", type=Path, help="the relay's configuration file, for its object storage")
         action.set_defaults(run=run)
-    add_export(actions, open_named)
+    add_export(actions)
     add_import(actions)
     add_repair(actions)
     for action in actions.choices.values():
-        action.add_argument("--data", type=Path, default=Path("data"), help="the relay's data folder (default: data)")
+        action.add_argument("--data", type=Path, help="the relay's data folder (default: the configuration's, or data)")
         action.add_argument("--json", action="store_true", help="print facts as JSON")
 
 

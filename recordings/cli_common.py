@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from rich.progress import Progress
 
 from recordings.errors import RecordingError
-from recordings.library import Library
 from recordings.recording import LECTURE_ID, Recording
 
 if TYPE_CHECKING:
@@ -34,33 +33,64 @@ def size(count: int) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
-def library_of(args: argparse.Namespace) -> Library:
-    """The library of the data folder that was named."""
-    return Library(args.data / "lectures", args.data / "cache")
+def data_dir_of(args: argparse.Namespace, table: dict[str, dict[str, Any]] | None = None) -> Path:
+    """The data folder that was named by ``--data``, else by the configuration.
+
+    :param table: of the configuration, if it was read already.
+    :raises RecordingError: ``config_unreadable``, ``config_invalid``.
+    """
+    if args.data is not None:
+        return Path(args.data)
+    return Path((table or read_config(args.config))["data"].get("folder", "data"))
 
 
-def open_named(args: argparse.Namespace) -> Recording:
-    """The recording that was named by path or by id.
+def path_of_named(args: argparse.Namespace) -> Path:
+    """The file of the recording that was named by path or by id.
 
     With a configuration that names an object storage, what lies there alone is fetched.
 
-    :raises RecordingError: ``recording_unknown``; as :class:`recordings.store_remote.RemoteStore`.
-    :raises LectureFileError: if the file cannot be read.
+    :raises RecordingError: ``recording_unknown``, ``config_unreadable``, ``config_invalid``; as
+        :class:`recordings.store_remote.RemoteStore`.
+    :raises OSError: what was fetched cannot be written.
     """
     path = Path(args.recording)
     if path.suffix == ".lecture" or path.is_file():
         if not path.is_file():
             raise RecordingError("recording_unknown", f"There is no file {path}.")
-        return Recording.open(path)
-    store, here = store_of(args), args.data / "lectures" / f"{args.recording}.lecture"
-    if store is not None and LECTURE_ID.fullmatch(args.recording) and not here.is_file():
-        file = store.find(f"lectures/{here.name}")
-        if file is not None:
-            partial = args.data / "cache" / "fetch" / f"{args.recording}-{file.sha256[:16]}"
-            with Progress(disable=args.json, transient=True) as bar:
-                task = bar.add_task("fetching from the object storage", total=file.file_bytes)
-                store.download(file, here, partial, lambda done, total: bar.update(task, completed=done))
-    return library_of(args).open(args.recording)
+        return path
+    data_dir, store = data_dir_of(args), store_of(args)
+    here = data_dir / "lectures" / f"{args.recording}.lecture"
+    if not LECTURE_ID.fullmatch(args.recording):
+        raise RecordingError("recording_unknown", f"There is no recording “{args.recording[:64]}” here.")
+    if store is not None:
+        fetch_remote(store, here, data_dir, quiet=args.json)
+    if not here.is_file():
+        raise RecordingError("recording_unknown", f"There is no recording “{args.recording}” in {here.parent}.")
+    return here
+
+
+def fetch_remote(store: RemoteStore, here: Path, data_dir: Path, *, quiet: bool) -> None:
+    """Have a lecture's file here, if it lies in the object storage and not here.
+
+    :param quiet: without a progress bar.
+    :raises RecordingError: ``storage_unavailable``, ``copy_damaged``.
+    :raises OSError: it cannot be written.
+    """
+    file = None if here.is_file() else store.find(f"lectures/{here.name}")
+    if file is None:
+        return
+    partial = data_dir / "cache" / "fetch" / f"{here.stem}-{file.sha256[:16]}"
+    with Progress(disable=quiet, transient=True) as bar:
+        task = bar.add_task("fetching from the object storage", total=file.file_bytes)
+        store.download(file, here, partial, lambda done, total: bar.update(task, completed=done))
+
+
+def open_named(args: argparse.Namespace) -> Recording:
+    """Open the recording that was named (:func:`path_of_named`).
+
+    :raises LectureFileError: if the file cannot be read.
+    """
+    return Recording.open(path_of_named(args))
 
 
 def place_of_named(args: argparse.Namespace, recording: Recording) -> str:
@@ -74,7 +104,7 @@ def store_of(args: argparse.Namespace) -> RemoteStore | None:
 
     :raises RecordingError: ``config_unreadable``, ``config_invalid``, ``storage_invalid``.
     """
-    table = read_config(getattr(args, "config", None))["library"]
+    table = read_config(args.config)["library"]
     names = ("storage_url", "storage_endpoint", "storage_region", "storage_allow_http")
     values = {name: table[name] for name in names if name in table}
     if not values.get("storage_url"):
@@ -101,9 +131,15 @@ def read_config(path: Path | None) -> dict[str, dict[str, Any]]:
         raise RecordingError("config_unreadable", f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise RecordingError("config_invalid", f"{path} is not TOML: {error}.") from error
-    return {name: table.get(name, {}) for name in ("data", "library")}
+    sections = {name: table.get(name, {}) for name in ("data", "library")}
+    for name, key in (("data", ""), ("library", ""), ("data", "folder"), ("data", "catalogue_url")):
+        value, kind = (sections[name].get(key, ""), str) if key else (sections[name], dict)
+        if not isinstance(value, kind):
+            raise RecordingError("config_invalid", f"{path}: {name}{key and '.'}{key} has the wrong type.")
+    return sections
 
 
 def add_recording(action: argparse.ArgumentParser) -> None:
-    """Let an action be told which recording."""
+    """Let an action be told which recording, and where else than here it may lie."""
     action.add_argument("recording", help="a lecture's id, or the path of a .lecture file")
+    action.add_argument("--config", type=Path, help="the relay's configuration file: data folder and object storage")

@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from recordings.cli_common import ATTENTION, OK, Actions, add_recording, open_named
 from recordings.errors import RecordingError
 from recordings.export_order import KINDS, ExportOrder, file_name
 from recordings.export_process import export_in_child
@@ -23,20 +24,14 @@ _MISSING_TOLD_MS = 1000
 """Less than this of the voice is missing from many lectures, and no one hears it."""
 
 
-def add_export(
-    actions: argparse._SubParsersAction[argparse.ArgumentParser],
-    open_recording: Callable[[argparse.Namespace], Recording],
-) -> None:
-    """Add the ``export`` action.
-
-    :param open_recording: opens what the arguments name.
-    """
+def add_export(actions: Actions[argparse.ArgumentParser]) -> None:
+    """Add the ``export`` action."""
     export = actions.add_parser(
         "export",
         help="make a film, a sound file, a PDF or a USB pack of a recording",
         description="Exit code 0: done; 1: done, but some of the voice is missing from the recording; 2: not done.",
     )
-    export.add_argument("recording", help="a lecture's id, or the path of a .lecture file")
+    add_recording(export)
     export.add_argument("--to", choices=list(KINDS), default="mp4", help="what to make (default: mp4)")
     export.add_argument("--out", type=Path, help="where to write (default: named by the lecture, in this folder)")
     export.add_argument("--language", default="", help="which voice (default: the lecturer's; usb: all)")
@@ -54,10 +49,10 @@ def add_export(
         default=True,
         help="with the recording itself, so that another relay can take it in (default: yes)",
     )
-    export.set_defaults(run=lambda args: _export(args, open_recording))
+    export.set_defaults(run=_export)
 
 
-def _export(args: argparse.Namespace, open_recording: Callable[[argparse.Namespace], Recording]) -> int:
+def _export(args: argparse.Namespace) -> int:
     is_pack = args.to == "usb"
     order = ExportOrder(
         kind=args.to,
@@ -68,7 +63,7 @@ def _export(args: argparse.Namespace, open_recording: Callable[[argparse.Namespa
         zipped=args.zip or not is_pack,
         page_sources=str(args.page_sources),
     )
-    with open_recording(args) as recording:
+    with open_named(args) as recording:
         path, lecture_id = recording.path, recording.lecture_id
         missing_ms = 0 if args.to == "pdf" else _missing_ms(recording, args.language)
     out: Path = args.out or Path(file_name(lecture_id, order))
@@ -87,7 +82,7 @@ def _export(args: argparse.Namespace, open_recording: Callable[[argparse.Namespa
         console.print(f"{out}: {facts['bytes'] / 1e6:.1f} MB", highlight=False)
         if missing_ms >= _MISSING_TOLD_MS:
             console.print(f"[yellow]{missing_ms / 1000:.1f} s of the voice were not recorded and are silent in it.[/]")
-    return 1 if missing_ms >= _MISSING_TOLD_MS else 0
+    return ATTENTION if missing_ms >= _MISSING_TOLD_MS else OK
 
 
 def _write(recording: Path, order: ExportOrder, out: Path, progress: Callable[[int, int], None]) -> None:

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from lecture.errors import HallcastError
-from recordings.cli_common import ATTENTION, FAILED, OK, Actions, clock
+from recordings.cli_common import ATTENTION, FAILED, OK, Actions, clock, fetch_remote
 from recordings.cli_library import opened_library
 
 
@@ -30,7 +30,7 @@ def add_import(actions: Actions[argparse.ArgumentParser]) -> None:
         "paths", nargs="+", type=Path, metavar="PATH", help=".lecture file, USB pack (folder or zip), folder of these"
     )
     parser.add_argument("--damaged", action="store_true", help="import the sound parts of damaged files")
-    parser.add_argument("--config", type=Path, help="the relay's configuration file, for its catalogue")
+    parser.add_argument("--config", type=Path, help="the relay's configuration file: catalogue and object storage")
     parser.set_defaults(run=run)
 
 
@@ -57,6 +57,9 @@ def run(args: argparse.Namespace) -> int:
                 try:
                     with workplace(library.data_dir) as folder:
                         prepared = prepare(source, folder, most_bytes=_NO_LIMIT, damaged=args.damaged)
+                        if library.store is not None:
+                            here = library.path_of(prepared.lecture_id)
+                            fetch_remote(library.store, here, library.data_dir, quiet=True)
                         check_admitted(library, prepared.lecture_id)
                         progress.update(task, description=f"importing {source.label}")
                         imported = place(prepared, library.path_of(prepared.lecture_id), show)

@@ -18,7 +18,7 @@ from rich.progress import Progress
 from rich.table import Column, Table
 from rich.text import Text
 
-from recordings.cli_common import ATTENTION, OK, Actions, clock, read_config, size, store_of
+from recordings.cli_common import ATTENTION, OK, Actions, clock, data_dir_of, read_config, size, store_of
 from recordings.errors import RecordingError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _opened(args: argparse.Namespace) -> Iterator[_Place]:
     from recordings.shelf import Shelf
 
     table = read_config(args.config)
-    data_dir = Path(table["data"].get("folder", args.data)) if args.data == Path("data") else args.data
+    data_dir = data_dir_of(args, table)
     if not (data_dir / "lectures").is_dir():
         raise RecordingError("data_folder_unknown", f"There is no folder {data_dir / 'lectures'}; name it with --data.")
     where = os.environ.get(CATALOGUE_VARIABLE) or table["data"].get("catalogue_url") or data_dir / "catalogue.db"
@@ -169,7 +169,7 @@ def _list(args: argparse.Namespace) -> int:
 def _print_results(args: argparse.Namespace, query: Query, results: Results) -> None:
     console = Console()
     if not results.lectures:
-        console.print("Nothing was found." if query.text else f"No recordings in {args.data / 'lectures'} yet.")
+        console.print("Nothing was found." if query.text else f"No recordings in {data_dir_of(args) / 'lectures'} yet.")
         return
     if query.text:
         for found in results.lectures:
@@ -226,6 +226,7 @@ def _retention(args: argparse.Namespace) -> int:
     from recordings.retention import due
 
     with _opened(args) as place:
+        _sync(place.shelf, args)
         settings = place.settings
         for name in ("keep_days", "recycle_days"):
             if getattr(args, name) is not None:
@@ -261,6 +262,7 @@ def _print_due(found: list[Due], *, dry_run: bool) -> None:
 
 def _delete(args: argparse.Namespace) -> int:
     with _opened(args) as place:
+        _sync(place.shelf, args)
         for lecture_id in args.lectures:
             if args.purge:
                 place.bin.purge(lecture_id)
@@ -273,6 +275,7 @@ def _delete(args: argparse.Namespace) -> int:
 
 def _restore(args: argparse.Namespace) -> int:
     with _opened(args) as place:
+        _sync(place.shelf, args)
         for lecture_id in args.lectures:
             place.bin.restore(lecture_id)
         _settle(place, args.lectures)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from lecture.schema import open_reader
+from lecture.opening import open_reader
 
 
 @contextmanager

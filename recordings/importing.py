@@ -20,6 +20,7 @@ from typing import Literal
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
 from lecture.lock import WriterLock
+from lecture.schema import clear_wal
 from lecture.verify import verify_file
 from recordings.errors import RecordingError
 from recordings.import_source import Source, fetch
@@ -119,15 +120,19 @@ def prepare(source: Source, folder: Path, *, most_bytes: int, damaged: bool = Fa
 
 
 def check_admitted(shelf: Shelf, lecture_id: str) -> None:
-    """Refuse what staff have deleted.
+    """Refuse what staff have deleted, and to begin anew what lies in object storage alone: the next upload would put
+    the new file in the old one's place.
 
-    :raises RecordingError: ``import_recycled``.
+    :raises RecordingError: ``import_recycled``, ``import_elsewhere``.
     """
     record = shelf.catalogue.get(lecture_id, in_bin=True)
     in_bin = record.deleted_at is not None if record else shelf.path_of(lecture_id, in_bin=True).exists()
     if in_bin:
         text = f"The lecture “{lecture_id}” is in the recycle bin. Restore it first, then import again."
         raise RecordingError("import_recycled", text)
+    if shelf.is_remote_only(lecture_id) and not shelf.path_of(lecture_id).exists():
+        text = f"The recording of “{lecture_id}” lies in object storage alone; name the configuration (--config)."
+        raise RecordingError("import_elsewhere", text)
 
 
 def place(prepared: Prepared, target: Path, progress: Progress | None = None) -> Imported:
@@ -205,6 +210,7 @@ def _put(path: Path, target: Path) -> bool:
         try:
             if target.exists():
                 return False
+            clear_wal(target)
             os.replace(path, target)
         finally:
             lock.release()
@@ -222,6 +228,7 @@ def _told(error: LectureFileError, prepared: Prepared) -> LectureFileError:
         )
         return LectureFileError("file_busy", text)
     if error.error_id == "file_damaged":
-        text = f"The recording of “{prepared.lecture_id}” that is here is itself damaged and is not written to."
+        name = prepared.lecture_id
+        text = f"The recording of “{name}” that is here is itself damaged. First: hallcast recordings repair {name}"
         return LectureFileError("file_damaged", text)
     return error

@@ -29,6 +29,8 @@ _SAME_EVENT_MS = 2_000
 """An event without the relay's number is the same as one of the same content that lies no farther away."""
 CLOCK_END_KEY = "clock_end_ms"
 """The relay's fact: lecture time at which the lecture ended."""
+SET_ASIDE_KEY = "set_aside"
+"""The relay's fact: the name of the damaged file that this one took the place of last."""
 _LOCAL_KINDS = frozenset({Kind.DECK, Kind.PAGE})
 """What a lecturer's own copy says of its deck is its own business: pages are rendered by the relay."""
 
@@ -135,7 +137,7 @@ def merge(target: LectureFile, copy: LectureFile, progress: Callable[[int, int],
     :raises RecordingError: ``other_lecture`` if the two are not of one lecture.
     :raises LectureFileError: ``disk_full`` and the like; what was brought before stays.
     """
-    if copy.get_meta("lecture") != target.get_meta("lecture"):
+    if copy.get_meta("lecture") != target.get_meta("lecture") and not _is_by_name(copy, target):
         raise RecordingError("other_lecture", f"{copy.path.name} is not a copy of this lecture.")
     merged = Merged()
     target.check_media()
@@ -169,6 +171,12 @@ def merge(target: LectureFile, copy: LectureFile, progress: Callable[[int, int],
         target.commit()
         merged.missing_ms[language] = missing_voice_ms(target, language)
     return merged
+
+
+def _is_by_name(copy: LectureFile, target: LectureFile) -> bool:
+    """Whether a file that is too damaged to tell its lecture is by its name of the same."""
+    names = (target.get_meta(SET_ASIDE_KEY), f"{target.get_meta('lecture')}.lecture")
+    return copy.get_meta("lecture") is None and copy.path.name in names
 
 
 def missing_voice_ms(file: LectureLog, language: str) -> int:

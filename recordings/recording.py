@@ -143,6 +143,11 @@ class Recording:
         """Changes whenever something was added: what was derived from an older revision is out of date."""
         return f"{self.duration_ms}-{self.path.stat().st_mtime_ns:x}"
 
+    @property
+    def damage(self) -> str:
+        """Damage that opening has met, in plain words; empty if none. Only :meth:`verify` finds all."""
+        return self._file.damage
+
     def verify(self) -> VerifyReport:
         """Check every byte of the file."""
         return self._file.verify()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from sqlalchemy import Connection, delete
 
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
+from lecture.schema import clear_wal
 from recordings.catalogue import LectureRecord
 from recordings.errors import RecordingError
 from recordings.remote_copies import RemoteCopies
@@ -55,7 +55,8 @@ class RecycleBin:
         return self._catalogue.update(lecture_id, lambda record: replace(record, deleted_at=None))
 
     def purge(self, lecture_id: str) -> None:
-        """Delete what lies in the recycle bin for good: file, what was derived from it, and all the catalogue knows.
+        """Delete what lies in the recycle bin for good: file, what was derived from it, what was set aside as damaged,
+        and all the catalogue knows.
 
         :raises RecordingError: ``not_recycled``: delete it first; ``storage_unavailable``: nothing was deleted.
         :raises CatalogueError: ``catalogue_unusable``.
@@ -79,7 +80,10 @@ class RecycleBin:
         binned = self._shelf.path_of(lecture_id, in_bin=True)
         for suffix in ("", *_COMPANIONS):
             binned.with_name(binned.name + suffix).unlink(missing_ok=True)
-        shutil.rmtree(self._shelf.data_dir / "cache" / lecture_id, ignore_errors=True)
+        for folder in (self._shelf.lectures_dir, self._shelf.recycle_dir):
+            for aside in folder.glob(f"{lecture_id}.damaged-*"):
+                aside.unlink(missing_ok=True)
+        self._shelf.forget_derived(lecture_id)
 
     def apply(self, one: Due, now: float) -> None:
         """Do what a rule says.
@@ -154,6 +158,7 @@ def _move(source: Path, target: Path) -> None:
             # What a killed program left in the WAL is folded in, so that one file moves and not two.
             with contextlib.suppress(LectureFileError):  # damaged: it moves as it is
                 LectureFile.open(source).close()
+        clear_wal(target)
         for suffix in (*_COMPANIONS, ""):
             part = source.with_name(source.name + suffix)
             if part.exists():

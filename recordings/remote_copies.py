@@ -43,8 +43,7 @@ class RemoteCopies:
 
     def is_remote_only(self, lecture_id: str) -> bool:
         """Whether a lecture's file lies in the object storage and not here."""
-        row = self._row(lecture_id)
-        return row is not None and bool(row["remote_key"]) and not row["stamp"]
+        return self._shelf.is_remote_only(lecture_id)
 
     def upload(self, lecture_id: str) -> bool:
         """Upload a lecture's file, which must not be open for writing; False if that must wait for the next look at it.
@@ -99,6 +98,7 @@ class RemoteCopies:
         if path.with_name(f"{path.name}-wal").exists():
             return
         path.unlink()
+        self._shelf.forget_derived(lecture_id)  # it would take the room that the file has left
         self._shelf.take_in(lecture_id)
 
     def fetch(self, lecture_id: str, progress: Bytes) -> None:

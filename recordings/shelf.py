@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, select, update
 
 from lecture.errors import HallcastError
 from lecture.file import LectureFile
@@ -145,12 +145,13 @@ class Shelf:
                 facts = file_facts(recording)
                 words = passages_of(recording) if recording.state == "ended" else []
                 found = record_from_file(lecture_id, recording)
+                damage = (recording.damage,) if recording.damage else ()
         except (HallcastError, ValueError, OSError) as error:
-            facts, words, found = {"trouble": getattr(error, "text", str(error))}, [], None
+            facts, words, found, damage = {"trouble": getattr(error, "text", str(error))}, [], None, ()
         if found is not None and in_bin:
             found = replace(found, deleted_at=time.time())
         # What was found in the file as it was says nothing of the file as it is: it is checked again.
-        facts |= {"stamp": stamp, "missing": 0, "scanned_at": None, "scan_problems": "[]"}
+        facts |= {"stamp": stamp, "missing": 0, "scanned_at": None, "scan_problems": as_list(damage)}
         self._note(lecture_id, facts, words, found if record is None else None)
 
     def expect(self, lecture_id: str, remote_key: str) -> None:
@@ -247,6 +248,11 @@ class Shelf:
         statement = update(FILES).where(FILES.c.lecture_id == lecture_id).values(values)
         self.catalogue.database.write(lambda connection: connection.execute(statement))
 
+    def is_checked(self, lecture_id: str) -> bool:
+        """Whether a lecture's file, as it is now, was checked and found sound."""
+        sound = (FILES.c.lecture_id == lecture_id) & FILES.c.scanned_at.is_not(None) & (FILES.c.scan_problems == "[]")
+        return self._is_any(sound)
+
     def next_scan(self, before: float) -> str | None:
         """The lecture whose file was not checked for longest, if that was before a time (seconds since 1970)."""
         statement = (
@@ -259,9 +265,25 @@ class Shelf:
         )
         return self.catalogue.database.read(lambda connection: connection.execute(statement).scalar())
 
+    def is_remote_only(self, lecture_id: str) -> bool:
+        """Whether a lecture's file lies in object storage and not here."""
+        return self._is_any((FILES.c.lecture_id == lecture_id) & (FILES.c.remote_key != "") & (FILES.c.stamp == ""))
+
+    def forget_derived(self, lecture_id: str) -> None:
+        """Remove what was made of a lecture's file for replay: it can be made again."""
+        shutil.rmtree(self.data_dir / "cache" / lecture_id, ignore_errors=True)
+
+    def has_remote(self, lecture_id: str) -> bool:
+        """Whether a lecture's file lies in object storage, here or not."""
+        return self._is_any((FILES.c.lecture_id == lecture_id) & (FILES.c.remote_key != ""))
+
     def all_records(self) -> list[LectureRecord]:
         """All lectures, those in the recycle bin included."""
         return [*self.catalogue.list(), *self.catalogue.recycled()]
+
+    def _is_any(self, condition: ColumnElement[bool]) -> bool:
+        statement = select(FILES.c.lecture_id).where(condition).limit(1)
+        return self.catalogue.database.read(lambda connection: connection.execute(statement).first()) is not None
 
     def _known_files(self) -> dict[str, _File]:
         statement = select(FILES.c.lecture_id, FILES.c.stamp, FILES.c.missing, FILES.c.trouble)

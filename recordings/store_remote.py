@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from lecture.schema import clear_wal
 from recordings.errors import RecordingError
 from recordings.files import sha256_of
 
@@ -151,6 +152,7 @@ class RemoteStore:
             partial.unlink()
             raise RecordingError("copy_damaged", "Its copy in the object storage is damaged.")
         target.parent.mkdir(mode=0o700, exist_ok=True)
+        clear_wal(target)
         os.replace(partial, target)
 
     def move(self, key: str, to: str) -> None:

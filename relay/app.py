@@ -232,7 +232,7 @@ class Relay:
         :raises LectureFileError: its file cannot be used.
         """
         record = self.record(lecture_id)
-        info = LectureInfo(record.title, record.course, record.languages)
+        info = LectureInfo(record.title, record.course, record.languages, record.state, record.started_at)
         lecture = await self.directory.open(lecture_id, info)
         self._follow(lecture)
         return lecture

@@ -35,6 +35,9 @@ MAX_REMEMBERED = 100
 """Uploads that are over; beyond it the oldest is forgotten."""
 GATHER_BYTES = 250_000
 """Bytes gathered before they are written, in a thread. A line that breaks loses none of them."""
+PASSING = frozenset({"disk_full", "file_busy", "lecture_live", "recording_fetching", "storage_unavailable"})
+"""Errors that pass by themselves: the import is tried again, and nobody must send the file again over a thin line."""
+RETRY_S = 30.0
 _SWEEP_EVERY_S = 600.0
 _ROOM_TO_GROW = 4
 """A recording may become so many times as large as the largest upload by merging."""
@@ -167,11 +170,13 @@ class Imports:
     async def _run(self) -> None:
         while True:
             await self._sweep()
-            upload = next((one for one in self._uploads.values() if one.state == "waiting"), None)
-            if upload is None:
+            waiting = [one for one in self._uploads.values() if one.state == "waiting"]
+            upload = min(waiting, key=lambda one: one.retry_at_s, default=None)
+            wait_s = upload.retry_at_s - time.monotonic() if upload is not None else _SWEEP_EVERY_S
+            if upload is None or wait_s > 0:
                 self._asked.clear()
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_SWEEP_EVERY_S):
+                    async with asyncio.timeout(min(wait_s, _SWEEP_EVERY_S)):
                         await self._asked.wait()
                 continue
             importing = asyncio.create_task(self._import(upload))
@@ -186,7 +191,8 @@ class Imports:
                 self._importing = None
 
     async def _import(self, upload: Upload) -> None:
-        upload.state = "importing"
+        upload.state, upload.error = "importing", None
+        upload.imported.clear()
         outcome: UploadState = "failed"
         try:
             if await asyncio.to_thread(sha256_of, upload.body) != upload.sha256:
@@ -200,13 +206,15 @@ class Imports:
             outcome = "done"
         except HallcastError as error:
             upload.error = error
+            if error.error_id in PASSING:
+                outcome, upload.retry_at_s = "waiting", time.monotonic() + RETRY_S
         except Exception:  # whatever one import meets, the next one shall have its turn
             log.exception("an upload could not be imported")
             upload.error = RecordingError("import_failed", "The import could not be done; the relay's log says why.")
         finally:
-            upload.touched_at = time.time()
             # Stopped with the relay, it begins anew with the next start.
-            if not asyncio.current_task().cancelling():  # type: ignore[union-attr]
+            if outcome != "waiting" and not asyncio.current_task().cancelling():  # type: ignore[union-attr]
+                upload.touched_at = time.time()
                 await asyncio.to_thread(shutil.rmtree, upload.folder, ignore_errors=True)
             upload.state = outcome
 
@@ -225,7 +233,8 @@ class Imports:
         stale_at = time.time() - STALE_S
         over = [upload for upload in self._uploads.values() if upload.over]
         for upload in list(self._uploads.values()):
-            if upload.touched_at < stale_at and (upload.over or upload.state == "receiving"):
+            stuck = upload.state == "receiving" or (upload.state == "waiting" and upload.error is not None)
+            if upload.touched_at < stale_at and (upload.over or stuck):
                 await self.remove(upload)
         for upload in over[: max(0, len(over) - MAX_REMEMBERED)]:
             await self.remove(upload)

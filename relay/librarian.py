@@ -65,7 +65,7 @@ class Librarian:
         # One at a time looks after files, so that none is moved while it is read.
         self._busy = asyncio.Lock()
         self.keeper = (
-            StoreKeeper(RemoteCopies(shelf, shelf.store), directory, settings.local_mb, self._busy)
+            StoreKeeper(RemoteCopies(shelf, shelf.store), directory, settings.local_mb, self._busy, self._is_sound)
             if shelf.store is not None
             else None
         )
@@ -155,8 +155,11 @@ class Librarian:
 
         :param place: does so, given the recording's path. Nobody has that open meanwhile, nor moves it.
         :raises RefusedError: ``lecture_live`` (409).
-        :raises RecordingError: ``import_recycled``; what ``place`` raises.
+        :raises RecordingError: ``import_recycled``, ``import_elsewhere``; what fetching the recording and what
+            ``place`` raise.
         """
+        if self.keeper is not None and await asyncio.to_thread(self._shelf.is_remote_only, lecture_id):
+            await self.keeper.fetch(lecture_id)  # merged into, not begun anew beside it
         async with self._busy:
             # Only now: the turn of an import may take an hour to come, and the lecture may have begun meanwhile.
             if self._is_live(lecture_id):
@@ -257,13 +260,23 @@ class Librarian:
         path = self._shelf.path_of(lecture_id)
         if not path.exists() and self.keeper is not None:
             await self.keeper.fetch(lecture_id)
+        await self._check_now(lecture_id)
+
+    async def _is_sound(self, lecture_id: str) -> bool:
+        """Whether a recording was found sound as it is now; it is checked if it was not yet."""
+        return await asyncio.to_thread(self._shelf.is_checked, lecture_id) or await self._check_now(lecture_id)
+
+    async def _check_now(self, lecture_id: str) -> bool:
+        """Check a recording byte by byte and note what was found; whether that was nothing."""
+        path = self._shelf.path_of(lecture_id)
         problems = await _check(path)
         if not path.exists():
-            return  # moved into the recycle bin meanwhile
+            return False  # moved into the recycle bin meanwhile
         await asyncio.to_thread(self._shelf.note_scan, lecture_id, problems, time.time())
         if problems:
             log.error("%s is damaged: %s", lecture_id, problems[0])
             await self._count()
+        return not problems
 
 
 @contextlib.contextmanager

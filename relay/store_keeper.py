@@ -7,7 +7,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -35,11 +35,20 @@ class StoreKeeper:
     :ivar trouble: why the storage is not used at the moment, in plain words; empty if it is.
     """
 
-    def __init__(self, copies: RemoteCopies, directory: LectureDirectory, local_mb: float, busy: asyncio.Lock) -> None:
+    def __init__(
+        self,
+        copies: RemoteCopies,
+        directory: LectureDirectory,
+        local_mb: float,
+        busy: asyncio.Lock,
+        is_sound: Callable[[str], Awaitable[bool]],
+    ) -> None:
         """
         :param local_mb: as :class:`recordings.retention.LibrarySettings`.
         :param busy: held while a file is moved, so that none is while it is looked at.
+        :param is_sound: whether a recording is, byte by byte: a damaged one must not replace a sound copy.
         """
+        self._is_sound = is_sound
         self._copies = copies
         self._directory = directory
         self._local_bytes = int(local_mb * 1_000_000)
@@ -159,7 +168,9 @@ class StoreKeeper:
             self._adopted_at = time.monotonic()
         for lecture_id in waiting:
             with _told(lecture_id):
-                if self._directory.get(lecture_id) is None and await asyncio.to_thread(self._copies.upload, lecture_id):
+                if self._directory.get(lecture_id) is not None or not await self._is_sound(lecture_id):
+                    continue
+                if await asyncio.to_thread(self._copies.upload, lecture_id):
                     self.waiting -= 1
                     log.info("%s lies in the object storage", lecture_id)
         await self._drop()

@@ -26,7 +26,9 @@ class Upload:
     :param damaged: whether the sound parts of a damaged recording are wanted.
     :param received_bytes: so many are here, from the start of the file.
     :param done_ms: lecture time that has been gone through, of ``of_ms`` (0: not known).
+    :param error: why it failed; of one that waits, what it waits for (:data:`relay.imports.PASSING`).
     :param touched_at: when something last came, seconds since 1970.
+    :param retry_at_s: it waits until then, monotonic.
     """
 
     upload_id: str
@@ -42,6 +44,7 @@ class Upload:
     imported: list[Imported] = field(default_factory=list)
     error: HallcastError | None = None
     touched_at: float = field(default_factory=time.time)
+    retry_at_s: float = 0.0
     turn: int = 0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 

@@ -14,7 +14,7 @@ from lecture.errors import HallcastError, LectureFileError
 from lecture.file import LectureFile
 from recordings.shelf import files_in
 from relay.media.live import LiveLecture
-from relay.media.set_aside import open_or_set_aside
+from relay.media.set_aside import begin, open_or_set_aside
 from relay.media.settings import HallSettings, LectureInfo, MediaSettings
 from relay.media.stage import Stage, read_info, write_info
 from relay.media.tasks import Crew
@@ -76,7 +76,8 @@ class LectureDirectory:
 
         Call it for each request and don't keep the result across requests: an idle lecture is closed in memory.
 
-        :raises LectureFileError: its file is damaged or cannot be written.
+        :raises LectureFileError: its file is damaged or cannot be written; ``file_missing``: it has ended, and its file
+            is gone.
         :raises HallcastError: its file is elsewhere.
         """
         found = self._open.get(lecture_id)
@@ -156,7 +157,7 @@ class LectureDirectory:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() and self.elsewhere is not None and (error := self.elsewhere(lecture_id)) is not None:
             raise error
-        file = open_or_set_aside(path) if path.exists() else LectureFile.create(path)
+        file = open_or_set_aside(path, info) if path.exists() else begin(path, info)
         write_info(file, lecture_id, info)
         return file
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lecture.message_parts import LectureState
+
 
 @dataclass(frozen=True, slots=True)
 class LectureInfo:
     """The facts of a lecture that the media part needs to know.
 
     :param languages: BCP 47 tags of the voices; the first is the lecturer's.
+    :param state: as far as the catalogue knows it; counts only where the lecture's file is too damaged to tell.
+    :param started_at: likewise, when it began, in seconds since 1970.
     """
 
     title: str
     course: str = ""
     languages: tuple[str, ...] = ("en",)
+    state: LectureState | None = None
+    started_at: float | None = None
 
     def __post_init__(self) -> None:
         if not self.languages:

@@ -12,6 +12,7 @@ from lecture.entries import Entry, Kind, pack_event
 from lecture.file import LectureFile
 from lecture.log import Blob, Span
 from lecture.message_parts import IceServer, LectureState, LectureSummary, PublisherState
+from recordings.merge import SET_ASIDE_KEY
 from relay.media.camera_line import CameraLine
 from relay.media.deck_book import DeckBook
 from relay.media.event_tail import EventTail, read_events
@@ -22,7 +23,6 @@ from relay.media.overview import Overview
 from relay.media.recorder import Recorder
 from relay.media.roster import HallRoster
 from relay.media.screen_line import ScreenLine
-from relay.media.set_aside import SET_ASIDE_KEY
 from relay.media.settings import HallSettings, LectureInfo, MediaSettings
 from relay.media.voice_line import IDLE_S, VoiceLine
 from transport.network import NetworkConfig

@@ -6,14 +6,16 @@ import json
 from pathlib import Path
 
 from tests.interop.browser import Browser, Page, until
-from tests.network.hall_kit import Class, lecture_hall, seat
+from tests.network.hall_kit import lecture_hall, seat
 from tests.network.media_kit import VoicePublisher
+from tests.network.media_kit import until as until_so
+from tests.network.relays import Served, served
 
 
-async def sign_in(browser: Browser, room: Class, *, locale: str = "en-GB") -> Page:
-    console = await browser.open(f"{room.relay.server.url}/console", locale=locale)
+async def sign_in(browser: Browser, relay: Served, *, locale: str = "en-GB") -> Page:
+    console = await browser.open(f"{relay.server.url}/console", locale=locale)
     await console.page.wait_for_selector("#sign-in:not([hidden])")
-    await console.page.keyboard.type(room.relay.staff_token)
+    await console.page.keyboard.type(relay.staff_token)
     await console.page.keyboard.press("Enter")
     await console.page.wait_for_selector("#console:not([hidden])")
     return console
@@ -35,7 +37,7 @@ async def test_staff_see_a_hall_play_lose_its_line_and_catch_up(browser: Browser
     async with lecture_hall(tmp_path) as room, VoicePublisher.publishing(room.lecture):
         room.lecture.turn(room.deck, 1)
         async with seat(room, tmp_path / "Busan", heads=30) as busan, seat(room, tmp_path / "Jeju"):
-            console = await sign_in(browser, room)
+            console = await sign_in(browser, room.relay)
 
             async def stand(*wanted: list[str]) -> bool:
                 return await states(console) == [*wanted]
@@ -76,7 +78,7 @@ async def test_staff_read_questions_and_hear_of_the_lecturers_lost_line(browser:
         await hall.send(json.dumps({"kind": "hello", "v": "1.0", "token": room.relay.hall_token, "hall": "Jeju"}))
         await hall.recv()
         await hall.send(json.dumps({"kind": "question", "text": "<b>Why?</b>"}))
-        console = await sign_in(browser, room, locale="ko-KR")
+        console = await sign_in(browser, room.relay, locale="ko-KR")
         await until(lambda: console.text("#questions li"), "the question is there")
         assert (await console.text("#questions li")).endswith("<b>Why?</b>")
         assert await states(console) == [["Jeju", "waiting"]]
@@ -110,7 +112,7 @@ async def test_a_wrong_staff_token_is_told_and_a_reload_keeps_the_right_one(brow
 
 async def test_figures_that_are_old_are_told_to_be_old(browser: Browser, tmp_path: Path) -> None:
     async with lecture_hall(tmp_path) as room:
-        console = await sign_in(browser, room)
+        console = await sign_in(browser, room.relay)
         await until(lambda: said(console, "Waves"), "the lecture")
         await console.page.context.set_offline(True)
         await console.page.wait_for_selector("#console.stale")
@@ -119,3 +121,27 @@ async def test_figures_that_are_old_are_told_to_be_old(browser: Browser, tmp_pat
         await console.page.context.set_offline(False)
         await console.page.wait_for_selector("#console:not(.stale)")
         await console.page.wait_for_selector("#banner", state="hidden")
+
+
+async def test_staff_are_alarmed_that_a_recording_was_damaged_while_its_lecture_goes_on(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with served(tmp_path / "data") as relay:
+        lecture = await relay.relay.open_lecture(relay.lecture_id)
+        async with VoicePublisher.publishing(lecture):
+            await until_so(lambda: lecture.state == "live", "it is live")
+    path = tmp_path / "data" / "lectures" / f"{relay.lecture_id}.lecture"
+    path.write_bytes(bytes(4096) + path.read_bytes()[4096:])
+    async with served(tmp_path / "data") as relay:
+        console = await sign_in(browser, relay)
+        kept = "waves.damaged-1.lecture"
+        await until(lambda: said(console, f"The recording was damaged. What it had is kept as {kept};"), "the alarm")
+        korean = await sign_in(browser, relay, locale="ko-KR")
+        await until(lambda: said(korean, f"지금까지의 내용은 {kept} 파일로 보관되며"), "the alarm in Korean")
+        await relay.relay.end_lecture(relay.lecture_id)
+
+        async def over() -> bool:
+            return not await said(console, kept)
+
+        await until(over, "it is an alarm while the lecture is live")
+        assert not console.problems

@@ -1,4 +1,4 @@
-"""A disk that is really full: a relay on a file system of its own, of a megabyte."""
+"""A disk that is really full, or cannot be written at all: a relay on a small file system of its own."""
 
 from __future__ import annotations
 
@@ -13,9 +13,23 @@ from lecture.file import LectureFile
 
 pytestmark = pytest.mark.timeout(180)
 
-MOUNT = 'mount -t tmpfs -o size=1500k,mode=700 tmpfs "$0" && exec "$@"'
+MOUNT = 'mount -t tmpfs -o size={size}k,mode=700 tmpfs "$0" && exec "$@"'
 
-RELAY = """
+FILL = """
+def fill(ballast, but_bytes=0):
+    with ballast.open("ab", buffering=0) as file:
+        for piece in (1 << 20, 65536, 4096, 1):
+            try:
+                while file.write(bytes(piece)) == piece:
+                    pass
+            except OSError:
+                pass
+        file.truncate(file.tell() - but_bytes)
+"""
+
+RELAY = (
+    FILL
+    + """
 import asyncio, shutil, sys
 from pathlib import Path
 from relay.media.settings import LectureInfo
@@ -24,15 +38,6 @@ from tests.network.relays import served
 
 data, out = Path(sys.argv[1]), Path(sys.argv[2])
 ballast = data / "ballast"
-
-def fill():
-    with ballast.open("ab", buffering=0) as file:
-        for piece in (65536, 4096, 1):
-            try:
-                while file.write(bytes(piece)) == piece:
-                    pass
-            except OSError:
-                pass
 
 async def main():
     async with served(data) as server:
@@ -50,7 +55,7 @@ async def main():
 
         async with VoicePublisher.publishing(lecture):
             await until(lambda: end_ms() > 1000, "voice")
-            fill()
+            fill(ballast)
             await until(lambda: lecture.snapshot()["recorder"]["trouble"], "the warning")
             print("trouble", lecture.snapshot()["recorder"]["trouble"])
             facts, failing = await seen_by_staff()
@@ -60,7 +65,7 @@ async def main():
             ballast.unlink()
             await until(lambda: not lecture.snapshot()["recorder"]["trouble"], "recording again")
             assert not (await seen_by_staff())[1]
-        fill()
+        fill(ballast)
         await lecture.end()
         assert lecture.snapshot()["recorder"]["trouble"] == "disk_full"
         assert lecture.idle_for(1e9) == 0, "it stays in memory until the disk has taken it"
@@ -71,20 +76,140 @@ async def main():
 
 asyncio.run(main())
 """
+)
 
 
-def test_a_full_disk_is_seen_by_staff_and_costs_no_word(tmp_path: Path) -> None:
-    namespace = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", MOUNT]
+UPLOAD = (
+    FILL
+    + """
+import asyncio, hashlib, random, sys
+from pathlib import Path
+from lecture.file import LectureFile
+from relay import imports
+from tests import recorded
+from tests.network.relays import served
+
+data, out = Path(sys.argv[1]), Path(sys.argv[2])
+ballast, url = data / "ballast", "/api/library/imports"
+imports.RETRY_S = 0.1
+path = recorded.write(out)
+with LectureFile.open(path) as file:
+    file.put_blob(random.Random(1).randbytes(2_000_000), "image/png")
+body = path.read_bytes()
+
+async def main():
+    async with served(data) as server:
+        facts = {"name": "a.lecture", "size_bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+
+        async def begin():
+            return await server.http.post(url, json=facts, headers=server.staff)
+
+        async def send(at, end):
+            headers = {**server.staff, "Content-Type": "application/offset+octet-stream", "Upload-Offset": str(at)}
+            return await server.http.patch(here, content=body[at:end], headers=headers)
+
+        async def shown():
+            return (await server.http.get(here, headers=server.staff)).json()
+
+        def refused(answer):
+            return answer.status_code == 507 and answer.json()["error"]["id"] == "disk_full"
+
+        fill(ballast)
+        assert refused(await begin())
+        assert not list((data / "imports").iterdir()), "a refused upload leaves nothing"
+        ballast.unlink()
+        upload = (await begin()).json()
+        here = f"{url}/{upload['upload']}"
+        half = len(body) // 2
+        assert (await send(0, half)).status_code == 200
+        fill(ballast)
+        assert refused(await send(half, len(body)))
+        kept = await shown()
+        assert kept["state"] == "receiving" and half <= kept["received_bytes"] < len(body), kept
+        # Room for what is missing, and none for the import.
+        ballast.unlink()
+        fill(ballast, len(body) - kept["received_bytes"] + 100_000)
+        answer = await send(kept["received_bytes"], len(body))
+        assert answer.status_code == 200, answer.text
+        while (found := await shown())["error"] is None:
+            await asyncio.sleep(0.05)
+        assert (found["state"], found["error"]["id"]) == ("waiting", "disk_full"), found
+        ballast.unlink()
+        while (found := await shown())["state"] not in ("done", "failed"):
+            await asyncio.sleep(0.05)
+        assert found["state"] == "done" and found["lectures"][0]["result"] == "new", found
+        replay = await server.http.get(f"/library/{recorded.LECTURE}/replay.json")
+        assert replay.status_code == 200
+    assert not list((data / "imports").iterdir())
+
+asyncio.run(main())
+"""
+)
+
+READ_ONLY = """
+import contextlib, io, json, subprocess, sys
+from pathlib import Path
+from hallcast.cli import main
+from tests import recorded
+
+data, out = Path(sys.argv[1]), Path(sys.argv[2])
+(data / "lectures").mkdir()
+path = recorded.write(data / "lectures")
+copy = recorded.write(out)
+main(["recordings", "rebuild", "--data", str(data)])
+subprocess.run(["mount", "-o", "remount,ro", str(data)], check=True)
+before = path.read_bytes()
+for words, expected in (
+    (["info", recorded.LECTURE], 0),
+    (["verify", recorded.LECTURE], 0),
+    (["export", recorded.LECTURE, "--to", "opus", "--out", str(out / "out.opus")], 1),
+    (["list"], "catalogue_unusable"),
+    (["rebuild"], "catalogue_unusable"),
+    (["repair", recorded.LECTURE, "--from", str(copy)], "file_unwritable"),
+    (["import", str(copy)], "catalogue_unusable"),
+    (["delete", recorded.LECTURE], "catalogue_unusable"),
+):
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        code = main(["recordings", *words, "--data", str(data), "--json"])
+    error_id = json.loads(said.getvalue()).get("error", {}).get("id", "")
+    assert (error_id if code == 2 else code) == expected, (words, code, said.getvalue())
+with contextlib.redirect_stdout(said := io.StringIO()):
+    code = main(["relay", "--data", str(data), "--host", "127.0.0.1", "--port", "0", "--json"])
+assert (code, json.loads(said.getvalue())["error"]["id"]) == (2, "data_folder_unusable"), said.getvalue()
+assert path.read_bytes() == before
+"""
+
+
+def on_a_disk_of(size_kb: int, script: str, tmp_path: Path) -> tuple[str, Path]:
+    """Run a script on a file system of its own; gives what it printed and a folder outside of that."""
+    namespace = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", MOUNT.format(size=size_kb)]
     disk, out = tmp_path / "disk", tmp_path / "out"
     disk.mkdir()
     if not shutil.which("unshare") or subprocess.run([*namespace, disk, "true"], check=False).returncode:
         pytest.skip("this system lets nobody mount a file system of one's own")
-    words = [*namespace, str(disk), sys.executable, "-c", RELAY, str(disk), str(out)]
+    words = [*namespace, str(disk), sys.executable, "-c", script, str(disk), str(out)]
     done = subprocess.run(words, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "trouble disk_full" in done.stdout
+    return done.stdout, out
+
+
+def test_a_full_disk_is_seen_by_staff_and_costs_no_word(tmp_path: Path) -> None:
+    said, out = on_a_disk_of(1500, RELAY, tmp_path)
+    assert "trouble disk_full" in said
     with LectureFile.open(out / "waves.lecture", readonly=True) as file:
         report = file.verify()
         assert report.ok, report.problems
         assert report.gaps["en"] == []
         assert file.finished
+
+
+def test_an_upload_that_meets_a_full_disk_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    """At each step: announced, on its way, and when it is imported."""
+    (tmp_path / "out").mkdir()
+    on_a_disk_of(140_000, UPLOAD, tmp_path)
+
+
+def test_a_disk_that_cannot_be_written_can_be_read_and_says_so_else(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    on_a_disk_of(20_000, READ_ONLY, tmp_path)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import io
+import os
 import random
 import zipfile
 from collections.abc import AsyncIterator
@@ -14,11 +15,14 @@ from typing import Any
 
 import pytest
 
+from lecture.entries import Entry, Kind, pack_event
 from lecture.errors import RefusedError
 from lecture.file import LectureFile
-from recordings.importing import Imported
+from recordings.importing import STALE_S, Imported
+from relay import imports
 from relay.imports import GATHER_BYTES
 from tests import recorded
+from tests.network.media_kit import VoicePublisher, until
 from tests.network.relays import Served, bearer, served
 
 URL = "/api/library/imports"
@@ -199,3 +203,62 @@ async def test_a_lecture_that_begins_while_its_import_waits_for_its_turn_goes_on
         assert refused.value.error_id == error_id
     assert relay.relay.directory.get(relay.lecture_id) is lecture
     assert not lecture.shutting
+
+
+async def test_an_import_of_a_live_lecture_waits_for_its_end(
+    relay: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came over a thin line is not sent again: a hall's copy may come before the lecture has ended."""
+    monkeypatch.setattr(imports, "RETRY_S", 0.05)
+    lecture = await relay.relay.open_lecture("waves")
+    async with VoicePublisher.publishing(lecture):
+        await until(lambda: lecture.state == "live", "it is live")
+    copy = tmp_path / "hall.lecture"
+    with LectureFile.create(copy, {"lecture": "waves", "role": "hall"}) as file:
+        file.append(Entry(Kind.MARK, 500, pack_event({"text": "of the hall's copy alone"})), origin_seq=1 << 50)
+        file.finish()
+    body = copy.read_bytes()
+    upload = await begin(relay, body)
+    assert (await send(relay, upload, 0, body)).status_code == 200
+
+    async def shown() -> dict[str, Any]:
+        found: dict[str, Any] = (await relay.http.get(f"{URL}/{upload['upload']}", headers=relay.staff)).json()
+        return found
+
+    async with asyncio.timeout(30):
+        while (found := await shown())["error"] is None:
+            await asyncio.sleep(0.02)
+    assert (found["state"], found["error"]["id"]) == ("waiting", "lecture_live")
+    assert left_behind(relay) == [upload["upload"]]
+    assert relay.relay.directory.get("waves") is lecture, "the lecture goes on"
+    assert not lecture.shutting
+    await relay.relay.end_lecture("waves")
+    done = await finished(relay, upload)
+    assert (done["state"], done["error"], [one["result"] for one in done["lectures"]]) == ("done", None, ["merged"])
+    with LectureFile.open(relay.relay.data_dir / "lectures" / "waves.lecture", readonly=True) as file:
+        assert [entry.t_ms for entry in file.read(kinds={Kind.MARK})] == [500]
+
+
+@pytest.mark.parametrize("when", ["at the start", "while the relay runs"])
+async def test_what_nobody_finishes_is_removed_after_a_day(
+    tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    async with served(tmp_path / "data") as relay:
+        old, young = await begin(relay, sound), await begin(relay, sound, damaged=True)
+        for upload in (old, young):
+            assert (await send(relay, upload, 0, sound[:1000])).status_code == 200
+        if when == "while the relay runs":
+            monkeypatch.setattr(imports, "_SWEEP_EVERY_S", 0.05)
+            relay.relay.imports.get(old["upload"]).touched_at -= STALE_S + 1
+            # A sweep waits for its turn; whatever is asked of the imports brings it about.
+            relay.relay.imports._asked.set()
+            await until(lambda: left_behind(relay) == [young["upload"]], "it is removed")
+            assert (await relay.http.get(f"{URL}/{old['upload']}", headers=relay.staff)).status_code == 404
+    if when == "at the start":
+        (body,) = [path for path in (tmp_path / "data" / "imports" / old["upload"]).iterdir() if path.suffix != ".json"]
+        an_age_ago = body.stat().st_mtime - STALE_S - 1
+        os.utime(body, (an_age_ago, an_age_ago))
+        async with served(tmp_path / "data") as relay:
+            await until(lambda: left_behind(relay) == [young["upload"]], "it is removed")
+            assert (await relay.http.get(f"{URL}/{old['upload']}", headers=relay.staff)).status_code == 404
+            assert await offset_of(relay, young) == 1000

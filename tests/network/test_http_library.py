@@ -247,6 +247,9 @@ async def test_rules_put_old_recordings_into_the_bin(data: Path) -> None:
         async def recycled() -> object:
             return (await relay.http.get("/api/library/bin", headers=relay.staff)).json()["lectures"]
 
+        async def moved() -> bool:
+            return (data / "recycle" / f"{NAME}.lecture").is_file()
+
         await until(recycled, "the rule was applied")
-        assert (data / "recycle" / f"{NAME}.lecture").is_file()
+        await until(moved, "the file follows")
         assert (await relay.http.get("/api/library/due", headers=relay.staff)).json() == {"lectures": []}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import shutil
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +16,12 @@ import obstore
 import pytest
 
 from lecture.errors import HallcastError
+from lecture.file import LectureFile
 from recordings.files import sha256_of
 from relay import librarian, store_keeper
 from tests import recorded, s3
 from tests.network.relays import served
+from tests.network.test_http_imports import uploaded
 from tests.network.test_http_library import until
 
 NAME = recorded.LECTURE
@@ -198,3 +203,51 @@ async def test_two_who_want_the_same_recording_get_it(tmp_path: Path, server: s3
         assert [one.text for one in found if isinstance(one, HallcastError)] == []
         assert found == [None] * 4
         assert sha256_of(path) == was
+
+
+async def test_a_damaged_file_replaces_no_sound_copy(tmp_path: Path, server: s3.S3Server) -> None:
+    """Damage that opening does not meet, in a file that has just been changed: only a check finds it."""
+    (tmp_path / "data" / "lectures").mkdir(parents=True)
+    path = recorded.write(tmp_path / "data" / "lectures")
+    was = sha256_of(path)
+    async with served(tmp_path / "data", library=server.settings) as relay:
+        keeper = relay.relay.librarian.keeper
+        assert keeper is not None
+
+        async def uploaded() -> bool:
+            return await asyncio.to_thread(server.listed) == [KEY] and keeper.waiting == 0
+
+        await until(uploaded, "it is uploaded")
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+            db.execute("UPDATE entries SET payload = x'00' WHERE kind = 1 AND t_ms = 0")
+
+        async def damage_is_told() -> bool:
+            return (await relay.http.get("/api/live", headers=relay.staff)).json()["library"]["damaged"] == 1
+
+        await until(damage_is_told, "the check before the upload finds it")
+        found = await asyncio.to_thread(lambda: obstore.get(server.bucket, KEY).bytes())
+        assert hashlib.sha256(bytes(found)).hexdigest() == was
+
+
+async def test_an_upload_by_staff_is_merged_into_what_lies_in_the_storage_alone(
+    tmp_path: Path, server: s3.S3Server
+) -> None:
+    (tmp_path / "data" / "lectures").mkdir(parents=True)
+    path = recorded.write(tmp_path / "data" / "lectures")
+    part = tmp_path / "part.lecture"
+    shutil.copyfile(path, part)
+    with contextlib.closing(sqlite3.connect(part, isolation_level=None)) as db:
+        db.execute("DELETE FROM entries WHERE t_ms >= 3000")
+    async with served(tmp_path / "data", library={**server.settings, "local_mb": 0.001}) as relay:
+
+        async def only_there() -> bool:
+            return not path.exists() and await asyncio.to_thread(server.listed) == [KEY]
+
+        await until(only_there, "it lies in the storage alone")
+        done = await uploaded(relay, part.read_bytes())
+        assert (done["state"], [one["result"] for one in done["lectures"]]) == ("done", ["unchanged"]), done
+        await until(only_there, "and lies there again")
+    found = await asyncio.to_thread(lambda: obstore.get(server.bucket, KEY).bytes())
+    part.write_bytes(bytes(found))
+    with LectureFile.open(part, readonly=True) as file:
+        assert file.verify().duration_ms == recorded.VOICE_MS

@@ -21,7 +21,8 @@ const POLL_MS = 1000;
  * @param {Blob & {name: string}} file
  * @param {() => Record<string, string>} headers with the staff token
  * @param {boolean} damaged whether the sound parts of a damaged recording are wanted
- * @param {(step: "reading" | "sending" | "waiting" | "importing" | "broken", share: number) => void} onStep
+ * @param {(step: "reading" | "sending" | "waiting" | "importing" | "broken", share: number, why?: Import["error"]) => void}
+ *   onStep why: what an import waits for that cannot be done yet
  * @param {AbortSignal} signal
  * @returns {Promise<Import>} done or failed
  * @throws {RequestError} refused by the relay
@@ -46,7 +47,7 @@ export async function uploadImport(file, headers, damaged, onStep, signal) {
         const piece = { "Content-Type": "application/offset+octet-stream", "Upload-Offset": String(at) };
         known = await ask("PATCH", `${URL}/${known.upload}`, piece, file.slice(at, at + PIECE_BYTES));
       } else {
-        onStep(known.state, known.progress);
+        onStep(known.state, known.progress, known.error);
         await pause(POLL_MS, signal);
         known = await ask("GET", `${URL}/${known.upload}`, {}, null);
       }

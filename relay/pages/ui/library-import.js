@@ -73,7 +73,7 @@ export class ImportCard {
     this._result = this._error = null;
     try {
       const damaged = element("import-damaged", HTMLInputElement).checked;
-      this._result = await uploadImport(file, this._headers, damaged, (step, share) => this._show(step, share), running.signal);
+      this._result = await uploadImport(file, this._headers, damaged, (...step) => this._show(...step), running.signal);
       this._changed();
     } catch (error) {
       if (running.signal.aborted) this._error = { id: "import_stopped" };
@@ -88,9 +88,11 @@ export class ImportCard {
   /**
    * @param {string} step
    * @param {number} share
+   * @param {Import["error"]} [why]
    */
-  _show(step, share) {
+  _show(step, share, why) {
     this._step = { step, share };
+    this._error = why ?? null;
     this.draw(true);
   }
 }

@@ -254,3 +254,20 @@ def test_each_opening_numbers_from_a_new_block_so_that_no_number_is_given_twice(
             if opening != 2:  # in the second one nothing is ever appended
                 given.append(file.append(turn(opening, 1)).seq)
     assert given == [1, SEQ_BLOCK + 1, 3 * SEQ_BLOCK + 1]
+
+
+def test_what_a_former_file_had_keeps_its_number_and_nothing_is_numbered_below(tmp_path: Path) -> None:
+    with LectureFile.create(tmp_path / "a.lecture") as former:
+        former.append(turn(1000))
+        entries = [former.append(turn(2000)), former.append(turn(3000))]
+    with LectureFile.create(tmp_path / "b.lecture") as file:
+        for entry in entries:
+            file.adopt(entry)
+        for refused in (entries[1], replace(entries[1], seq=1), replace(entries[1], seq=-5)):
+            with pytest.raises(ValueError, match="given out already"):
+                file.adopt(refused)
+        later = file.append(turn(4000))
+        assert later.seq > entries[1].seq
+    with LectureFile.open(tmp_path / "b.lecture") as file:
+        assert file.read() == [*entries, later]
+        assert file.last_t_ms() == 4000

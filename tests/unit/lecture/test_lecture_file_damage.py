@@ -111,6 +111,26 @@ def test_a_creation_that_was_cut_short_does_not_hinder_the_next(tmp_path: Path) 
     assert os.listdir(tmp_path) == ["a.lecture"]
 
 
+def test_what_a_removed_file_left_beside_is_not_taken_for_the_new_ones(tmp_path: Path) -> None:
+    """A WAL that a killed relay left, when somebody removes the file alone."""
+    path, wal = tmp_path / "a.lecture", tmp_path / "a.lecture-wal"
+    with LectureFile.create(path) as former:
+        former.add_track(VOICE)
+        for n in range(20):
+            former.append(voice(n * 1000))
+        former.commit()
+        left = wal.read_bytes()
+    path.unlink()
+    wal.write_bytes(left)
+    with LectureFile.create(path, {"title": "new"}) as file:
+        assert (file.read(), file.tracks(), file.get_meta("title")) == ([], [], "new")
+        file.append(turn(5))
+        file.commit()
+        assert file.verify().ok
+    assert sorted(os.listdir(tmp_path)) == ["a.lecture", "a.lecture-wal.left-over"]
+    assert (tmp_path / "a.lecture-wal.left-over").read_bytes() == left
+
+
 # Verify
 
 
@@ -201,6 +221,56 @@ def test_a_damaged_entry_or_page_is_left_out_and_said_once(path: Path, caplog: p
         file.put_blob(PAGE, "image/avif")
         file.commit()
         assert file.get_blob(digest) is not None
+
+
+# Without its first page
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "byte"),
+    [(0, 4096, 0), (0, 4096, 0xA5), (0, 100, 0), (0, 1, 0xFF), (16, 18, 0xFF), (100, 4096, 0), (1500, 4096, 0x41)],
+)
+def test_a_destroyed_first_page_costs_nothing_that_lies_behind_it(path: Path, start: int, end: int, byte: int) -> None:
+    with LectureFile.open(path, readonly=True) as file:
+        entries, tracks = file.read(), file.tracks()
+    whole = path.read_bytes()
+    torn = whole[:start] + bytes([byte]) * (end - start) + whole[end:]
+    path.write_bytes(torn)
+    with LectureFile.open(path, readonly=True) as file:
+        assert (file.read(), file.tracks(), file.get_meta("title")) == (entries, tracks, "Physics")
+        assert file.get_blob(hashlib.sha256(PAGE).hexdigest()) is not None
+        report = file.verify()
+        assert file.damage == "its first page is destroyed"
+    assert (report.entries, report.gaps["en"]) == (123, [Span(30_000, 32_000), Span(77_000, 78_000)])
+    assert report.problems[0] == "its first page is destroyed; what lies behind it is read"
+    assert refused(path, readonly=False).error_id == "file_damaged"
+    assert path.read_bytes() == torn
+    assert os.listdir(path.parent) == ["a.lecture"]
+
+
+def test_a_destroyed_first_page_does_not_hide_what_a_crash_left_in_the_wal(tmp_path: Path) -> None:
+    """The WAL belongs to the file, and may be all there is."""
+    path, copy = tmp_path / "live.lecture", tmp_path / "copy.lecture"
+    with LectureFile.create(path) as file:
+        file.add_track(VOICE)
+        file.commit()
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        for n in range(3):
+            file.append(voice(n * 1000))
+            file.commit()
+        copy.write_bytes(bytes(4096) + path.read_bytes()[4096:])
+        copy.with_name("copy.lecture-wal").write_bytes(path.with_name("live.lecture-wal").read_bytes())
+    with LectureFile.open(copy, readonly=True) as file:
+        assert [entry.t_ms for entry in file.read()] == [0, 1000, 2000]
+
+
+def test_another_database_is_not_taken_for_a_lecture_without_a_first_page(tmp_path: Path) -> None:
+    other = tmp_path / "contacts.db"
+    edit(other, "CREATE TABLE people (name TEXT)", *(f"CREATE INDEX i{n} ON people (name)" for n in range(20)))
+    other.write_bytes(bytes(4096) + other.read_bytes()[4096:])
+    for readonly in (True, False):
+        assert refused(other, readonly=readonly).error_id == "not_a_lecture_file"
 
 
 # Reading while it is written

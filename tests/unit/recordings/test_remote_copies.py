@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -10,9 +11,11 @@ from pathlib import Path
 import obstore
 import pytest
 
+from hallcast.cli import main
 from recordings.catalogue import Catalogue
 from recordings.errors import RecordingError
 from recordings.files import sha256_of
+from recordings.library import Library
 from recordings.recycle_bin import RecycleBin
 from recordings.remote_copies import RemoteCopies, key_of
 from recordings.retention import LibrarySettings
@@ -21,7 +24,7 @@ from recordings.search import Query, search
 from recordings.shelf import Shelf
 from recordings.store_remote import RemoteFile, RemoteStore
 from tests import s3
-from tests.recorded import LECTURE
+from tests.recorded import LECTURE, VOICE_MS
 
 IN_BUCKET = f"hallcast/lectures/{LECTURE}.lecture"
 
@@ -74,7 +77,9 @@ def test_a_file_is_uploaded_dropped_and_fetched_again_as_it_was(
     assert copies.upload(LECTURE)
     assert (copies.waiting(), server.listed()) == ([], [IN_BUCKET])
     assert copies.droppable(1_000_000_000) == []
+    Library(shelf.lectures_dir, shelf.data_dir / "cache").camera_file(LECTURE)
     drop_all(copies)
+    assert list((shelf.data_dir / "cache").iterdir()) == [], "what was made of it goes with it"
     storage = shelf.storage()
     assert (path.exists(), copies.is_remote_only(LECTURE), shelf.outdated()) == (False, True, [])
     assert (storage.recordings, storage.file_bytes, storage.remote_only, storage.missing) == (1, 0, 1, ())
@@ -182,3 +187,74 @@ def test_a_url_that_is_none_is_refused_without_repeating_it(url: str) -> None:
         RemoteStore(LibrarySettings(storage_url=url))
     assert refused.value.error_id == "storage_invalid"
     assert "secret@" not in refused.value.text
+
+
+@pytest.fixture
+def config(tmp_path: Path, server: s3.S3Server, store: RemoteStore, lectures_dir: Path) -> list[str]:
+    """Arguments for a library whose one recording lies in the object storage alone, as its catalogue knows."""
+    data, path = tmp_path / "data", tmp_path / "relay.toml"
+    shutil.copytree(lectures_dir, data / "lectures")
+    values = {name: json.dumps(value) for name, value in server.settings.items()}
+    lines = "\n".join(f"{name} = {value}" for name, value in values.items())
+    path.write_text(f"[data]\nfolder = {json.dumps(str(data))}\n[library]\n{lines}\n")
+    with Catalogue(data / "catalogue.db") as catalogue:
+        shelf = Shelf(catalogue, data, store)
+        shelf.sync()
+        copies = RemoteCopies(shelf, store)
+        copies.upload(LECTURE)
+        drop_all(copies)
+    return ["--config", str(path), "--json"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("info", LECTURE), 0),
+        (("verify", LECTURE), 0),
+        (("export", LECTURE, "--to", "opus", "--out", "{out}"), 1),
+        (("repair", LECTURE, "--from", "{copy}"), 1),
+    ],
+)
+def test_each_command_fetches_what_lies_in_the_storage_alone(
+    config: list[str], lecture_path: Path, tmp_path: Path, words: tuple[str, ...], code: int
+) -> None:
+    filled = [word.format(out=tmp_path / "out.opus", copy=lecture_path) for word in words]
+    assert main(["recordings", *filled, *config]) == code
+    assert (tmp_path / "data" / "lectures" / f"{LECTURE}.lecture").is_file()
+    assert main(["recordings", "list", *config]) == 0
+
+
+def test_an_import_is_merged_into_the_recording_that_lies_in_the_storage_and_never_put_in_its_place(
+    config: list[str], lecture_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A hall's copy without the second half would be uploaded over the whole."""
+    part = tmp_path / f"{LECTURE}.lecture"
+    shutil.copyfile(lecture_path, part)
+    with sqlite3.connect(part) as db:
+        db.execute("DELETE FROM entries WHERE t_ms >= 3000")
+    db.close()
+    data = tmp_path / "data"
+    assert main(["recordings", "import", str(part), "--data", str(data), "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["failed"][0]["id"] == "import_elsewhere"
+    assert list((data / "lectures").iterdir()) == []
+    assert main(["recordings", "import", str(part), *config]) == 0
+    (imported,) = json.loads(capsys.readouterr().out)["imported"]
+    assert imported["result"] == "unchanged"
+    assert main(["recordings", "info", LECTURE, *config]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["duration_ms"], facts["place"]) == (VOICE_MS, "both")
+
+
+def test_a_mended_recording_is_never_put_in_the_place_of_a_sound_copy(
+    config: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["recordings", "verify", LECTURE, *config]) == 0
+    data = tmp_path / "data"
+    path = data / "lectures" / f"{LECTURE}.lecture"
+    path.write_bytes(bytes(4096) + path.read_bytes()[4096:])
+    for words in (config, ["--data", str(data), "--json"]):
+        capsys.readouterr()
+        assert main(["recordings", "repair", LECTURE, *words]) == 2
+        assert json.loads(capsys.readouterr().out)["error"]["id"] == "sound_copy_elsewhere"
+    path.rename(tmp_path / "damaged")
+    assert main(["recordings", "verify", LECTURE, *config]) == 0, "it is fetched"

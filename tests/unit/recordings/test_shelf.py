@@ -120,10 +120,13 @@ def test_deleting_moves_the_file_restoring_brings_it_back_purging_ends_it(shelf:
     bin_.settle(LECTURE)
     assert names(shelf, "질문") == [LECTURE]
     assert not problems_of(shelf.path_of(LECTURE))
+    for name in (f"{LECTURE}.damaged-1.lecture", f"{LECTURE}.damaged-1.lecture-wal", "other.damaged-1.lecture"):
+        (shelf.lectures_dir / name).write_bytes(b"was set aside")
     bin_.delete(LECTURE, 1000.0)
     bin_.settle(LECTURE)
     bin_.purge(LECTURE)
     assert list(shelf.recycle_dir.iterdir()) == []
+    assert [path.name for path in shelf.lectures_dir.iterdir()] == ["other.damaged-1.lecture"], "nothing of it is left"
     assert shelf.catalogue.get(LECTURE, in_bin=True) is None
     assert shelf.outdated() == []
 
