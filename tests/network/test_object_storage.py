@@ -176,6 +176,8 @@ async def test_what_is_found_damaged_there_is_checked_and_not_fetched_again_and_
 
         await until(only_there, "the recording lies in the storage alone")
     await asyncio.to_thread(put, server, NAME, b"x" * size, sha256)
+    with contextlib.closing(sqlite3.connect(tmp_path / "data" / "catalogue.db", isolation_level=None)) as db:
+        db.execute("UPDATE lecture_files SET scanned_at = NULL")  # the check before the upload was long ago
     async with served(tmp_path / "data", library={**library, "scan_days": 30.0}) as relay:
 
         async def checked() -> bool:
