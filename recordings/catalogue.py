@@ -76,8 +76,9 @@ _IN_BIN = LECTURES.c.deleted_at.is_not(None)
 class Catalogue:
     """The catalogue, open. Safe to call from several threads.
 
-    Reads never wait for a write and take a fraction of a millisecond, so they may be done in the event loop; writes
-    wait for the disk and belong in a thread. Lectures in the recycle bin are found only where it is said so.
+    Reads of a file never wait for a write and take a fraction of a millisecond, so they may be done in the event loop;
+    those of a server, and all writes, belong in a thread. Lectures in the recycle bin are found only where it is said
+    so.
     """
 
     def __init__(self, where: Path | str) -> None:

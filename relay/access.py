@@ -10,6 +10,7 @@ from typing import Literal
 from lecture.errors import RefusedError
 from recordings.catalogue import Catalogue, LectureRecord
 from relay.attempts import Attempts
+from relay.catalogue_reading import read
 from relay.tokens import Role, Tokens, normalise_code
 
 PUBLISHERS = frozenset({Role.LECTURER, Role.INTERPRETER})
@@ -57,13 +58,13 @@ class Access:
         self._tokens = tokens
         self._attempts = attempts
 
-    def require(self, lecture_id: str, token: str, allowed: Collection[Role], moment: Moment) -> Role:
+    async def require(self, lecture_id: str, token: str, allowed: Collection[Role], moment: Moment) -> Role:
         """The role of ``token``, which may be a hall code too, in a lecture.
 
         :raises RefusedError: ``unauthorised`` (401: no token or a wrong one), ``forbidden`` (403: a good one of a role
             that may not do this), ``join_code_expired`` (410), ``too_many_attempts`` (429).
         """
-        record = self._catalogue.get(lecture_id)
+        record = await read(self._catalogue, self._catalogue.get, lecture_id)
         hall_code = record.hall_code if record else ""
         role = self._tokens.role_of(token, lecture_id, hall_code)
         if role is None and normalise_code(token) is not None:
@@ -90,14 +91,15 @@ class Access:
         """Whether this is the staff token."""
         return self._tokens.is_staff(token)
 
-    def join(self, code: str, moment: Moment) -> tuple[LectureRecord, str]:
+    async def join(self, code: str, moment: Moment) -> tuple[LectureRecord, str]:
         """Exchange a hall code for its lecture and a hall token.
 
         :raises RefusedError: ``join_code_wrong`` (403), ``join_code_expired`` (410; only of a code that is right),
             ``too_many_attempts`` (429).
         """
         self._admit_guess(moment)
-        record = self._catalogue.find_by_code(self._tokens.code_key(code))
+        record = await read(self._catalogue, self._catalogue.find_by_code, self._tokens.code_key(code))
+        self._admit_guess(moment)  # others of this address may have failed while the catalogue was asked
         if record is None or not self._tokens.is_code(code, record.hall_code):
             self._attempts.failed(moment.address, moment.now)
             raise RefusedError("join_code_wrong", "No lecture has this code. Codes look like ACDE-2345.", 403)

@@ -22,6 +22,7 @@ from recordings.shelf import Shelf
 from recordings.store_remote import RemoteStore
 from relay.access import Access
 from relay.attempts import Attempts
+from relay.catalogue_reading import read
 from relay.config import RelayConfig
 from relay.exports import Exports
 from relay.imports import Imports
@@ -188,7 +189,7 @@ class Relay:
         :raises RefusedError: ``lecture_unknown`` (404); as :meth:`relay.lecture_change.LectureChange.check`.
         """
         change.check()
-        self.record(lecture_id)
+        await self.record(lecture_id)
         record = await asyncio.to_thread(
             self.catalogue.update, lecture_id, lambda found: change.apply(found, self._code_expiry)
         )
@@ -200,7 +201,7 @@ class Relay:
 
         :raises RefusedError: ``lecture_unknown`` (404).
         """
-        self.record(lecture_id)
+        await self.record(lecture_id)
         while True:
             code = new_hall_code()
             expires_at = self._code_expiry(time.time(), None)
@@ -223,7 +224,7 @@ class Relay:
         lecture = await self.open_lecture(lecture_id)
         await lecture.end()
         await self._catalogue_settled()
-        return self.handout(self.record(lecture_id))
+        return self.handout(await self.record(lecture_id))
 
     async def open_lecture(self, lecture_id: str) -> LiveLecture:
         """The lecture, ready for publishers and halls. Check the caller's token first.
@@ -231,18 +232,18 @@ class Relay:
         :raises RefusedError: ``lecture_unknown`` (404).
         :raises LectureFileError: its file cannot be used.
         """
-        record = self.record(lecture_id)
+        record = await self.record(lecture_id)
         info = LectureInfo(record.title, record.course, record.languages, record.state, record.started_at)
         lecture = await self.directory.open(lecture_id, info)
         self._follow(lecture)
         return lecture
 
-    def record(self, lecture_id: str) -> LectureRecord:
+    async def record(self, lecture_id: str) -> LectureRecord:
         """What the catalogue says of a lecture.
 
         :raises RefusedError: ``lecture_unknown`` (404).
         """
-        record = self.catalogue.get(lecture_id)
+        record = await read(self.catalogue, self.catalogue.get, lecture_id)
         if record is None:
             raise RefusedError("lecture_unknown", "There is no such lecture.", 404)
         return record
@@ -254,7 +255,7 @@ class Relay:
 
     async def _catch_up_catalogue(self) -> None:
         """A relay that was killed may have left lectures "live" in the catalogue whose file says that they ended."""
-        for record in self.catalogue.list("live"):
+        for record in await read(self.catalogue, self.catalogue.list, "live"):
             if self.directory.get(record.lecture_id) is None:
                 try:
                     await self.open_lecture(record.lecture_id)

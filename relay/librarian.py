@@ -77,7 +77,7 @@ class Librarian:
     async def __aenter__(self) -> Self:
         """Begin; lectures that are live must be known to the catalogue from the first moment."""
         for lecture in self._directory.lectures():
-            if self._shelf.catalogue.get(lecture.lecture_id) is None:
+            if await asyncio.to_thread(self._shelf.catalogue.get, lecture.lecture_id) is None:
                 await asyncio.to_thread(self._shelf.take_in, lecture.lecture_id)
                 await self._give_code(lecture.lecture_id)
         await self._crew.__aenter__()

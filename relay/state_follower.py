@@ -42,9 +42,6 @@ class StateFollower:
         :param t_ms: lecture time.
         :param wall: seconds since 1970.
         """
-        record = self._catalogue.get(lecture_id)
-        if record is None or (record.state == state and lecture_id not in self._news):
-            return
         self._news[lecture_id] = _News(state, t_ms, wall)
         self._idle.clear()
         self._wake.set()
@@ -81,13 +78,15 @@ class StateFollower:
         while self._news:
             lecture_id, news = next(iter(self._news.items()))
 
-            def change(record: LectureRecord, news: _News = news) -> LectureRecord:
-                return _with_news(record, news)
-
-            await asyncio.to_thread(self._catalogue.update, lecture_id, change)
+            await asyncio.to_thread(self._write, lecture_id, news)
             if self._news.get(lecture_id) is news:
                 del self._news[lecture_id]
         self._idle.set()
+
+    def _write(self, lecture_id: str, news: _News) -> None:
+        record = self._catalogue.get(lecture_id)
+        if record is not None and record.state != news.state:
+            self._catalogue.update(lecture_id, lambda found: _with_news(found, news))
 
 
 def _with_news(record: LectureRecord, news: _News) -> LectureRecord:

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from lecture.errors import HallcastError
 from recordings.catalogue import CatalogueError
 from relay.app import Relay
+from relay.catalogue_reading import read
 from relay.signalling import (
     console,
     decks,
@@ -64,9 +65,9 @@ def create_app(relay: Relay) -> ASGIApp:
         ]
     )
 
-    def knows(lecture_id: str) -> bool:
+    async def knows(lecture_id: str) -> bool:
         try:
-            return relay.catalogue.get(lecture_id) is not None
+            return await read(relay.catalogue, relay.catalogue.get, lecture_id) is not None
         except CatalogueError:
             return False
 

@@ -36,7 +36,7 @@ class _Uploads:
     async def put(self, request: Request) -> Response:
         """Take a deck; its pages are rendered after the answer, and told on the lecturer's socket."""
         lecture_id = request.path_params["lecture"]
-        self._relay.access.require(lecture_id, bearer_token(request), LECTURER_OR_STAFF, moment_of(request))
+        await self._relay.access.require(lecture_id, bearer_token(request), LECTURER_OR_STAFF, moment_of(request))
         lecture = await self._relay.open_lecture(lecture_id)
         require_content_type(request, "application/pdf", "application/octet-stream")
         if self._active >= self._relay.config.limits.deck_uploads:

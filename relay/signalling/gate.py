@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -47,7 +47,7 @@ class Gate:
         of an address may be a token that somebody pasted there.
     """
 
-    def __init__(self, app: ASGIApp, config: RelayConfig, knows: Callable[[str], bool]) -> None:
+    def __init__(self, app: ASGIApp, config: RelayConfig, knows: Callable[[str], Awaitable[bool]]) -> None:
         self._app = app
         self._config = config
         self._knows = knows
@@ -75,7 +75,7 @@ class Gate:
         finally:
             self._active -= 1
             if self._config.log.access and not (reply.status == 200 and _route_of(scope) in POLLED_ROUTES):
-                self._note(scope, reply.status, time.monotonic() - started)
+                await self._note(scope, reply.status, time.monotonic() - started)
 
     def _body_limit(self, scope: Scope) -> int:
         if scope["method"] == "PUT" and scope["path"].endswith("/deck"):
@@ -86,7 +86,7 @@ class Gate:
             return self._config.library.import_mb * 1_000_000
         return self._config.limits.sdp_bytes
 
-    def _note(self, scope: Scope, status: int, took_s: float) -> None:
+    async def _note(self, scope: Scope, status: int, took_s: float) -> None:
         lecture = scope.get("path_params", {}).get("lecture", "")
         client = scope.get("client")
         access_log.info(
@@ -94,7 +94,7 @@ class Gate:
             scope["method"] if scope["method"].isalpha() else "?",
             _route_of(scope),
             status or "gone",
-            lecture if is_lecture_id(lecture) and self._knows(lecture) else "-",
+            lecture if is_lecture_id(lecture) and await self._knows(lecture) else "-",
             client[0] if client else "-",
             took_s * 1000,
         )

@@ -36,7 +36,7 @@ def router(relay: Relay) -> APIRouter:
 
     @api.post("/join", summary="Exchange a hall code for a lecture and a token")
     async def join(request: Request, wanted: JoinRequest) -> Joined:
-        record, token = relay.access.join(wanted.code, moment_of(request))
+        record, token = await relay.access.join(wanted.code, moment_of(request))
         name = quote(record.lecture_id)
         return Joined(
             lecture=record.lecture_id,

@@ -33,7 +33,7 @@ class _Handlers:
 
     async def wanted(self, request: Request) -> Response:
         """What the recording lacks."""
-        lecture_id, role = self._admit(request)
+        lecture_id, role = await self._admit(request)
         copy = request.query_params.get("copy", "")
         if copy and not COPY_ID.fullmatch(copy):
             raise RefusedError("repair_query_malformed", "A copy's id has 1 to 64 letters, digits, - and _.", 400)
@@ -42,7 +42,7 @@ class _Handlers:
 
     async def take(self, request: Request) -> Response:
         """Take a segment."""
-        lecture_id, role = self._admit(request)
+        lecture_id, role = await self._admit(request)
         require_content_type(request, CONTENT_TYPE)
         sha256 = request.path_params["sha256"]
         if not _SHA256.fullmatch(sha256):
@@ -57,7 +57,7 @@ class _Handlers:
         lecture = await self._relay.open_lecture(lecture_id)
         return JSONResponse(await lecture.repair(role, body, sha256))
 
-    def _admit(self, request: Request) -> tuple[str, Role]:
+    async def _admit(self, request: Request) -> tuple[str, Role]:
         lecture_id = str(request.path_params["lecture"])
-        role = self._relay.access.require(lecture_id, bearer_token(request), PUBLISHERS, moment_of(request))
+        role = await self._relay.access.require(lecture_id, bearer_token(request), PUBLISHERS, moment_of(request))
         return lecture_id, publisher_role(role)

@@ -204,7 +204,7 @@ class _Handlers:
         lecture_id = str(request.path_params["lecture"])
         token = bearer_token(request)
         if token or not self._relay.config.access.library_open:
-            self._relay.access.require(lecture_id, token, EVERYONE, moment_of(request))
+            await self._relay.access.require(lecture_id, token, EVERYONE, moment_of(request))
         elif not await asyncio.to_thread(self._has_ended, lecture_id):
             raise unauthorised()
         return lecture_id

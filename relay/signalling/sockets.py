@@ -46,7 +46,7 @@ class Sockets:
 
         async def serve(channel: SocketChannel, lecture_id: str) -> None:
             hello: HallHello = await read_hello(channel, session, timeout_s=self._hello_timeout_s)
-            self._require(websocket, lecture_id, hello.token or hello.code, EVERYONE)
+            await self._require(websocket, lecture_id, hello.token or hello.code, EVERYONE)
             lecture = await self._relay.open_lecture(lecture_id)
             await lecture.serve_hall(channel, session, hello)
 
@@ -58,7 +58,7 @@ class Sockets:
 
         async def serve(channel: SocketChannel, lecture_id: str) -> None:
             hello: LecturerHello = await read_hello(channel, session, timeout_s=self._hello_timeout_s)
-            role = self._require(websocket, lecture_id, hello.token, PUBLISHERS)
+            role = await self._require(websocket, lecture_id, hello.token, PUBLISHERS)
             lecture = await self._relay.open_lecture(lecture_id)
             await lecture.serve_lecturer(channel, session, hello, role=publisher_role(role))
 
@@ -92,5 +92,5 @@ class Sockets:
         finally:
             self.active -= 1
 
-    def _require(self, websocket: WebSocket, lecture_id: str, token: str, allowed: Collection[Role]) -> Role:
-        return self._relay.access.require(lecture_id, token, allowed, moment_of(websocket))
+    async def _require(self, websocket: WebSocket, lecture_id: str, token: str, allowed: Collection[Role]) -> Role:
+        return await self._relay.access.require(lecture_id, token, allowed, moment_of(websocket))

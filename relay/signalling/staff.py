@@ -118,7 +118,7 @@ def router(relay: Relay) -> APIRouter:
 
     @api.get("/{lecture}", summary="One lecture, and how it is going")
     async def get(request: Request, lecture: LectureId) -> LectureDetails:
-        found = show(request, relay.handout(relay.record(lecture)))
+        found = show(request, relay.handout(await relay.record(lecture)))
         opened = relay.directory.get(lecture)
         return LectureDetails(**found.model_dump(), live=opened.snapshot() if opened else None)
 

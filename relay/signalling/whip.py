@@ -73,7 +73,7 @@ class _Handlers:
 
     async def post(self, request: Request) -> Response:
         """Section 4.2: an offer makes a session."""
-        role = self._require(request)
+        role = await self._require(request)
         require_content_type(request, SDP)
         require_acceptance(request, SDP)
         offer = await read_text(request)
@@ -94,28 +94,28 @@ class _Handlers:
         """CORS preflight, and the ICE servers (section 4.6) for whoever shows a token: they come with credentials."""
         response = Response(status_code=200, headers={"Allow": "OPTIONS, POST", "Accept-Post": SDP})
         if bearer_token(request):
-            self._require(request)
+            await self._require(request)
             self._add_links(response)
         return response
 
     async def patch(self, request: Request) -> Response:
         """Section 4.3.2: trickled candidates. Our answer holds all of ours; 204 must carry no ETag."""
-        endpoint = self._find(request)
+        endpoint = await self._find(request)
         require_content_type(request, FRAGMENT)
         await endpoint.patch(await read_text(request), request.headers.get("if-match"))
         return Response(status_code=204)
 
     async def delete(self, request: Request) -> Response:
         """Section 4.2: the client ends its session."""
-        await self._find(request).close()
+        await (await self._find(request)).close()
         return Response(status_code=200)
 
-    def _require(self, request: Request) -> Role:
+    async def _require(self, request: Request) -> Role:
         lecture_id = request.path_params["lecture"]
-        return self._relay.access.require(lecture_id, bearer_token(request), self._allowed, moment_of(request))
+        return await self._relay.access.require(lecture_id, bearer_token(request), self._allowed, moment_of(request))
 
-    def _find(self, request: Request) -> Endpoint:
-        self._require(request)
+    async def _find(self, request: Request) -> Endpoint:
+        await self._require(request)
         lecture = self._relay.directory.get(request.path_params["lecture"])
         endpoint = self._session(lecture, request.path_params["session"]) if lecture else None
         if endpoint is None or endpoint.closed:

@@ -77,7 +77,7 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def config_for(data: Path, **sections: dict[str, Any]) -> RelayConfig:
+def config_for(data: Path, /, **sections: dict[str, Any]) -> RelayConfig:
     """A configuration for loopback; ``limits={"requests": 1}`` changes what it names."""
     config = RelayConfig()
     sections.setdefault("server", {}).update({"host": "127.0.0.1", "port": 0})
@@ -87,7 +87,7 @@ def config_for(data: Path, **sections: dict[str, Any]) -> RelayConfig:
 
 
 @asynccontextmanager
-async def served(data: Path, **sections: dict[str, Any]) -> AsyncIterator[Served]:
+async def served(data: Path, /, **sections: dict[str, Any]) -> AsyncIterator[Served]:
     """Serve a relay (again, if the folder was served before); see :func:`config_for`."""
     async with Relay(config_for(data, **sections)) as relay, RelayServer(relay) as server:
         record = relay.catalogue.get("waves")

@@ -73,7 +73,7 @@ async def test_a_wall_clock_that_jumps_by_hours_costs_a_lecture_nothing(tmp_path
             await goes_on(relay, lecture)
         await relay.relay.end_lecture(relay.lecture_id)
         took_ms = (time.monotonic() - began_s) * 1000
-        record = relay.relay.record(relay.lecture_id)
+        record = await relay.relay.record(relay.lecture_id)
         assert record.state == "ended"
         assert 6_000 < record.duration_ms <= took_ms
     path = tmp_path / "data" / "lectures" / f"{relay.lecture_id}.lecture"

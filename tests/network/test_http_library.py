@@ -7,11 +7,11 @@ import contextlib
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 import pytest_asyncio
 
@@ -158,7 +158,7 @@ async def test_a_live_lecture_without_catalogue_goes_on_with_a_new_hall_code(tmp
     for path in data.glob("catalogue.db*"):
         path.unlink()
     async with served(data) as again:
-        record = again.relay.record("waves")
+        record = await again.relay.record("waves")
         assert (record.state, record.title, record.languages) == ("live", "Waves", ("en", "ko"))
         assert record.hall_code not in ("", old_code)
         assert (await again.http.post("/join", json={"code": record.hall_code})).status_code == 200
@@ -202,8 +202,7 @@ async def test_a_relay_with_its_catalogue_on_postgresql(data: Path) -> None:
     if programs is None:
         pytest.skip("Debian's package postgresql is not installed")
     with catalogues.postgres(programs) as url:
-        config = config_for(data)
-        config = replace(config, data=replace(config.data, catalogue_url=url))
+        config = config_for(data, data={"catalogue_url": url}, access={"join_failures": 3})
         async with Relay(config) as relay, RelayServer(relay) as server:
             handout = await relay.create_lecture("Waves", lecture_id="waves")
             async with httpx.AsyncClient(base_url=server.local_url, trust_env=False, timeout=20) as http:
@@ -211,8 +210,12 @@ async def test_a_relay_with_its_catalogue_on_postgresql(data: Path) -> None:
                 await until(lambda: listed(served_here, q="질문"), "the recording is in the index")
                 joined = await http.post("/join", json={"code": handout.record.hall_code})
                 assert joined.status_code == 200
+                # Who guesses faster than the server answers gets no more guesses by that.
+                wrong = [f"{letter}CDE-2345" for letter in "CDEFGHJKMN"]
+                answers = await asyncio.gather(*(http.post("/join", json={"code": code}) for code in wrong))
+                assert sorted(answer.status_code for answer in answers) == [403] * 3 + [429] * 7
         async with Relay(config) as again:
-            assert again.record("waves").hall_code == handout.record.hall_code
+            assert (await again.record("waves")).hall_code == handout.record.hall_code
     assert not (data / "catalogue.db").exists()
 
 
@@ -239,6 +242,28 @@ async def test_the_library_goes_on_after_a_round_that_failed(
             return len(await listed(relay, q="질문")) == 2
 
         await until(both, "a recording that was put there since is in the index")
+
+
+async def test_a_catalogue_that_does_not_answer_holds_up_no_lecture(data: Path) -> None:
+    programs = catalogues.postgres_programs()
+    if programs is None:
+        pytest.skip("Debian's package postgresql is not installed")
+    with (
+        catalogues.postgres(programs) as url,
+        psycopg.connect(url) as other,
+        psycopg.connect(url, autocommit=True) as watching,
+    ):
+        async with served(data, data={"catalogue_url": url}) as relay:
+            other.execute("LOCK TABLE lectures IN ACCESS EXCLUSIVE MODE")
+            waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%hall_code_key =%'"
+            joining = asyncio.create_task(relay.http.post("/join", json={"code": relay.hall_code}))
+            while watching.execute(waiting).fetchone() is None:
+                assert not joining.done()
+                await asyncio.sleep(0)
+            assert (await relay.http.get("/healthz")).status_code == 200
+            assert not joining.done()
+            other.rollback()
+            assert (await joining).status_code == 200
 
 
 async def test_rules_put_old_recordings_into_the_bin(data: Path) -> None:

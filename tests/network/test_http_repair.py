@@ -104,7 +104,7 @@ async def test_segments_fill_an_ended_lecture_once_and_its_file_is_finished_agai
         assert recording.verify().ok
         assert recording.revision != revision
         assert recording.duration_ms == length_ms
-    assert relay.relay.record("waves").state == "ended"
+    assert (await relay.relay.record("waves")).state == "ended"
     shown = (await relay.http.get("/api/lectures/waves", headers=relay.staff)).json()["live"]["voices"]["en"]
     assert (shown["missing_ms"], shown["repaired_ms"]) == (0, 1_400)
 

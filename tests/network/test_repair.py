@@ -61,7 +61,7 @@ async def test_three_outages_of_the_uplink_end_in_a_recording_without_gaps(tmp_p
         assert lecture is not None
         facts = lecture.snapshot()["voices"]["en"]
         live = await relay.http.get("/metrics")
-        record = relay.relay.record("waves")
+        record = await relay.relay.record("waves")
 
     assert record.state == "ended"
     assert receipt.missing_ms == facts["missing_ms"] == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from contextlib import AsyncExitStack
@@ -104,9 +105,10 @@ async def test_of_a_file_that_tells_nothing_the_catalogue_tells_what_goes_on(tmp
     async with served(data) as relay:
         lecture = await relay.relay.open_lecture(relay.lecture_id)
         async with VoicePublisher.publishing(lecture):
-            await until(
-                lambda: lecture.now_ms() > 1000 and relay.relay.record(relay.lecture_id).state == "live", "live"
-            )
+            await until(lambda: lecture.now_ms() > 1000, "it is live")
+            async with asyncio.timeout(20):
+                while (await relay.relay.record(relay.lecture_id)).state != "live":
+                    await asyncio.sleep(0.02)
         said_ms, last_seq = lecture.now_ms(), lecture.log.read(limit=100_000)[-1].seq
     path = data / "lectures" / f"{relay.lecture_id}.lecture"
     match left:
@@ -165,7 +167,7 @@ async def test_no_empty_file_takes_the_place_of_a_recording_that_was_removed(tmp
         answer = await relay.http.post(f"/api/lectures/{relay.lecture_id}/end", headers=relay.staff)
         assert (answer.status_code, answer.json()["error"]["id"]) == (404, "file_missing")
         assert not path.exists()
-        assert relay.relay.record(relay.lecture_id).state == "ended"
+        assert (await relay.relay.record(relay.lecture_id)).state == "ended"
         kept.rename(path)
         assert (await relay.relay.open_lecture(relay.lecture_id)).state == "ended"
 

@@ -110,7 +110,7 @@ async def test_a_lecture_given_from_files_is_all_at_the_relay_and_in_the_own_cop
             assert status is not None
             assert (status.line, status.page_count, status.duration_ms) == ("up", 3, SECONDS * 1000)
             receipt = await asyncio.wait_for(task, 60)
-        assert relay.relay.record("waves").state == "ended"
+        assert (await relay.relay.record("waves")).state == "ended"
 
     assert receipt.ended
     assert receipt.voice_given_ms == receipt.voice_sent_ms == SECONDS * 1000
@@ -272,7 +272,7 @@ async def test_slides_that_the_relay_refuses_do_not_stop_the_lecture(tmp_path: P
             await until(lambda: (status := streamer.status()) and status.spoken_ms > 500, "the voice is given")
             streamer.finish(end=False)
             receipt = await asyncio.wait_for(task, 20)
-        assert relay.relay.record("waves").state == "live"
+        assert (await relay.relay.record("waves")).state == "live"
     assert "does not take the slides" in watcher.said
     assert not receipt.ended
 
@@ -288,4 +288,4 @@ async def test_what_cannot_be_read_is_said_before_anything_is_sent(tmp_path: Pat
             with pytest.raises(StreamError) as error:
                 await Streamer(options(relay, tmp_path, voice, **more), network=LOOPBACK).run()
             assert error.value.error_id == error_id
-        assert relay.relay.record("waves").state == "planned"
+        assert (await relay.relay.record("waves")).state == "planned"

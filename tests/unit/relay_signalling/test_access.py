@@ -36,9 +36,9 @@ def access(tmp_path: Path) -> Iterator[Access]:
         yield Access(catalogue, TOKENS, Attempts(burst=3, per_minute=6))
 
 
-def refusal(access: Access, lecture: str, token: str, moment: Moment = NOW) -> tuple[str, str, int]:
+async def refusal(access: Access, lecture: str, token: str, moment: Moment = NOW) -> tuple[str, str, int]:
     with pytest.raises(RefusedError) as caught:
-        access.require(lecture, token, PUBLISHERS, moment)
+        await access.require(lecture, token, PUBLISHERS, moment)
     return caught.value.error_id, caught.value.text, caught.value.http_status
 
 
@@ -53,61 +53,61 @@ def refusal(access: Access, lecture: str, token: str, moment: Moment = NOW) -> t
         ("acde-2345", Role.HALL),
     ],
 )
-def test_tokens_and_the_code_give_their_role(access: Access, token: str, role: Role) -> None:
-    assert access.require("waves", token, EVERYONE, NOW) is role
+async def test_tokens_and_the_code_give_their_role(access: Access, token: str, role: Role) -> None:
+    assert await access.require("waves", token, EVERYONE, NOW) is role
 
 
 @pytest.mark.parametrize("token", ["", "wrong", TOKENS.lecturer("tides"), TOKENS.hall("waves", ""), "HHHH-2222"])
-def test_a_wrong_token_is_answered_alike_whether_or_not_the_lecture_exists(access: Access, token: str) -> None:
-    known, unknown = refusal(access, "waves", token), refusal(access, "no-such-lecture", token)
+async def test_a_wrong_token_is_answered_alike_whether_or_not_the_lecture_exists(access: Access, token: str) -> None:
+    known, unknown = await refusal(access, "waves", token), await refusal(access, "no-such-lecture", token)
     assert known == unknown
     assert known[0] == "unauthorised"
     assert known[2] == 401
 
 
-def test_the_code_of_no_lecture_opens_no_unknown_lecture(access: Access) -> None:
-    assert refusal(access, "no-such-lecture", TOKENS.hall("no-such-lecture", ""))[0] == "forbidden"
-    assert refusal(access, "no-such-lecture", CODE)[0] == "unauthorised"
+async def test_the_code_of_no_lecture_opens_no_unknown_lecture(access: Access) -> None:
+    assert (await refusal(access, "no-such-lecture", TOKENS.hall("no-such-lecture", "")))[0] == "forbidden"
+    assert (await refusal(access, "no-such-lecture", CODE))[0] == "unauthorised"
 
 
 @pytest.mark.parametrize("token", [TOKENS.hall("waves", CODE), "the-staff-token-of-this-relay", CODE])
-def test_a_good_token_of_the_wrong_role_is_forbidden(access: Access, token: str) -> None:
-    assert refusal(access, "waves", token)[0::2] == ("forbidden", 403)
+async def test_a_good_token_of_the_wrong_role_is_forbidden(access: Access, token: str) -> None:
+    assert (await refusal(access, "waves", token))[0::2] == ("forbidden", 403)
 
 
-def test_an_expired_code_admits_nobody_new_but_those_inside_stay(access: Access) -> None:
+async def test_an_expired_code_admits_nobody_new_but_those_inside_stay(access: Access) -> None:
     token = TOKENS.hall("waves", CODE)
-    assert refusal(access, "waves", CODE, LATE)[0::2] == ("join_code_expired", 410)
-    assert access.require("waves", token, EVERYONE, LATE) is Role.HALL
+    assert (await refusal(access, "waves", CODE, LATE))[0::2] == ("join_code_expired", 410)
+    assert await access.require("waves", token, EVERYONE, LATE) is Role.HALL
     with pytest.raises(RefusedError) as caught:
-        access.join(CODE, LATE)
+        await access.join(CODE, LATE)
     assert caught.value.error_id == "join_code_expired"
 
 
-def test_joining_gives_the_lecture_and_a_token_that_works(access: Access) -> None:
-    record, token = access.join("acde 2345", NOW)
+async def test_joining_gives_the_lecture_and_a_token_that_works(access: Access) -> None:
+    record, token = await access.join("acde 2345", NOW)
     assert record.lecture_id == "waves"
-    assert access.require("waves", token, EVERYONE, NOW) is Role.HALL
+    assert await access.require("waves", token, EVERYONE, NOW) is Role.HALL
 
 
 @pytest.mark.parametrize("code", ["HHHH-2222", "", "garbage", "A" * 60])
-def test_a_wrong_code_does_not_tell_what_is_wrong_with_it(access: Access, code: str) -> None:
+async def test_a_wrong_code_does_not_tell_what_is_wrong_with_it(access: Access, code: str) -> None:
     with pytest.raises(RefusedError) as caught:
-        access.join(code, LATE)
+        await access.join(code, LATE)
     assert caught.value.error_id == "join_code_wrong"
     assert caught.value.http_status == 403
 
 
-def test_guessing_is_limited_across_both_doors_even_for_the_right_code(access: Access) -> None:
+async def test_guessing_is_limited_across_both_doors_even_for_the_right_code(access: Access) -> None:
     for code in ("HHHH-2222", "HHHH-2223"):
         with pytest.raises(RefusedError):
-            access.join(code, NOW)
-    assert refusal(access, "waves", "HHHH-2224")[0] == "unauthorised"
+            await access.join(code, NOW)
+    assert (await refusal(access, "waves", "HHHH-2224"))[0] == "unauthorised"
     with pytest.raises(TooManyAttempts) as caught:
-        access.join(CODE, NOW)
+        await access.join(CODE, NOW)
     assert caught.value.retry_after_s == 10
-    assert refusal(access, "waves", CODE)[0::2] == ("too_many_attempts", 429)
+    assert (await refusal(access, "waves", CODE))[0::2] == ("too_many_attempts", 429)
     # A token cannot be guessed, and an honest neighbour has another address or only to wait.
-    assert access.require("waves", TOKENS.hall("waves", CODE), EVERYONE, NOW) is Role.HALL
-    assert access.join(CODE, Moment("192.0.2.2", 100.0, 1_000.0))[0].lecture_id == "waves"
-    assert access.join(CODE, Moment("192.0.2.1", 110.0, 1_000.0))[0].lecture_id == "waves"
+    assert await access.require("waves", TOKENS.hall("waves", CODE), EVERYONE, NOW) is Role.HALL
+    assert (await access.join(CODE, Moment("192.0.2.2", 100.0, 1_000.0)))[0].lecture_id == "waves"
+    assert (await access.join(CODE, Moment("192.0.2.1", 110.0, 1_000.0)))[0].lecture_id == "waves"
