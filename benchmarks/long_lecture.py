@@ -3,7 +3,7 @@ tests and benchmarks of what must not take longer with a longer lecture."""
 
 from __future__ import annotations
 
-import io
+import functools
 import random
 from collections.abc import Sequence
 from contextlib import closing
@@ -11,24 +11,28 @@ from pathlib import Path
 
 import av
 import numpy as np
-from PIL import Image, ImageDraw
+import pypdfium2
 
 from lecture.entries import EncodedFrame, Entry, Flag, Kind, pack_event, pack_frames
 from lecture.file import LectureFile
 from lecture.screen import TILE, ScreenUpdate, pack_update
 from lecture.screen_mosaic import mosaic_of
 from lecture.tracks import LIGHT_KBPS, RECORDED_KBPS, SCREEN_CODEC, VOICE_FRAME_MS, Track
+from relay.media import deck_image
+from relay.media.deck_pipe import TIER_SIZE
 from transport import opus, webp
 
 LECTURE = "long0001"
-SPEECH = Path(__file__).resolve().parent.parent / "samples" / "voice.opus"
+_SAMPLES = Path(__file__).resolve().parent.parent / "samples"
+SPEECH, DECK = _SAMPLES / "voice.opus", _SAMPLES / "deck.pdf"
 SHARED_MS = (100_000, 125_000)
 """When a screen was shared: its grey is the second of the lecture."""
 SCREEN_EDGE = 64
 _LOOP_S = 48
 _CHUNK_FRAMES = 8
 _COMMIT_EVERY = 20_000
-_PICTURES = 4
+_RENDERED = (2, 8)
+"""The heaviest pages of the sample deck: 11 and 12 kB in the legible tier."""
 
 
 def _speech() -> np.ndarray:
@@ -78,32 +82,25 @@ def _voices(file: LectureFile, duration_ms: int, languages: Sequence[str]) -> No
                     file.commit()
 
 
-def _pictures(size: tuple[int, int], quality: int) -> list[bytes]:
-    found = []
-    for number in range(_PICTURES):
-        image = Image.new("RGB", size, (250, 250, 255 - 20 * number))
-        draw = ImageDraw.Draw(image)
-        for line in range(9):
-            words = f"Costs that do not change with what is sold, line {line} of {number}"
-            draw.text((size[0] // 20, size[1] * (line + 1) // 11), words, "black", font_size=size[1] // 18)
-        out = io.BytesIO()
-        image.save(out, "AVIF", quality=quality, speed=9)
-        found.append(out.getvalue())
-    return found
+@functools.cache
+def _pictures(tier: int) -> list[bytes]:
+    """Pages of the sample deck as a relay renders them."""
+    with closing(pypdfium2.PdfDocument(DECK)) as deck:
+        return [deck_image.encode(deck_image.render(deck[index], tier), tier) for index in _RENDERED]
 
 
 def _deck(file: LectureFile, pages: int) -> None:
     words = [{"page": n, "title": f"{n}. 고정비와 변동비 · Costs", "text": "Costs"} for n in range(1, pages + 1)]
     deck = {"deck": "d1", "title": "Starting a small business", "page_count": pages, "pages": words}
     file.append(Entry(Kind.DECK, 0, pack_event(deck)))
-    for tier, size, quality in ((1, (960, 540), 30), (2, (1920, 1080), 60)):
-        pictures = _pictures(size, quality)
+    for tier, (width, height) in TIER_SIZE.items():
+        pictures = _pictures(tier)
         for number in range(1, pages + 1):
             # A box that readers skip makes each page's bytes its own.
             own = number.to_bytes(4, "big")
-            data = pictures[number % _PICTURES] + (8 + len(own)).to_bytes(4, "big") + b"free" + own
+            data = pictures[(number - 1) % len(pictures)] + (8 + len(own)).to_bytes(4, "big") + b"free" + own
             fields = {"deck": "d1", "page": number, "tier": tier, "digest": file.put_blob(data, "image/avif")}
-            facts = {"media_type": "image/avif", "width": size[0], "height": size[1], "size_bytes": len(data)}
+            facts = {"media_type": "image/avif", "width": width, "height": height, "size_bytes": len(data)}
             file.append(Entry(Kind.PAGE, 0, pack_event(fields | facts)))
 
 

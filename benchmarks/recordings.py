@@ -29,7 +29,7 @@ from benchmarks.recordings_search import SearchFigures
 from benchmarks.recordings_size import sizes
 from benchmarks.thin_links.machine import description
 from benchmarks.thin_links.process import BenchError
-from recordings.export import KINDS
+from recordings.export_order import KINDS
 from tests import catalogues
 
 PARTS = ("size", "cost", "open", "export", "search")
@@ -51,9 +51,8 @@ def sections(arguments: argparse.Namespace, folder: Path) -> Iterator[Section]:
             measured = asyncio.run(cost(given.path, folder, arguments.record_seconds))
             yield recordings_report.cost_section(measured, relay_percent)
     if "open" in only:
-        yield recordings_report.open_section(
-            asyncio.run(opened(folder / "opened", arguments.open_minutes)), arguments.open_minutes
-        )
+        answers, thin = asyncio.run(opened(folder / "opened", arguments.open_minutes))
+        yield recordings_report.open_section(answers, thin, arguments.open_minutes)
     if "export" in only:
         yield recordings_report.export_section(recordings_export.run(arguments.export_minutes, list(KINDS)))
     if "search" in only:

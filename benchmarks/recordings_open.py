@@ -1,7 +1,9 @@
-"""How long a relay takes to open a replay of three hours, over HTTP as the page asks.
+"""How long a relay takes to open a replay of three hours, over HTTP as the page asks; and how long a browser takes that
+opens it over a thin line, and whether it plays on there.
 
 Cold: the relay has just started, nothing was derived from the recording, and the system was told to forget what it
-holds of the file. Warm: the same again.
+holds of the file. Warm: the same again. The thin line is emulated in this process (``tests/network/link.py``); each
+start is that of a browser that was never here before.
 """
 
 from __future__ import annotations
@@ -20,8 +22,16 @@ from benchmarks.thin_links.machine import cpu_s
 from benchmarks.thin_links.planned import staff
 from benchmarks.thin_links.process import START_S, part
 from recordings.voice import SEGMENT_MS
+from tests.interop.browser import chromium, chromium_binary, until
+from tests.interop.thin_line import WATCH, thin_line
+from tests.network.link import LossyLink
+from tests.network.parts import SAMPLES
 
 WARM_TIMES = 15
+THIN_STARTS = 3
+"""Of which the median is told."""
+PLAYED_S = 60
+PATIENCE_S = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +50,24 @@ class Opened:
     sent_bytes: int
 
 
-async def opened(folder: Path, minutes: float = 180.0) -> list[Opened]:
-    """Serve a long recording and open it.
+@dataclass(frozen=True, slots=True)
+class ThinStart:
+    """A start over a thin line.
+
+    :ivar sound_s: from entering the address until the voice sounds; ``page_s`` until the page of the moment is seen.
+    :ivar waited: how often the voice had to wait while a minute was played; ``least_ahead_s`` how much of it lay ahead
+        when that was least.
+    """
+
+    kbps: float
+    sound_s: float
+    page_s: float
+    waited: int
+    least_ahead_s: float
+
+
+async def opened(folder: Path, minutes: float = 180.0) -> tuple[list[Opened], list[ThinStart]]:
+    """Serve a long recording and open it: over HTTP, and where there is a Chromium over thin lines.
 
     :raises BenchError: the relay does not come up.
     :raises httpx.HTTPStatusError: the relay does not give the recording.
@@ -65,7 +91,31 @@ async def opened(folder: Path, minutes: float = 180.0) -> list[Opened]:
                 "a piece of voice in the middle": f"{begin}/voice/-/light/{round(minutes * 30_000 / SEGMENT_MS)}.webm",
             }
             _forget(path)
-            return [await _measured(http, relay.process.pid, name, url) for name, url in asked.items()]
+            answers = [await _measured(http, relay.process.pid, name, url) for name, url in asked.items()]
+            port = http.base_url.port
+            assert port is not None
+            thin = [await _over(rate_kbps, port, begin) for rate_kbps in (64, 32)] if chromium_binary() else []
+            return answers, thin
+
+
+async def _over(rate_kbps: float, relay_port: int, path: str) -> ThinStart:
+    """Open the replay at ``path`` over a line of this rate, and play on."""
+    spec = thin_line(rate_kbps)
+    found = []
+    async with chromium(SAMPLES / "voice.opus") as browser, LossyLink(seed=1, down=spec, up=spec) as link:
+        url = f"http://127.0.0.1:{await link.tcp('127.0.0.1', relay_port)}{path}"
+        for last in [False] * (THIN_STARTS - 1) + [True]:
+            page = (await browser.open("about:blank")).page
+            await page.add_init_script(WATCH)
+            await page.goto(url, wait_until="commit")
+            await until(lambda page=page: page.evaluate("seen.sounds_ms && seen.painted_ms"), "a start", PATIENCE_S)
+            if last:
+                heard = f"voice.currentTime > {PLAYED_S}"
+                await until(lambda page=page, heard=heard: page.evaluate(heard), "a minute", PATIENCE_S)
+            found.append(await page.evaluate("seen"))
+            await page.context.close()
+    sound_s, page_s = (statistics.median(one[name] for one in found) / 1000 for name in ("sounds_ms", "painted_ms"))
+    return ThinStart(rate_kbps, sound_s, page_s, found[-1]["waited"], found[-1]["least_ahead_s"])
 
 
 async def _measured(http: httpx.AsyncClient, relay_pid: int, name: str, url: str) -> Opened:

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.recordings_cost import Cost
 from benchmarks.recordings_export import Result
-from benchmarks.recordings_open import Opened
+from benchmarks.recordings_open import PLAYED_S, Opened, ThinStart
 from benchmarks.recordings_search import SearchFigures
 from benchmarks.recordings_size import Sizes
 
@@ -18,6 +18,8 @@ COVID_KBPS = 34.0
 LIGHT_BAR_KBPS, FULL_BAR_KBPS = 16.0, 20.0
 SOUND_BAR_MB_PER_H = 12.0
 USUAL_PAGE_S = 90
+SOUND_BAR_S, PAGE_BAR_S, BARS_KBPS = 3.0, 8.0, 64
+"""From entering the address until the voice sounds and the page is seen, on a line of this rate."""
 _MB_PER_H = 0.45
 """Of 1 kbit/s."""
 
@@ -114,7 +116,7 @@ def cost_section(cost: Cost, relay_percent: float | None) -> Section:
     return Section("Cost of recording a lecture", how, figures)
 
 
-def open_section(opened: Sequence[Opened], minutes: float) -> Section:
+def open_section(opened: Sequence[Opened], thin: Sequence[ThinStart], minutes: float) -> Section:
     """How long it takes to open a replay."""
     figures = []
     for one in opened:
@@ -125,8 +127,22 @@ def open_section(opened: Sequence[Opened], minutes: float) -> Section:
         ]
     how = (
         f"A lecture of {minutes / 60:g} h, two languages, 100 pages, ink, pointer; asked over HTTP one after the other."
-        " Cold: relay just started, nothing derived, file not in memory."
+        " Cold: relay just started, nothing derived, file not in memory. Thin lines: Chromium, its first visit, 600 ms."
     )
+    for start in thin:
+        sound, page = (SOUND_BAR_S, PAGE_BAR_S) if start.kbps == BARS_KBPS else (None, None)
+        line = f"{start.kbps:g} kbit/s"
+        figures += [
+            Figure(f"{line}: the voice sounds after", start.sound_s, "s", sound, "median"),
+            Figure(f"{line}: the page of the moment is seen after", start.page_s, "s", page, "median"),
+            Figure(
+                f"{line}: the voice has to wait in its first {PLAYED_S} s",
+                start.waited,
+                "times",
+                0,
+                f"{start.least_ahead_s:.1f} s lay ahead when it was least",
+            ),
+        ]
     return Section("Opening a long replay", how, figures)
 
 

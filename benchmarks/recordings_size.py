@@ -75,7 +75,7 @@ def sizes(path: Path, folder: Path) -> Sizes:
         duration_s=duration_ms / 1000,
         pages_shown=len(shown),
         voice={
-            rung: sum(len(library.voice_segment(lecture, language, rung, number)[0]) for number in pieces)
+            rung: sum(len(library.voice_segment(lecture, language, rung, number).data) for number in pieces)
             for rung in RUNGS
         },
         legible=tiers.get(1, 0),

@@ -8,15 +8,17 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lecture.log import Span
 from recordings import camera, screen, voice
 from recordings.errors import RecordingError
 from recordings.files import written_whole
 from recordings.recording import LECTURE_ID, Recording
-from recordings.replay import drawings, replay_manifest
+from recordings.replay import drawings, pages_shown, replay_manifest
 from recordings.waveform import waveform
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
@@ -26,6 +28,19 @@ _NOTHING_DRAWN = b'{"ink":[],"pointer":[]}'
 
 class NotMadeError(Exception):
     """A derived file is not there yet and was not to be made."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceSegment:
+    """A piece of a voice for replay.
+
+    :ivar pages: :func:`recordings.replay.pages_shown` meanwhile, for an asker who does not know them yet.
+    """
+
+    data: bytes
+    language: str
+    revision: str
+    pages: Sequence[tuple[int, str]]
 
 
 class Library:
@@ -102,16 +117,22 @@ class Library:
 
         return self._derived(recording, "drawings.jsonl", write)
 
-    def voice_segment(self, lecture_id: str, language: str, rung: str, number: int) -> tuple[bytes, str, str]:
-        """A piece of a voice (:func:`recordings.voice.segment`), its language, and the recording's revision.
+    def voice_segment(
+        self, lecture_id: str, language: str, rung: str, number: int, *, revision: str | None = None
+    ) -> VoiceSegment:
+        """A piece of a voice (:func:`recordings.voice.segment`).
 
         :param language: ``-`` stands for the lecture's first.
+        :param revision: of the recording that the asker knows: it knows the pages then.
         :raises RecordingError: ``recording_unknown``, ``voice_missing``, ``segment_missing``.
         """
         with self.open(lecture_id) as recording:
             if language == "-":
                 language = next(iter(recording.languages()), language)
-            return voice.segment(recording, language, rung, number), language, recording.revision
+            data = voice.segment(recording, language, rung, number)
+            span = Span(number * voice.SEGMENT_MS, (number + 1) * voice.SEGMENT_MS)
+            shown = [] if revision == recording.revision else pages_shown(recording, span)
+            return VoiceSegment(data, language, recording.revision, shown)
 
     def screen_segment(self, lecture_id: str, number: int, *, whole: bool) -> bytes:
         """See :func:`recordings.screen.segment`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -14,7 +15,12 @@ from recordings.recording import Page, Recording, Turn, is_made
 
 IMAGE_NAME_CHARS = 16
 """So much of a digest names an image within one recording; whole ones would be half of the manifest."""
+FIRST_TURN_MS = 10_000
+"""A lecturer's first turn comes a moment after the first word: until then its page stands there already."""
+MAX_SHOWN = 16
+"""Of the pages shown within seconds so many are told; who turns faster shows none of them to anybody."""
 MAX_NOTE_CHARS = 1000
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _SAMPLES = 5
 _SAMPLE_MS = 6000
 
@@ -92,6 +98,30 @@ def drawings(recording: Recording, pages: list[Page]) -> list[dict[str, list[Any
     for drawing in found:
         for marks in drawing.values():
             marks.sort(key=lambda mark: (mark["t_ms"], mark["order"]))
+    return found
+
+
+def pages_shown(recording: Recording, span: Span) -> list[tuple[int, str]]:
+    """From which lecture time (ms) on which page is shown in ``span``: the name of its legible image, empty where it
+    has none, or one that is no name. The first one from the beginning of the span on; nothing before any page is shown.
+
+    The same pages as those of ``pagesAt`` in ``relay/pages/lib/replay.js``.
+    """
+    names = {
+        (page.deck, page.page): page.images[0].digest[:IMAGE_NAME_CHARS]
+        for page in recording.pages()
+        if page.images and _DIGEST.fullmatch(page.images[0].digest)
+    }
+    found: list[tuple[int, str]] = []
+    for number, turn in enumerate(recording.turns()):
+        t_ms = 0 if number == 0 and turn.t_ms < FIRST_TURN_MS else turn.t_ms
+        if t_ms >= span.end_ms or len(found) == MAX_SHOWN:
+            break
+        name = names.get((turn.deck, turn.page), "")
+        if t_ms <= span.start_ms:
+            found = [(span.start_ms, name)]
+        elif not found or found[-1][1] != name:
+            found.append((t_ms, name))
     return found
 
 

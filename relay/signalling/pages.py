@@ -14,7 +14,6 @@ from starlette.responses import RedirectResponse, Response
 from relay import pages
 from relay.signalling.compressed import compressed_response, squeezed
 from relay.signalling.http import PathRoute
-from relay.signalling.replay_page import version_of
 
 Page = Callable[[Request], Awaitable[Response]]
 
@@ -59,10 +58,7 @@ async def _serve(request: Request, name: str) -> Response:
         raise HTTPException(404)
     path, media_type = found
     data, zipped = await asyncio.to_thread(_read, path, path.stat().st_mtime_ns)
-    headers = pages.HEADERS
-    if request.query_params.get("v") == version_of(data):
-        headers = {**headers, "Cache-Control": FOR_EVER}
-    return await compressed_response(request, data, media_type, headers, zipped=zipped)
+    return await compressed_response(request, data, media_type, pages.HEADERS, zipped=zipped)
 
 
 @functools.lru_cache(maxsize=200)

@@ -28,6 +28,10 @@ T = TypeVar("T")
 IMAGE_TYPES = frozenset({"image/avif", "image/png", "image/webp", "image/jpeg"})
 """What a blob may be sent as: nothing that a browser would run."""
 
+PAGES_HEADER = "Hallcast-Pages"
+"""Of a piece of a voice: from which lecture time (ms) on which image shows the page, ``0 name, 3400 name``; no
+name where the page has no image."""
+
 DERIVING_AT_ONCE = 16
 """Recordings whose pages and drawings are gathered at the same time, a moment's work for each."""
 
@@ -112,14 +116,17 @@ class _Handlers:
         lecture_id = await self._admit(request)
         wanted, rung = request.path_params["language"], request.path_params["rung"]
         number = _number(request, "segment_missing")
-        found = await asyncio.to_thread(self._library.voice_segment, lecture_id, wanted, rung, number)
-        data, language, revision = found
+        known = request.query_params.get("v")
+        found = await asyncio.to_thread(self._library.voice_segment, lecture_id, wanted, rung, number, revision=known)
         # Whoever did not know language and revision learns them, to keep the piece under its lasting address.
-        headers = {**FILE_HEADERS, "ETag": f'"{revision}"', "Content-Language": language}
-        headers["Cache-Control"] = _caching(request, revision)
+        headers = {**FILE_HEADERS, "ETag": f'"{found.revision}"', "Content-Language": found.language}
+        headers["Cache-Control"] = _caching(request, found.revision)
+        if found.pages:
+            # Who asks for a voice first of all learns here what to show: the list of contents comes later.
+            headers[PAGES_HEADER] = ", ".join(f"{t_ms} {name}".rstrip() for t_ms, name in found.pages)
         if request.headers.get("if-none-match") == headers["ETag"]:
             return Response(status_code=304, headers=headers)
-        return Response(data, media_type="audio/webm", headers=headers)
+        return Response(found.data, media_type="audio/webm", headers=headers)
 
     async def waveform(self, request: Request) -> Response:
         """How loud a voice is along the lecture."""

@@ -1,7 +1,9 @@
 """The replay page as it is sent: in few pieces, since each request costs a thin line a round trip.
 
-The page's file stands for itself (it works as it is); what is sent has the script that starts the voice inside it,
-allowed by its hash, and names everything else by what it holds, so that a browser asks for it once.
+The page's file stands for itself (it works as it is). What is sent has the script that starts the voice inside it,
+allowed by its hash, and no more of the page than is of use with that: the next request waits for its last byte, since
+the connection is not free before. One more script brings all the rest: texts, sheet, logo, and what the page's file
+marks as ``later``. That one is named by what it holds, so that a browser asks for it once.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from recordings import script_bundle
 from relay import pages
@@ -23,13 +26,17 @@ REST_URL = f"{pages.STATIC_URL}/replay.js"
 WORKER_URL = "/library/worker.js"
 """Below the pages it serves: a service worker rules no address above its own."""
 
+_LATER = re.compile(r"<!-- later -->\n(.*?)\n<!-- /later -->", re.DOTALL)
 _SCRIPT_TAG = f'<script type="module" async src="{pages.STATIC_URL}/{START}"></script>'
+_PLAIN = " '/:=,;()<>"
+"""What may stand in a ``data:`` address as it is."""
 _STYLE = "css/replay-start.css"
 _STYLE_TAG = f'<link rel="stylesheet" href="{pages.STATIC_URL}/{_STYLE}">'
-_STATIC_LINK = re.compile(rf'(?<="){pages.STATIC_URL}/([\w./-]+)(?=")')
 
-
-_OTHERS = ("replay.html", _STYLE, "css/hallcast.css", "css/logo.svg", "i18n/texts.json")
+_SHEET, _LOGO, _TEXTS = "css/hallcast.css", "css/logo.svg", "i18n/texts.json"
+# Names files that come with the rest here.
+_BROUGHT = f' data-styles="{pages.STATIC_URL}/{_SHEET}" data-logo="{pages.STATIC_URL}/{_LOGO}"'
+_OTHERS = ("replay.html", _STYLE, _SHEET, _LOGO, _TEXTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,27 +81,40 @@ def _made(_versions: tuple[tuple[Path, int], ...]) -> ReplayFiles:
     html = (pages.FOLDER / "replay.html").read_text()
     start = script_bundle.bundle(pages.FOLDER / START)
     rest = script_bundle.bundle(pages.FOLDER / REST)
-    texts = json.loads((pages.FOLDER / "i18n/texts.json").read_text())
+    texts = json.loads((pages.FOLDER / _TEXTS).read_text())
     # Of all pages' texts those that this one may say.
     words = set(re.findall(r"\w+", html + rest))
     used = {key: value for key, value in texts.items() if key in words}
-    rest = f"globalThis.hallcastTexts = {json.dumps(used, ensure_ascii=False, separators=(',', ':'))};\n{rest}"
-    style = re.sub(r"/\*.*?\*/\n?", "", (pages.FOLDER / _STYLE).read_text(), flags=re.DOTALL)
-    if _SCRIPT_TAG not in html or _STYLE_TAG not in html or re.search(r"</|/pages/", start + style):
-        raise ValueError("replay.html has no place for its script and style")
+    logo = f"data:image/svg+xml,{quote((pages.FOLDER / _LOGO).read_text().strip(), safe=_PLAIN)}"
     html = "\n".join(line.strip() for line in html.splitlines())
+    brought = {"Texts": used, "Sheet": _bare(_SHEET), "Logo": logo, "Later": _LATER.findall(html)}
+    rest = "".join(f"globalThis.hallcast{name} = {_json(value)};\n" for name, value in brought.items()) + rest
+    style = _bare(_STYLE)
+    if not all(part in html for part in (_SCRIPT_TAG, _STYLE_TAG, _BROUGHT)) or re.search(r"</|/pages/", start + style):
+        raise ValueError("replay.html has no place for its script and style")
+    html = _LATER.sub("<template></template>", html)
     html = html.replace(f"{pages.STATIC_URL}/{REST}", f"{REST_URL}?v={version_of(rest.encode())}")
+    html = html.replace(_BROUGHT, "")
     for tag, inlined in (
         (_STYLE_TAG, f"<style>{style}</style>"),
         (_SCRIPT_TAG, f'<script type="module" async>{start}</script>'),
     ):
         html = html.replace(tag, inlined)
-    html = _STATIC_LINK.sub(lambda link: f"{link[0]}?v={version_of((pages.FOLDER / link[1]).read_bytes())}", html)
     policy = pages.HEADERS["Content-Security-Policy"]
     policy = policy.replace("script-src 'self'", f"script-src 'self' {_allowed(start)}")
     policy = policy.replace("style-src 'self'", f"style-src 'self' {_allowed(style)}")
     worker = script_bundle.bundle(pages.FOLDER / WORKER)
     return ReplayFiles(Served.of(html), Served.of(rest), Served.of(worker), policy)
+
+
+def _bare(sheet: str) -> str:
+    """A style sheet without comments and indentation."""
+    text = re.sub(r"/\*.*?\*/\n?", "", (pages.FOLDER / sheet).read_text(), flags=re.DOTALL)
+    return "\n".join(line for line in (line.strip() for line in text.splitlines()) if line)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _allowed(text: str) -> str:

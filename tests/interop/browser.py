@@ -153,10 +153,15 @@ class Browser:
         return opened
 
 
+def chromium_binary() -> str | None:
+    """Where Chromium is; None where there is none."""
+    return os.environ.get("HALLCAST_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+
+
 @asynccontextmanager
 async def chromium(microphone: Path) -> AsyncIterator[Browser]:
     """Run Chromium; the test is skipped where there is none (``HALLCAST_CHROMIUM`` names it elsewhere)."""
-    binary = os.environ.get("HALLCAST_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    binary = chromium_binary()
     if binary is None:
         pytest.skip("needs Chromium: apt install chromium, or set HALLCAST_CHROMIUM")
     arguments = [*ARGUMENTS, f"--use-file-for-fake-audio-capture={microphone}"]

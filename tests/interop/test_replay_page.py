@@ -1,88 +1,21 @@
-"""The replay in a real browser: it sounds, follows, finds its moment, needs little of a line, and then none."""
+"""The replay in a real browser: it sounds, follows, finds its moment, and then needs no line."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
-import pytest_asyncio
 
 from benchmarks import long_lecture
 from tests import recorded
-from tests.interop.browser import Browser, Page, until
-from tests.network import parts
-from tests.network.link import LinkSpec, LossyLink
-
-LONG = long_lecture.LECTURE
-SECONDS = 132
-THIN = LinkSpec(rate_kbps=64, delay_ms=300)
-
-HEAR = """async (seconds) => {
-  const audio = document.querySelector('#voice');
-  const context = (window.hearing ??= {context: new AudioContext()}).context;
-  hearing.node ??= context.createMediaElementSource(audio);
-  hearing.analyser ??= context.createAnalyser();
-  hearing.node.connect(hearing.analyser);
-  await context.resume();
-  const samples = new Float32Array(hearing.analyser.fftSize);
-  const heard = [];
-  const end = audio.currentTime + seconds;
-  while (audio.currentTime < end && !audio.ended) {
-    hearing.analyser.getFloatTimeDomainData(samples);
-    heard.push(Math.hypot(...samples) / Math.sqrt(samples.length));
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  return heard;
-}"""
-"""How loud the page sounds while it plays so many seconds of the lecture."""
-
-PRESS_AT_ONCE = """
-const press = setInterval(() => {
-  const audio = document.querySelector('#voice');
-  if (audio?.paused) document.querySelector('#play')?.click();
-  if (!(audio?.currentTime > 0.05)) return;
-  clearInterval(press);
-  window.sounds = performance.now();
-}, 20);
-"""
+from tests.interop.browser import Browser, until
+from tests.interop.replays import HEAR, LONG, SECONDS, is_open, open_replay, plays_past, position_s, says
+from tests.network.link import LossyLink
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def library_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """A relay whose library holds the small recorded lecture and a longer one; tests only read from it."""
-    data = tmp_path_factory.mktemp("data")
-    (data / "lectures").mkdir()
-    recorded.write(data / "lectures")
-    long_lecture.write(data / "lectures", minutes=SECONDS / 60, pages=5, turns=10)
-    async with parts.relay(data) as (_, url):
-        yield url
-
-
-async def open_replay(browser: Browser, url: str, lecture: str = LONG, fragment: str = "") -> Page:
-    replay = await browser.open(f"{url}/library/{lecture}{fragment}")
-    await replay.page.wait_for_selector("#page:not([hidden])")
-    return replay
-
-
-async def position_s(replay: Page) -> float:
-    return float(await replay.page.evaluate("document.querySelector('#voice').currentTime"))
-
-
-async def plays_past(replay: Page, second: float) -> None:
-    async def past() -> bool:
-        return await position_s(replay) > second
-
-    await until(past, f"second {second} is heard")
-
-
-async def says(replay: Page, words: str) -> bool:
-    return words in await replay.text("#page-announcement")
-
-
-async def test_voice_sounds_and_pages_follow(browser: Browser, library_url: str) -> None:
-    replay = await open_replay(browser, library_url, recorded.LECTURE)
+async def test_voice_sounds_and_pages_follow(browser: Browser, replays_url: str) -> None:
+    replay = await open_replay(browser, replays_url, recorded.LECTURE)
     assert "What a price is" in await replay.text("#chapters [aria-current=true]")
     await replay.page.click("#play")
     heard = await replay.page.evaluate(HEAR, 5.5)
@@ -93,8 +26,8 @@ async def test_voice_sounds_and_pages_follow(browser: Browser, library_url: str)
     assert not replay.problems
 
 
-async def test_seeks_by_chapters_keys_and_timeline_and_the_voice_goes_on(browser: Browser, library_url: str) -> None:
-    replay = await open_replay(browser, library_url)
+async def test_seeks_by_chapters_keys_and_timeline_and_the_voice_goes_on(browser: Browser, replays_url: str) -> None:
+    replay = await open_replay(browser, replays_url)
     page = replay.page
     await page.click("#chapters li:nth-child(3) button")
     chapter_s = await position_s(replay)
@@ -125,8 +58,8 @@ async def test_seeks_by_chapters_keys_and_timeline_and_the_voice_goes_on(browser
     assert not replay.problems
 
 
-async def test_another_language_goes_on_at_the_same_moment(browser: Browser, library_url: str) -> None:
-    replay = await open_replay(browser, library_url)
+async def test_another_language_goes_on_at_the_same_moment(browser: Browser, replays_url: str) -> None:
+    replay = await open_replay(browser, replays_url)
     page = replay.page
     await page.evaluate("voice.currentTime = 30")
     await page.click("#play")
@@ -140,16 +73,16 @@ async def test_another_language_goes_on_at_the_same_moment(browser: Browser, lib
     assert [url for url in fetched if "/voice/ko/" in url]
     assert np.max(await page.evaluate(HEAR, 2)) > 0.01
     await page.reload()
-    await page.wait_for_selector("#page:not([hidden])")
+    await is_open(replay)
     assert await page.input_value("#voice-language") == "ko"
     assert await position_s(replay) >= before_s
     assert not replay.problems
 
 
 async def test_ink_and_pointer_are_drawn_at_their_moment_and_questions_lead_to_theirs(
-    browser: Browser, library_url: str
+    browser: Browser, replays_url: str
 ) -> None:
-    replay = await open_replay(browser, library_url)
+    replay = await open_replay(browser, replays_url)
     page = replay.page
     inked = """() => {
       const canvas = document.querySelector('#ink');
@@ -172,8 +105,8 @@ async def test_ink_and_pointer_are_drawn_at_their_moment_and_questions_lead_to_t
     assert not replay.problems
 
 
-async def test_a_shared_screen_stands_in_for_the_page_while_there_was_one(browser: Browser, library_url: str) -> None:
-    replay = await open_replay(browser, library_url)
+async def test_a_shared_screen_stands_in_for_the_page_while_there_was_one(browser: Browser, replays_url: str) -> None:
+    replay = await open_replay(browser, replays_url)
     page = replay.page
     start_s, end_s = (t_ms / 1000 for t_ms in long_lecture.SHARED_MS)
     grey = """() => {
@@ -198,8 +131,8 @@ async def test_a_shared_screen_stands_in_for_the_page_while_there_was_one(browse
     assert not replay.problems
 
 
-async def test_a_link_opens_its_moment_and_the_button_makes_one(browser: Browser, library_url: str) -> None:
-    replay = await open_replay(browser, library_url, fragment="#t=1:05")
+async def test_a_link_opens_its_moment_and_the_button_makes_one(browser: Browser, replays_url: str) -> None:
+    replay = await open_replay(browser, replays_url, fragment="#t=1:05")
     page = replay.page
     assert await position_s(replay) == pytest.approx(65, abs=0.2)
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -207,7 +140,7 @@ async def test_a_link_opens_its_moment_and_the_button_makes_one(browser: Browser
     await page.click("#share")
     await until(lambda: replay.text("#note"), "it says so")
     shared = await page.evaluate("navigator.clipboard.readText()")
-    assert shared == f"{library_url}/library/{LONG}#t=42"
+    assert shared == f"{replays_url}/library/{LONG}#t=42"
     await page.goto("about:blank")
     await page.goto(shared)
     await page.wait_for_selector("#page:not([hidden])")
@@ -215,9 +148,9 @@ async def test_a_link_opens_its_moment_and_the_button_makes_one(browser: Browser
 
 
 async def test_the_camera_is_off_until_asked_for_says_its_cost_and_keeps_to_the_voice(
-    browser: Browser, library_url: str
+    browser: Browser, replays_url: str
 ) -> None:
-    replay = await open_replay(browser, library_url, recorded.LECTURE)
+    replay = await open_replay(browser, replays_url, recorded.LECTURE)
     page = replay.page
     fetched: list[str] = []
     page.on("request", lambda request: fetched.append(request.url))
@@ -237,9 +170,9 @@ async def test_the_camera_is_off_until_asked_for_says_its_cost_and_keeps_to_the_
 
 
 async def test_the_beginning_that_was_fetched_before_anything_could_keep_it_is_kept_too(
-    browser: Browser, library_url: str
+    browser: Browser, replays_url: str
 ) -> None:
-    replay = await open_replay(browser, library_url, fragment="#t=90")
+    replay = await open_replay(browser, replays_url, fragment="#t=90")
     page = replay.page
     await page.wait_for_selector("#keep:not([hidden])")
     segments = """async () => {
@@ -249,15 +182,15 @@ async def test_the_beginning_that_was_fetched_before_anything_could_keep_it_is_k
     await until(lambda: page.evaluate(segments), "the piece at 90 s under its lasting address")
     await page.context.set_offline(True)
     await page.reload(wait_until="commit")
-    await page.wait_for_selector("#page:not([hidden])")
+    await is_open(replay)
     await page.click("#play")
     await plays_past(replay, 90.5)
     assert not replay.problems
 
 
-async def test_all_of_a_lecture_can_be_kept_and_heard_without_a_line(browser: Browser, library_url: str) -> None:
+async def test_all_of_a_lecture_can_be_kept_and_heard_without_a_line(browser: Browser, replays_url: str) -> None:
     async with LossyLink(seed=1) as link:
-        port = await link.tcp("127.0.0.1", int(library_url.rsplit(":", 1)[1]))
+        port = await link.tcp("127.0.0.1", int(replays_url.rsplit(":", 1)[1]))
         replay = await open_replay(browser, f"http://127.0.0.1:{port}")
         page = replay.page
         await page.wait_for_selector("#keep:not([hidden])")
@@ -271,7 +204,7 @@ async def test_all_of_a_lecture_can_be_kept_and_heard_without_a_line(browser: Br
         await page.context.set_offline(True)
         await page.goto(f"http://127.0.0.1:{port}/library/{LONG}#t=100", wait_until="commit")
         await page.reload(wait_until="commit")
-        await page.wait_for_selector("#page:not([hidden])")
+        await is_open(replay)
         await page.click("#play")
         await plays_past(replay, 101)
         assert np.max(await page.evaluate(HEAR, 2)) > 0.01
@@ -281,70 +214,13 @@ async def test_all_of_a_lecture_can_be_kept_and_heard_without_a_line(browser: Br
         assert not replay.problems
 
 
-async def test_a_thin_line_has_sound_after_three_round_trips_and_a_few_kilobytes(
-    browser: Browser, library_url: str
-) -> None:
-    """64 kbit/s and 600 ms: what has to come before the first sound, counted and not timed, takes below 3 s."""
-    async with LossyLink(seed=1, down=THIN, up=THIN) as link:
-        port = await link.tcp("127.0.0.1", int(library_url.rsplit(":", 1)[1]))
-        replay = await browser.open("about:blank")
-        page = replay.page
-        await page.add_init_script(PRESS_AT_ONCE)
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url.split("/", 3)[3].split("?")[0]))
-        await page.goto(f"http://127.0.0.1:{port}/library/{LONG}", wait_until="commit")
-        sounds_ms = await until(lambda: page.evaluate("window.sounds"), "sound", 60)
-        needed = [path for path in asked if not path.startswith("data:")][:2]
-        # The page, and with what it holds at once the voice: the connection, and two answers.
-        assert needed == [f"library/{LONG}", f"library/{LONG}/voice/-/light/0.webm"]
-        sizes = await page.evaluate("(async () => [performance.getEntriesByType('navigation')[0].transferSize])()")
-        first_sound_bytes = 1400
-        need_s = 3 * 0.6 + (sizes[0] + first_sound_bytes) * 8 / 64_000
-        print(f"first sound {sounds_ms / 1000:.2f} s after the address was entered; must take {need_s:.2f} s")
-        assert need_s < 3
-
-        # And it goes on while the rest of the page comes along beside it.
-        await page.wait_for_selector("#page:not([hidden])", timeout=90_000)
-        assert await page.evaluate("voice.currentTime") > 2
-        assert not replay.problems
-    whole = await playing_kbps(browser, library_url)
-    print(f"playing on takes {whole:.1f} kbit/s")
-    assert whole < 32
-
-
-async def playing_kbps(browser: Browser, url: str) -> float:
-    """What must come while a lecture plays, in kbit/s of its length: the light voice and each page's legible image,
-    with all headers. Sharp images come when there is room."""
-    replay = await browser.open(f"{url}/library/{LONG}")
-    return float(
-        await replay.page.evaluate(
-            """async (lecture) => {
-              const at = `/library/${lecture}/`;
-              const replay = await (await fetch(`${at}replay.json`)).json();
-              const addresses = replay.pages.map(({images}) => `${at}blob/${images[0]}`);
-              const count = Math.ceil(replay.duration_ms / replay.segment_ms);
-              for (let n = 0; n < count; n += 1) addresses.push(`${at}voice/en/light/${n}.webm`);
-              let bytes = 0;
-              for (const address of addresses) {
-                const response = await fetch(address, {cache: 'no-store'});
-                const lines = Array.from(response.headers, ([name, value]) => `${name}: ${value}\\r\\n`);
-                const size = 20 + lines.join('').length + (await response.arrayBuffer()).byteLength;
-                bytes += size + 52 * Math.ceil(size / 1400);
-              }
-              return bytes * 8 / replay.duration_ms;
-            }""",
-            LONG,
-        )
-    )
-
-
-async def test_legible_page_first_and_no_page_in_vain(browser: Browser, library_url: str) -> None:
+async def test_legible_page_first_and_no_page_in_vain(browser: Browser, replays_url: str) -> None:
     replay = await browser.open("about:blank")
     fetched: list[str] = []
     replay.page.on(
         "request", lambda request: fetched.append(request.url.rpartition("/")[2]) if "/blob/" in request.url else None
     )
-    await replay.page.goto(f"{library_url}/library/{LONG}")
+    await replay.page.goto(f"{replays_url}/library/{LONG}")
     await replay.page.wait_for_selector("#page[data-tier='2']")
     manifest = await replay.page.evaluate(f"fetch('/library/{LONG}/replay.json').then((one) => one.json())")
     images = [page["images"] for page in manifest["pages"]]
@@ -353,9 +229,20 @@ async def test_legible_page_first_and_no_page_in_vain(browser: Browser, library_
     assert set(fetched) & {names[1] for names in images} == {images[0][1]}
 
 
-async def test_texts_are_in_korean_for_korean_readers_and_can_be_changed(browser: Browser, library_url: str) -> None:
-    replay = await browser.open(f"{library_url}/library/{recorded.LECTURE}", locale="ko-KR")
-    await replay.page.wait_for_selector("#page:not([hidden])")
+async def test_what_did_not_come_because_the_line_broke_is_asked_for_again(browser: Browser, replays_url: str) -> None:
+    replay = await browser.open("about:blank")
+    for part in ("/pages/replay.js", "/replay.json", "/blob/"):
+        await replay.page.route(re.compile(re.escape(part)), lambda route: route.abort("connectionreset"), times=1)
+    await replay.page.goto(f"{replays_url}/library/{LONG}")
+    await is_open(replay)
+    assert await says(replay, "1. ")
+    await replay.page.wait_for_selector("#page[data-tier='2']")
+    assert not replay.problems
+
+
+async def test_texts_are_in_korean_for_korean_readers_and_can_be_changed(browser: Browser, replays_url: str) -> None:
+    replay = await browser.open(f"{replays_url}/library/{recorded.LECTURE}", locale="ko-KR")
+    await replay.page.wait_for_selector("#chapters li")
     assert await replay.text("#chapters-title") == "차례"
     assert await replay.page.get_attribute("html", "lang") == "ko"
     await replay.page.click("#language")
@@ -365,8 +252,8 @@ async def test_texts_are_in_korean_for_korean_readers_and_can_be_changed(browser
     assert await replay.text("#chapters-title") == "Chapters"
 
 
-async def test_a_recording_that_is_not_there_is_told(browser: Browser, library_url: str) -> None:
-    replay = await browser.open(f"{library_url}/library/nothing")
+async def test_a_recording_that_is_not_there_is_told(browser: Browser, replays_url: str) -> None:
+    replay = await browser.open(f"{replays_url}/library/nothing")
 
     async def told() -> bool:
         return bool(re.search("not open to everyone|as soon as it has ended", await replay.text("#no-page-title")))

@@ -156,7 +156,8 @@ async def test_a_lecture_that_has_ended_is_in_the_library_at_once(relay: Served)
 
 
 async def test_a_piece_of_a_voice_is_kept_for_ever_by_those_who_name_the_recordings_revision(recorded: Served) -> None:
-    revision = (await recorded.http.get("/library/waves/replay.json")).json()["revision"]
+    manifest = (await recorded.http.get("/library/waves/replay.json")).json()
+    revision = manifest["revision"]
     path = "/library/waves/voice/en/light/0.webm"
     asked, named = await recorded.http.get(path), await recorded.http.get(path, params={"v": revision})
     assert asked.content == named.content
@@ -164,10 +165,15 @@ async def test_a_piece_of_a_voice_is_kept_for_ever_by_those_who_name_the_recordi
     assert asked.headers["content-type"] == "audio/webm"
     assert asked.headers["cache-control"] == "private, no-cache"
     assert "immutable" in named.headers["cache-control"]
+    assert "hallcast-pages" not in named.headers
     again = await recorded.http.get(path, headers={"If-None-Match": asked.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     first = await recorded.http.get("/library/waves/voice/-/light/0.webm")
     assert (first.headers["content-language"], first.headers["etag"]) == ("en", f'"{revision}"')
+    # Who knows nothing yet learns from the voice which page to show.
+    image = manifest["pages"][0]["images"][0]
+    assert first.headers["hallcast-pages"] == f"0 {image}"
+    assert (await recorded.http.get(f"/library/waves/blob/{image}")).content == PAGE
     old = await recorded.http.get(path, params={"v": "older"})
     assert old.headers["cache-control"] == "private, no-cache"
 

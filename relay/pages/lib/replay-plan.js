@@ -10,8 +10,12 @@ export const AHEAD_MS = 120_000;
 export const AHEAD_BUSY_MS = 20_000;
 /** What was heard longer ago than this leaves the player's memory. */
 export const BEHIND_MS = 120_000;
+/** Below this much ahead the voice has the line for itself, on any line: not even the page of the moment is asked for. */
+const SAFE_MS = 3_000;
+/** From this much ahead on the line may carry what is not shown at this moment. */
+export const ROOM_MS = 12_000;
 /** Below this much ahead the light voice comes, whatever the line: first of all it must not stop. */
-const SAFE_MS = 6_000;
+const LIGHT_MS = 6_000;
 /** A line that carries so much has room for the full voice (25 kbit/s) beside pages. */
 const FULL_KBPS = 96;
 /** Ends of ranges are frames' ends, which may lie a frame off a segment's bound. */
@@ -39,12 +43,21 @@ export function nextSegment({ position_ms, buffered, duration_ms, segment_ms, ah
 }
 
 /**
+ * How much must lie ahead before the page of the moment is asked for: its image may stand in the way of the voice's next
+ * piece for as long as two pieces take.
+ * @param {number} took_ms how long the last piece took, from asking to its last byte
+ */
+export function safeMs(took_ms) {
+  return Math.min(ROOM_MS, Math.max(SAFE_MS, 2 * took_ms));
+}
+
+/**
  * @param {number} ahead_ms what is buffered
  * @param {number} kbps what the line carried last, 0 if unknown
  * @returns {import("./replay-source.js").Rung}
  */
 export function rungFor(ahead_ms, kbps) {
-  return ahead_ms >= SAFE_MS && kbps >= FULL_KBPS ? "full" : "light";
+  return ahead_ms >= LIGHT_MS && kbps >= FULL_KBPS ? "full" : "light";
 }
 
 /** What a line carries, from the pieces that came over it. */

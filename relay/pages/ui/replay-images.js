@@ -3,21 +3,26 @@
  */
 
 import { AHEAD_BUSY_MS, AHEAD_MS } from "../lib/replay-plan.js";
+import { sleep } from "./dom.js";
 
 const AGAIN_MS = 2000;
 /** Sharp images are large; so many stay in memory. */
 const SHARP_KEPT = 12;
 
+/** @typedef {Map<string, Promise<string | null>>} Urls addresses for an <img> by name; null where it does not come */
+
 export class ReplayImages {
   /**
    * @param {import("../lib/replay-source.js").ReplaySource} source
    * @param {import("./replay-voice.js").VoicePlayer} player
+   * @param {Urls} begun what was asked for before this was here
    */
-  constructor(source, player) {
+  constructor(source, player, begun) {
     this._source = source;
     this._player = player;
-    /** @type {Map<string, Promise<string | null>>} addresses by name; null where it does not come */
-    this._urls = new Map();
+    /** @type {Urls} */
+    this._urls = new Map(begun);
+    for (const [name, url] of begun) void url.then((address) => address || this._urls.delete(name));
     /** @type {string[]} sharp ones that are here, the oldest first */
     this._sharp = [];
     /** What waits for room goes one after the other: what belongs to the page first, then thumbnails. */
@@ -27,18 +32,30 @@ export class ReplayImages {
   }
 
   /**
-   * The image, at once.
+   * The image of the page that is shown: as soon as the voice is safe, and again and again until it comes.
    * @param {string} name
-   * @param {AbortSignal} [signal]
+   * @param {() => boolean} isWanted asked when its turn has come
+   * @returns {Promise<string | null>} null if it is no longer wanted, or not to be had
    */
-  get(name, signal = new AbortController().signal) {
+  async now(name, isWanted) {
+    if (!this._urls.has(name)) await this._player.safe();
+    while (isWanted()) {
+      const url = await this._get(name);
+      if (url || this._urls.has(name)) return url;
+      await sleep(AGAIN_MS);
+    }
+    return null;
+  }
+
+  /** @param {string} name */
+  _get(name) {
     let url = this._urls.get(name);
     if (!url) {
       this._busy(1);
       url = this._source
-        .image(name, signal)
-        .catch(() => {
-          this._urls.delete(name);
+        .image(name, new AbortController().signal)
+        .catch((/** @type {import("../lib/replay-source.js").SourceError} */ { gone }) => {
+          if (!gone) this._urls.delete(name);
           return null;
         })
         .finally(() => this._busy(-1));
@@ -61,7 +78,7 @@ export class ReplayImages {
    * @returns {Promise<string | null>} null if it is no longer wanted or does not come
    */
   later(name, { isWanted, queue = "page", sharp = false }) {
-    if (this._urls.has(name)) return this.get(name);
+    if (this._urls.has(name)) return this._get(name);
     if (queue === "page") this._pagesWaiting += 1;
     const turn = this._queues[queue].then(async () => {
       try {
@@ -70,7 +87,7 @@ export class ReplayImages {
           if (queue === "thumbnail" && this._pagesWaiting) await this._queues.page;
         }
         if (!isWanted()) return null;
-        const url = await this.get(name);
+        const url = await this._get(name);
         if (sharp && url) this._remember(name);
         return url;
       } finally {
@@ -90,9 +107,4 @@ export class ReplayImages {
     this._urls.delete(oldest);
     void url?.then((address) => address?.startsWith("blob:") && URL.revokeObjectURL(address));
   }
-}
-
-/** @param {number} ms */
-function sleep(ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

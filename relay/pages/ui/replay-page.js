@@ -3,20 +3,24 @@
  */
 
 import { ReplayInk } from "../lib/replay-ink.js";
-import { element, say } from "./dom.js";
+import { element, say, sleep } from "./dom.js";
 import { InkCanvas } from "./ink-canvas.js";
 import { number, text } from "./texts.js";
+
+const AGAIN_MS = 2000;
 
 export class ReplayPage {
   /**
    * @param {import("../lib/replay-source.js").Replay} replay
    * @param {import("../lib/replay-source.js").ReplaySource} source
    * @param {import("./replay-images.js").ReplayImages} images
+   * @param {import("./replay-voice.js").VoicePlayer} player
    */
-  constructor({ pages }, source, images) {
+  constructor({ pages }, source, images, player) {
     this._pages = pages;
     this._source = source;
     this._images = images;
+    this._player = player;
     this._image = element("page", HTMLImageElement);
     this._canvas = new InkCanvas();
     /** @type {number | null | undefined} */
@@ -24,6 +28,7 @@ export class ReplayPage {
     /** @type {Map<number, ReplayInk | null>} null while it is fetched */
     this._ink = new Map();
     this._drawn = "";
+    this._t_ms = 0;
   }
 
   /**
@@ -32,11 +37,12 @@ export class ReplayPage {
    * @param {number} t_ms
    */
   show(page, next, t_ms) {
+    this._t_ms = t_ms;
     if (page !== this._shown) {
       this._shown = page;
       void this._load(page, next);
     }
-    this._draw(t_ms);
+    this._draw();
   }
 
   /**
@@ -52,8 +58,9 @@ export class ReplayPage {
       say(element("no-page-title"), text("replay_no_page"));
     } else {
       this._announce(this._pages[page]);
-      this._put(page, await this._images.get(legible), 1);
+      this._put(page, await this._images.now(legible, isShown), 1);
     }
+    if (page !== null) void this._loadInk(page, isShown);
     const [legibleNext] = next === null ? [] : firstAndLast(this._pages[next].images);
     if (legibleNext) void this._images.later(legibleNext, { isWanted: isShown });
     if (page !== null && sharp) this._put(page, await this._images.later(sharp, { isWanted: isShown, sharp: true }), 2);
@@ -79,26 +86,32 @@ export class ReplayPage {
     say(element("page-announcement"), `${words} ${title}`);
   }
 
-  /** @param {number} t_ms */
-  _draw(t_ms) {
-    const ink = this._shown === null || this._shown === undefined ? null : this._inkOf(this._shown);
-    const drawing = ink?.at(t_ms) ?? { strokes: [], pointer: null };
+  _draw() {
+    const drawing = this._ink.get(this._shown ?? -1)?.at(this._t_ms) ?? { strokes: [], pointer: null };
     const key = JSON.stringify([this._shown, drawing.pointer, drawing.strokes.map(({ stroke, points }) => [stroke, points.length])]);
     if (key === this._drawn) return;
     this._drawn = key;
     this._canvas.show(drawing);
   }
 
-  /** @param {number} page */
-  _inkOf(page) {
-    const here = this._ink.get(page);
-    if (here !== undefined || !this._pages[page].drawn) return here ?? null;
-    this._ink.set(page, null);
-    this._source.drawing(page).then(
-      (drawing) => this._ink.set(page, new ReplayInk(drawing)),
-      () => setTimeout(() => this._ink.delete(page), 2000),
-    );
-    return null;
+  /**
+   * @param {number} page
+   * @param {() => boolean} isShown
+   */
+  async _loadInk(page, isShown) {
+    if (!this._pages[page].drawn || this._ink.has(page)) return;
+    for (this._ink.set(page, null); ; await sleep(AGAIN_MS)) {
+      await this._player.safe();
+      if (!isShown()) break;
+      try {
+        this._ink.set(page, new ReplayInk(await this._source.drawing(page)));
+        this._draw();
+        return;
+      } catch (error) {
+        if (/** @type {import("../lib/replay-source.js").SourceError} */ (error).gone) return;
+      }
+    }
+    this._ink.delete(page);
   }
 }
 

@@ -10,8 +10,10 @@ export class ReplayScreen {
   /**
    * @param {import("../lib/replay-source.js").Replay} replay
    * @param {import("../lib/replay-source.js").ReplaySource} source
+   * @param {import("./replay-voice.js").VoicePlayer} player
    */
-  constructor({ screen }, source) {
+  constructor({ screen }, source, player) {
+    this._player = player;
     this._canvas = element("screen", HTMLCanvasElement);
     this._follower = screen.length ? new ScreenFollower(screen, source, decodeWebp) : null;
     this._wanted_ms = 0;
@@ -31,6 +33,7 @@ export class ReplayScreen {
     this._busy = true;
     try {
       for (let at_ms = -1; at_ms !== this._wanted_ms && follower.isShared(this._wanted_ms); ) {
+        await this._player.safe();
         at_ms = this._wanted_ms;
         const changed = await follower.goTo(at_ms);
         if (changed) paint(this._canvas, follower.picture, changed);

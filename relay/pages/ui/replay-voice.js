@@ -2,17 +2,19 @@
  * Plays a replay's voice: fetches it piece by piece ahead of what is heard and joins the pieces without a seam.
  */
 
-import { AHEAD_MS, BEHIND_MS, RateMeter, bufferedUntil, nextSegment, rungFor } from "../lib/replay-plan.js";
+import { AHEAD_MS, BEHIND_MS, RateMeter, ROOM_MS, bufferedUntil, nextSegment, rungFor, safeMs } from "../lib/replay-plan.js";
 
 const TYPE = 'audio/webm; codecs="opus"';
 const AGAIN_AFTER_MS = 1000;
 const AGAIN_AT_MOST_MS = 10_000;
 const ROOM_AGAIN_MS = 2000;
 const GONE_PAUSE_MS = 600_000;
+const MORE = ["buffer", "line"];
 
 /**
- * A voice that has begun already: its buffer gets pieces until `done`; after `take` no further one is begun.
- * @typedef {{media: MediaSource, buffer: SourceBuffer, done: Promise<unknown>, take: () => void}} Opened
+ * A voice that has begun already: its buffer gets pieces until `done`, the last of which took `took_ms`; after `take` no
+ * further one is begun.
+ * @typedef {{media: MediaSource, buffer: SourceBuffer, done: Promise<unknown>, took_ms: number, take: () => void}} Opened
  */
 
 /**
@@ -40,6 +42,8 @@ export class VoicePlayer extends EventTarget {
     /** How far ahead the voice is fetched; less while something else needs the line. */
     this.wanted_ms = AHEAD_MS;
     this._failures = 0;
+    /** How long the last piece took, from asking to its last byte. */
+    this._took_ms = opened?.took_ms ?? 0;
     /** @type {{n: number, abort: AbortController} | null} */
     this._loading = null;
     this._anew = false;
@@ -68,19 +72,42 @@ export class VoicePlayer extends EventTarget {
     return bufferedUntil(this.buffered, this.position_ms) - this.position_ms;
   }
 
+  /** Whether the line may carry what is shown at this moment: the voice is safe, or does not come anyway. */
+  get isSafe() {
+    return this.line !== "up" || this._has(safeMs(this._took_ms));
+  }
+
   /** Whether the line may carry something else now. */
   get hasRoom() {
-    return this.ahead_ms >= Math.min(12_000, this._duration_ms - this.position_ms - 200);
+    return this.line === "gone" || this._has(ROOM_MS);
+  }
+
+  /** Resolves when the line may carry what is shown at this moment. */
+  async safe() {
+    while (!this.isSafe) await this._more();
   }
 
   /** Resolves when the line may carry something else. */
   async room() {
-    while (!this.hasRoom) {
-      await new Promise((resolve) => {
-        const timer = setTimeout(resolve, ROOM_AGAIN_MS);
-        this.addEventListener("buffer", () => (clearTimeout(timer), resolve(undefined)), { once: true });
-      });
-    }
+    while (!this.hasRoom) await this._more();
+  }
+
+  /** @param {number} ms */
+  _has(ms) {
+    return this.ahead_ms >= Math.min(ms, this._duration_ms - this.position_ms - 200);
+  }
+
+  /** Resolves when more may lie ahead. */
+  _more() {
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        for (const event of MORE) this.removeEventListener(event, wake);
+        resolve(undefined);
+      };
+      const timer = setTimeout(wake, ROOM_AGAIN_MS);
+      for (const event of MORE) this.addEventListener(event, wake);
+    });
   }
 
   /**
@@ -141,6 +168,7 @@ export class VoicePlayer extends EventTarget {
     const abort = new AbortController();
     this._loading = { n, abort };
     const rung = rungFor(this.ahead_ms, this.rate.kbps);
+    const asked_ms = performance.now();
     let bytes_later = 0;
     let began_ms = 0;
     try {
@@ -153,6 +181,7 @@ export class VoicePlayer extends EventTarget {
       await this._source.voiceSegment(this.language, rung, n, take, abort.signal);
       // A piece that came at once was never on the line.
       if (bytes_later) this.rate.add(bytes_later, performance.now() - began_ms);
+      this._took_ms = performance.now() - asked_ms;
       this._failures = 0;
       this._setLine("up");
     } catch (error) {

@@ -21,13 +21,14 @@ const REMEMBER_MS = 5000;
 const SHAPES = { play: "M5 3l12 7-12 7z", pause: "M4 3h4v14H4zM12 3h4v14h-4z" };
 
 /**
- * Fill the page with a recording. `player` has begun to fetch its voice already.
+ * Fill the page with a recording. `player` has begun to fetch its voice already, and `images` are those that the page has
+ * shown meanwhile.
  * @param {{
  *   source: import("../lib/replay-source.js").ReplaySource, player: import("./replay-voice.js").VoicePlayer,
- *   manifest: Promise<import("../lib/replay-source.js").Replay>,
+ *   manifest: Promise<import("../lib/replay-source.js").Replay>, images?: import("./replay-images.js").Urls,
  * }} parts
  */
-export async function openReplay({ source, player, manifest }) {
+export async function openReplay({ source, player, manifest, images = new Map() }) {
   /** @type {Replaying | null} */
   let replaying = null;
   /** @type {string | null} */
@@ -35,14 +36,16 @@ export async function openReplay({ source, player, manifest }) {
   const draw = () => {
     replaying?.draw();
     if (replaying) return;
+    if (refused !== null) element("no-page").hidden = false;
     say(element("no-page-title"), refused === null ? text("loading") : refused === "unauthorised" ? text("replay_closed") : refused === "recording_fetching" ? text("replay_fetching") : refused === "offline" ? text("replay_line_down") : text("replay_missing"));
   };
   element("play").ariaLabel = "▶";
+  element("no-page").hidden = images.size > 0;
   await startTexts(draw);
   for (let again_ms = 1000; replaying === null; again_ms = Math.min(10_000, again_ms * 2)) {
     try {
       const replay = await manifest;
-      replaying = new Replaying(replay, source, player);
+      replaying = new Replaying(replay, source, player, images);
       refused = null;
     } catch (error) {
       const { id = "", gone = false } = /** @type {Partial<import("../lib/replay-source.js").SourceError>} */ (error);
@@ -63,8 +66,9 @@ class Replaying {
    * @param {import("../lib/replay-source.js").Replay} replay
    * @param {import("../lib/replay-source.js").ReplaySource} source
    * @param {import("./replay-voice.js").VoicePlayer} player
+   * @param {import("./replay-images.js").Urls} begun images
    */
-  constructor(replay, source, player) {
+  constructor(replay, source, player, begun) {
     this._replay = replay;
     this._source = source;
     this._player = player;
@@ -73,9 +77,9 @@ class Replaying {
     /** @type {number | null} where the timeline is held just now */
     this._held_ms = null;
     this._remembered_ms = 0;
-    const images = new ReplayImages(source, player);
-    this._page = new ReplayPage(replay, source, images);
-    this._screen = new ReplayScreen(replay, source);
+    const images = new ReplayImages(source, player, begun);
+    this._page = new ReplayPage(replay, source, images, player);
+    this._screen = new ReplayScreen(replay, source, player);
     this._camera = new Camera(replay.camera, source, this._audio);
     this._chapters = new Chapters(replay, this._chapterList, images, (t_ms) => this.goTo(t_ms));
     this._timeline = new Timeline(replay, this._chapterList, player);

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import recordings_export, recordings_report, recordings_search
+from benchmarks import recordings, recordings_export, recordings_report, recordings_search
 from benchmarks.document import write_between
 from benchmarks.recordings_cost import cost
-from benchmarks.recordings_open import Opened
+from benchmarks.recordings_open import Opened, ThinStart
 from benchmarks.recordings_report import BEGIN, END, Figure, Section
 from benchmarks.recordings_size import Sizes, sizes
 from recordings.recording import Recording
@@ -73,16 +73,31 @@ def test_all_parts_are_in_the_report_and_in_json(lecture: Path, tmp_path: Path) 
     exported = recordings_export.measure(lecture, "opus", with_camera=False)
     searched = recordings_search.run(tmp_path / "searched", lectures=2)
     sections = [
-        recordings_report.open_section([Opened("manifest", 30.0, 20.0, 4.0, 4587)], 180),
+        recordings_report.open_section(
+            [Opened("manifest", 30.0, 20.0, 4.0, 4587)],
+            [ThinStart(64, 2.5, 8.5, 0, 4.0), ThinStart(32, 4.0, 9.0, 1, 0.0)],
+            180,
+        ),
         recordings_report.export_section([exported]),
         recordings_report.search_section({"SQLite": searched}),
     ]
     text = recordings_report.text(sections, "command", "machine")
     assert "| manifest, cold | 30.0 ms |  | 20 ms of CPU; 4.6 kB |" in text
+    # The bars of a start are those of one line only; that the voice plays on is asked on every line.
+    assert "| 64 kbit/s: the page of the moment is seen after | **8.5 s** | ≤ 8 | median |" in text
+    assert "| 32 kbit/s: the page of the moment is seen after | 9.0 s |  | median |" in text
+    assert "- Opening a long replay: 32 kbit/s: the voice has to wait in its first 60 s, 1.0 times, bar ≤ 0" in text
     assert "| opus | " in text
     assert all(f"| SQLite: {query} | " in text for query in recordings_search.QUERIES)
     facts = json.loads(json.dumps(recordings_report.facts(sections, "command", "machine")))
     assert facts["sections"]["Export"][1]["most"] == recordings_report.SOUND_BAR_MB_PER_H
+
+
+def test_the_command_says_what_it_measures(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["recordings", "--help"])
+    with pytest.raises(SystemExit):
+        recordings.main()
+    assert all(part in capsys.readouterr().out for part in recordings.PARTS)
 
 
 def test_results_replace_those_before_and_nothing_else(tmp_path: Path) -> None:

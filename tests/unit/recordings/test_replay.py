@@ -16,12 +16,15 @@ import pytest
 from benchmarks import long_lecture
 from lecture.entries import EncodedFrame, Entry, Flag, Kind, pack_event, pack_frames
 from lecture.file import LectureFile
+from lecture.log import Span
 from lecture.screen import ScreenUpdate, pack_update, parse_update
 from lecture.screen_canvas import ScreenCanvas
 from lecture.screen_mosaic import mosaic_of
 from lecture.tracks import SCREEN_CODEC, VOICE_FRAME_MS, Track
 from recordings.errors import RecordingError
 from recordings.library import Library
+from recordings.recording import Recording
+from recordings.replay import MAX_SHOWN, pages_shown
 from recordings.voice import SEGMENT_MS
 from tests import recorded
 from transport import webp
@@ -78,24 +81,73 @@ def test_manifest_of_a_longer_lecture_names_both_voices_questions_and_drawn_page
         library.drawing(LONG, 4)
 
 
+def test_a_piece_of_voice_tells_which_pages_are_shown_meanwhile_to_who_does_not_know(library: Library) -> None:
+    first, second, third = (page["images"][0] for page in manifest(library, recorded.LECTURE)["pages"])
+    found = library.voice_segment(recorded.LECTURE, "-", "light", 0)
+    assert list(found.pages) == [(0, first), (1500, second), (4000, third)]
+    assert not library.voice_segment(recorded.LECTURE, "-", "light", 0, revision=found.revision).pages
+    facts = manifest(library, LONG)
+    for t_ms in range(0, facts["duration_ms"], 1000):
+        page = [index for turned_ms, index in facts["turns"] if turned_ms <= t_ms][-1]
+        piece = library.voice_segment(LONG, "en", "light", t_ms // SEGMENT_MS, revision="older")
+        assert [name for from_ms, name in piece.pages if from_ms <= t_ms][-1] == facts["pages"][page]["images"][0]
+
+
+def _turning(folder: Path, turns: list[tuple[int, int]], digest: str | None = None) -> Recording:
+    """A lecture with these turns and an image of each of two pages; with ``digest`` instead of the first page's."""
+    file = LectureFile.create(folder / "turning.lecture", {"lecture": "turning", "state": "ended"})
+    for number in (1, 2):
+        of_image = file.put_blob(bytes([number]), "image/avif")
+        page = {"deck": "d1", "page": number, "tier": 1, "digest": of_image, "media_type": "image/avif"}
+        file.append(Entry(Kind.PAGE, 0, pack_event(page | ({"digest": digest} if digest and number == 1 else {}))))
+    for t_ms, number in turns:
+        file.append(Entry(Kind.TURN, t_ms, pack_event({"deck": "d1", "page": number})))
+    file.finish()
+    file.close()
+    return Recording.open(folder / "turning.lecture")
+
+
+@pytest.mark.parametrize(
+    ("turns", "shown"),
+    [
+        ([], []),
+        ([(9_000, 1), (30_000, 2)], [(0, 1)]),  # the lecturer's first turn, a moment after the first word
+        ([(11_000, 1)], []),
+        ([(1000, 1), (2000, 3), (3000, 2), (4000, 2), (6000, 1)], [(0, 1), (2000, 0), (3000, 2)]),
+        ([(t_ms, 1 + t_ms % 2) for t_ms in range(5000)], [(t_ms, 1 + t_ms % 2) for t_ms in range(MAX_SHOWN)]),
+    ],
+)
+def test_pages_shown_are_those_that_the_page_would_show(
+    tmp_path: Path, turns: list[tuple[int, int]], shown: list[tuple[int, int]]
+) -> None:
+    with _turning(tmp_path, turns) as recording:
+        names = {page.page: page.images[0].digest[:16] for page in recording.pages()}
+        assert pages_shown(recording, Span(0, SEGMENT_MS)) == [(t_ms, names.get(page, "")) for t_ms, page in shown]
+
+
+def test_what_is_no_name_of_an_image_is_not_told(tmp_path: Path) -> None:
+    with _turning(tmp_path, [(0, 1)], digest="0\r\nSet-Cookie: all=mine\r\n") as recording:
+        assert pages_shown(recording, Span(0, SEGMENT_MS)) == [(0, "")]
+
+
 def test_segments_follow_each_other_without_a_hole(library: Library) -> None:
     duration_ms = manifest(library, LONG)["duration_ms"]
     times: list[int] = []
     for number in range(-(-duration_ms // SEGMENT_MS)):
-        data, _, _ = library.voice_segment(LONG, "ko", "light" if number % 2 else "full", number)
+        data = library.voice_segment(LONG, "ko", "light" if number % 2 else "full", number).data
         segment_times, samples = sound(data)
         assert segment_times[0] == number * SEGMENT_MS
         assert np.abs(samples).max() > 0.01
         times += segment_times
     assert set(np.diff(times)) == {VOICE_FRAME_MS}
     assert duration_ms - times[-1] < 2 * VOICE_FRAME_MS
-    light, full = (len(library.voice_segment(LONG, "en", rung, 3)[0]) for rung in ("light", "full"))
+    light, full = (len(library.voice_segment(LONG, "en", rung, 3).data) for rung in ("light", "full"))
     assert light * 8 / SEGMENT_MS < 14
     assert 1.2 * light < full < 1.5 * light
 
 
 def test_a_segment_is_silent_where_nothing_was_said_and_keeps_its_length(library: Library) -> None:
-    times, samples = sound(library.voice_segment(recorded.LECTURE, "-", "light", 0)[0])
+    times, samples = sound(library.voice_segment(recorded.LECTURE, "-", "light", 0).data)
     assert times == list(range(0, recorded.VOICE_MS, VOICE_FRAME_MS))
     assert np.abs(samples[2600 * 48 : 3500 * 48]).max() < 0.005
     assert np.abs(samples[4000 * 48 : 5000 * 48]).max() > 0.1
@@ -110,8 +162,8 @@ def test_what_one_rung_lacks_comes_from_another(library: Library, tmp_path: Path
         database.execute(f"DELETE FROM entries WHERE track_id = ({light}) AND t_ms BETWEEN 1000 AND 4000")
     database.close()
     holed = Library(path.parent, tmp_path / "cache")
-    times, samples = sound(holed.voice_segment(LONG, "en", "light", 0)[0])
-    _, whole = sound(library.voice_segment(LONG, "en", "light", 0)[0])
+    times, samples = sound(holed.voice_segment(LONG, "en", "light", 0).data)
+    _, whole = sound(library.voice_segment(LONG, "en", "light", 0).data)
     assert times == list(range(0, SEGMENT_MS, VOICE_FRAME_MS))
     part = slice(2000 * 48, 3000 * 48)
     assert np.corrcoef(samples[part], whole[part])[0, 1] > 0.8
