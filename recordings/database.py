@@ -21,6 +21,8 @@ APPLICATION_ID = 0x48434354
 
 BUSY_S = 5.0
 """How long a write waits for another program's."""
+LOST_MS = 20_000
+"""A server's machine that answers nothing for so long is gone: else a thread would wait for it for minutes."""
 CONNECT_S = 5
 STATEMENT_MS = 10_000
 """A server that has not answered by then is as good as away."""
@@ -146,7 +148,12 @@ def _engine_of(where: Path | str) -> Engine:
     options = f"-c statement_timeout={STATEMENT_MS} -c lock_timeout={int(BUSY_S * 1000)}"
     return create_engine(
         url.set(drivername="postgresql+psycopg"),
-        connect_args={"connect_timeout": CONNECT_S, "options": options, "application_name": "hallcast"},
+        connect_args={
+            "connect_timeout": CONNECT_S,
+            "tcp_user_timeout": LOST_MS,
+            "options": options,
+            "application_name": "hallcast",
+        },
         pool_size=CONNECTIONS,
         pool_pre_ping=True,  # a server that was restarted is no reason to fail
     )

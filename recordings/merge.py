@@ -268,7 +268,7 @@ def _bring_events(target: LectureFile, copy: LectureFile, times: CopyTime) -> in
     from_hall = copy.get_meta("role") == "hall"
     known = {(entry.seq, entry.kind, entry.payload, entry.t_ms) for entry in _events(target)}
     seqs = {seq for seq, *_ in known} if not is_copy else set()
-    origins = target.origin_seqs()
+    known_origins = set(target.origin_seqs().values())
     theirs = copy.origin_seqs()
     places: dict[tuple[int, bytes], list[int]] = {}
     for _, kind, payload, at_ms in known:
@@ -277,7 +277,7 @@ def _bring_events(target: LectureFile, copy: LectureFile, times: CopyTime) -> in
     for entry in _events(copy):
         origin: int | None = entry.seq if is_relays else theirs.get(entry.seq)
         if origin is not None:
-            if origin in seqs or origin in origins.values():
+            if origin in seqs or origin in known_origins:
                 continue
         elif from_hall or entry.kind in _LOCAL_KINDS:
             continue

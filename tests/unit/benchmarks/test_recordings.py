@@ -97,7 +97,8 @@ def test_the_command_says_what_it_measures(capsys: pytest.CaptureFixture[str], m
     monkeypatch.setattr("sys.argv", ["recordings", "--help"])
     with pytest.raises(SystemExit):
         recordings.main()
-    assert all(part in capsys.readouterr().out for part in recordings.PARTS)
+    told = capsys.readouterr().out
+    assert all(part in told for part in recordings.PARTS)
 
 
 def test_results_replace_those_before_and_nothing_else(tmp_path: Path) -> None:
