@@ -234,7 +234,7 @@ class Librarian:
         try:
             imported = await place_in_child(aside, path, lambda done_ms, of_ms: None, most_bytes=_NO_LIMIT)
         except HallcastError as error:
-            if error.error_id == "import_failed":
+            if error.error_id not in ("disk_full", "file_busy"):
                 self._given_up.add(path.stem)
             if error.error_id not in ("file_damaged", "not_a_lecture_file"):
                 raise
