@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -19,7 +20,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from recordings.cli_common import ATTENTION, OK, Actions, clock, data_dir_of, read_config, size, store_of
-from recordings.errors import RecordingError
+from recordings.errors import CatalogueDamagedError, CatalogueError, RecordingError
 
 if TYPE_CHECKING:
     from recordings.recycle_bin import RecycleBin
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 CATALOGUE_VARIABLE = "HALLCAST_CATALOGUE"
 """Environment variable with the catalogue's URL: on a command line others would read its password."""
+
+CATALOGUE = "catalogue.db"
 
 # The database's modules are imported when an action runs: `info` and `verify` need none, on a hall's machine neither.
 
@@ -44,7 +47,9 @@ def add_actions(actions: Actions[argparse.ArgumentParser]) -> None:
         action.set_defaults(run=_list)
         action.add_argument("--page", type=int, default=1, help="of the results (default: 1)")
     listing.set_defaults(words="")
-    rebuild = actions.add_parser("rebuild", help="make the catalogue again from the lecture files alone")
+    rebuild = actions.add_parser(
+        "rebuild", help="make the catalogue again from the lecture files alone, also a damaged one"
+    )
     rebuild.set_defaults(run=_rebuild)
     retention = actions.add_parser("retention", help="delete what the rules no longer keep; exit code 1 if it is some")
     retention.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
@@ -89,7 +94,7 @@ def _opened(args: argparse.Namespace) -> Iterator[_Place]:
     data_dir = data_dir_of(args, table)
     if not (data_dir / "lectures").is_dir():
         raise RecordingError("data_folder_unknown", f"There is no folder {data_dir / 'lectures'}; name it with --data.")
-    where = os.environ.get(CATALOGUE_VARIABLE) or table["data"].get("catalogue_url") or data_dir / "catalogue.db"
+    where = _catalogue_of(table, data_dir)
     rules = {name: table["library"][name] for name in ("keep_days", "recycle_days") if name in table["library"]}
     for name in rules:
         if not isinstance(rules[name], int | float) or rules[name] < 0:
@@ -205,7 +210,42 @@ def _fault(found: Found) -> str:
     return found.trouble or (found.scan_problems[0] if found.scan_problems else "")
 
 
+def _catalogue_of(table: dict[str, dict[str, Any]], data_dir: Path) -> Path | str:
+    return os.environ.get(CATALOGUE_VARIABLE) or table["data"].get("catalogue_url") or data_dir / CATALOGUE
+
+
 def _rebuild(args: argparse.Namespace) -> int:
+    try:
+        return _rebuilt(args)
+    except CatalogueDamagedError:
+        _put_catalogue_aside(args)
+    return _rebuilt(args)
+
+
+def _put_catalogue_aside(args: argparse.Namespace) -> None:
+    """Give a damaged catalogue's file another name, so that one is made anew.
+
+    :raises CatalogueError: ``catalogue_unusable``: it is no file, or a relay uses it.
+    """
+    from recordings.recycle_bin import held
+
+    table = read_config(args.config)
+    data_dir = data_dir_of(args, table)
+    where = _catalogue_of(table, data_dir)
+    with held(data_dir) as alone:
+        if not alone or not isinstance(where, Path):
+            raise CatalogueError("catalogue_unusable", "The catalogue is damaged. Stop the relay, then rebuild it.")
+        number = 1
+        while (aside := where.with_name(f"{where.name}.damaged-{number}")).exists():
+            number += 1
+        for suffix in ("-wal", "-shm", ""):
+            part = where.with_name(where.name + suffix)
+            if part.exists():
+                part.rename(aside.with_name(aside.name + suffix))
+    print(f"The catalogue was damaged and is kept as {aside}; planned lectures must be planned again.", file=sys.stderr)
+
+
+def _rebuilt(args: argparse.Namespace) -> int:
     with _opened(args) as place:
         changed = _sync(place.shelf, args, force=True)
         changed += _adopt(place.shelf, args)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, 
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from recordings.errors import CatalogueError
+from recordings.errors import CatalogueDamagedError, CatalogueError
 from recordings.tables import VERSION, VERSIONS, create_tables
 
 APPLICATION_ID = 0x48434354
@@ -120,8 +121,15 @@ def _translated() -> Iterator[None]:
         if "hall_code_key" in str(error.orig):
             raise CatalogueError("hall_code_taken", "Another lecture has this hall code.") from error
         raise CatalogueError("catalogue_unusable", f"The catalogue refused a change: {error.orig}.") from error
-    except DBAPIError as error:
-        said = " ".join(str(error.orig).split()).rstrip(".")
+    except (DBAPIError, sqlite3.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        said = " ".join(str(cause).split()).rstrip(".")
+        if getattr(cause, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise CatalogueDamagedError(
+                "catalogue_unusable",
+                f"The catalogue is damaged ({said}). Restore it from the backup, or have “hallcast recordings rebuild” "
+                "make it again from the lecture files.",
+            ) from error
         raise CatalogueError("catalogue_unusable", f"The catalogue cannot be used: {said}.") from error
     except PoolTimeoutError as error:
         raise CatalogueError("catalogue_unusable", "The catalogue has too much to do; try again.") from error

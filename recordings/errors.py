@@ -17,5 +17,9 @@ class CatalogueError(HallcastError):
     """
 
 
+class CatalogueDamagedError(CatalogueError):
+    """The catalogue's file itself is damaged (``catalogue_unusable``); it can be made again from the lecture files."""
+
+
 class SearchError(HallcastError):
     """What was asked for cannot be searched (``query_invalid``)."""

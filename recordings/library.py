@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import json
 import os
@@ -22,6 +23,8 @@ from recordings.replay import drawings, pages_shown, replay_manifest
 from recordings.waveform import waveform
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
+
+_DISK_REFUSES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 _NOTHING_DRAWN = b'{"ink":[],"pointer":[]}'
 
@@ -47,8 +50,12 @@ class Library:
     """Lecture files in a folder. Blocking: call it off the event loop.
 
     Files for replay (voice as Ogg, camera as film) are derived from the lecture file when first asked for and kept in
+<<<<<<< HEAD
     ``cache_dir``; what belongs to an older revision of a recording is removed. Those that take seconds of a processor
     (a voice, a camera, a waveform) are only looked for with ``make=False`` (:class:`NotMadeError`).
+=======
+    ``cache_dir``; what belongs to an older revision of a recording is removed. On a disk that takes nothing that is
+    refused with ``disk_full``.
     """
 
     def __init__(self, lectures_dir: Path, cache_dir: Path) -> None:
@@ -192,7 +199,13 @@ class Library:
         if not path.is_file():
             if not make:
                 raise NotMadeError
-            write(path)
+            try:
+                write(path)
+            except OSError as error:
+                if error.errno not in _DISK_REFUSES:
+                    raise
+                text = "The relay's disk takes nothing now, so that nothing can be prepared for replay."
+                raise RecordingError("disk_full", text) from error
             for old in folder.glob(f"*-{name}"):
                 if old != path:
                     old.unlink(missing_ok=True)

@@ -14,7 +14,10 @@ from types import TracebackType
 from typing import Self
 
 from lecture.errors import HallcastError, LectureFileError, RefusedError
+from recordings import reunite
 from recordings.catalogue import LectureRecord
+from recordings.errors import RecordingError
+from recordings.import_process import place_in_child
 from recordings.importing import Imported, check_admitted, note
 from recordings.lecture_facts import told_facts
 from recordings.recycle_bin import RecycleBin
@@ -33,6 +36,7 @@ SOON_S, SOON_ROUNDS = 1.0, 10
 """After something is known to have changed, so often: what a lecture's end still writes takes a moment."""
 RETENTION_S = 3600.0
 SCAN_PAUSE_S = 20.0
+_NO_LIMIT = 1 << 62
 SCAN_SHARE = 4
 """After a file was checked, nothing is for so many times as long as that took."""
 
@@ -70,6 +74,8 @@ class Librarian:
             else None
         )
         self._retained_at = float("-inf")
+        # Lectures whose damaged files could not be merged: tried again by the next relay.
+        self._given_up: set[str] = set()
         self._soon = 0
         self.storage: Storage | None = None
         self.behind = 0
@@ -196,6 +202,11 @@ class Librarian:
             for lecture_id in await asyncio.to_thread(self._bin.unsettled):
                 with _told(lecture_id):
                     await self._settle(lecture_id)
+        for lecture_id in await asyncio.to_thread(reunite.waiting, self._shelf):
+            # Nobody is sent away for it.
+            if self._directory.get(lecture_id) is None and lecture_id not in self._given_up:
+                with _told(lecture_id):
+                    await self.take(lecture_id, self._reunite)
         outdated = [
             lecture_id for lecture_id in await asyncio.to_thread(self._shelf.outdated) if not self._is_live(lecture_id)
         ]
@@ -217,6 +228,25 @@ class Librarian:
             self._retained_at = time.monotonic()
             await self._retain()
         await self._count()
+
+    async def _reunite(self, path: Path) -> Imported:
+        """Merge what a damaged file has that was set aside, in a process of its own."""
+        aside = await asyncio.to_thread(reunite.set_aside_of, path)
+        if aside is None:
+            raise RecordingError("recording_unknown", "What was set aside is gone.")
+        try:
+            imported = await place_in_child(aside, path, lambda done_ms, of_ms: None, most_bytes=_NO_LIMIT)
+        except HallcastError as error:
+            if error.error_id not in ("disk_full", "file_busy"):
+                self._given_up.add(path.stem)
+            if error.error_id not in ("file_damaged", "not_a_lecture_file"):
+                raise
+            log.error("%s: of %s nothing can be brought back: %s", path.stem, aside.label, error.text)
+            imported = Imported(aside.label, aside.lecture_id, aside.title, "unchanged", aside.problems)
+        else:
+            log.warning("%s has what could be read of %s", path.stem, aside.label)
+        await asyncio.to_thread(reunite.settle, path, aside.path)
+        return imported
 
     async def _retain(self) -> None:
         for one in await self.due():

@@ -76,9 +76,9 @@ def open_or_set_aside(path: Path, info: LectureInfo) -> LectureFile:
     except OSError as error:
         raise LectureFileError("file_unwritable", f"{path.name} is damaged and cannot be set aside.") from error
     logger.critical(
-        "THE RECORDING OF %s IS DAMAGED and was set aside as %s; the lecture goes on in a new file. When it has ended, "
-        "“hallcast recordings repair %s --from %s” brings back what can be read. (%s)",
-        *(path.stem, aside.name, path.name, aside.name, reason),
+        "THE RECORDING OF %s IS DAMAGED and was set aside as %s; the lecture goes on in a new file. When it has "
+        "ended, what can be read is brought back. (%s)",
+        *(path.stem, aside.name, reason),
     )
     return LectureFile.open(path)
 

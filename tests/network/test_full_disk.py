@@ -138,8 +138,13 @@ async def main():
         while (found := await shown())["state"] not in ("done", "failed"):
             await asyncio.sleep(0.05)
         assert found["state"] == "done" and found["lectures"][0]["result"] == "new", found
-        replay = await server.http.get(f"/library/{recorded.LECTURE}/replay.json")
-        assert replay.status_code == 200
+        replay = f"/library/{recorded.LECTURE}/replay.json"
+        fill(ballast)
+        assert refused(await server.http.get(replay)), "what must be prepared for replay has no room"
+        ballast.unlink()
+        assert (await server.http.get(replay)).status_code == 200
+        fill(ballast)
+        assert (await server.http.get(replay)).status_code == 200, "what is prepared needs none"
     assert not list((data / "imports").iterdir())
 
 asyncio.run(main())

@@ -16,6 +16,7 @@ from lecture.errors import LectureFileError
 from lecture.file import LectureFile
 from lecture.log import Span
 from recordings.shelf import files_in
+from relay import librarian
 from relay.app import Relay
 from relay.media.directory import LectureDirectory
 from relay.media.lecture_clock import LectureClock, read_boot_time
@@ -182,3 +183,39 @@ async def test_a_death_between_putting_aside_and_taking_the_place_costs_nothing(
         assert (lecture.state, lecture.snapshot()["recorder"]["set_aside"]) == ("live", "talk.damaged-1.lecture")
         lecture.turn("d", 8)
     assert sorted(file.name for file in path.parent.glob("*.lecture")) == ["talk.damaged-1.lecture", "talk.lecture"]
+
+
+@pytest.mark.parametrize("header", [False, True])
+async def test_after_the_end_the_relay_itself_brings_back_what_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, header: bool
+) -> None:
+    """Twice damaged: from both files."""
+    monkeypatch.setattr(librarian, "ROUND_S", 0.1)
+    path, _ = damaged(tmp_path, "live", header=header)
+    async with served(tmp_path, media={"idle_close_s": 0.2}) as relay:
+        second = relay.relay.directory.get("talk")
+        assert second is not None
+        second.log.append(Entry(Kind.MARK, MINUTE_MS + 1, pack_event({"text": "in the second file"})))
+    torn(path, 0)
+    async with served(tmp_path, media={"idle_close_s": 0.2}) as relay:
+        third = relay.relay.directory.get("talk")
+        assert third is not None
+        assert third.snapshot()["recorder"]["set_aside"] == "talk.damaged-2.lecture"
+        lasts_ms = third.now_ms()
+        await relay.relay.end_lecture("talk")
+
+        def whole() -> bool:
+            with LectureFile.open(path, readonly=True) as file:
+                return file.get_meta("set_aside") == ""
+
+        await until(whole, "both are merged", 60)
+    assert {file.name for file in path.parent.glob("talk*.lecture")} == {
+        *("talk.lecture", "talk.damaged-1.lecture", "talk.damaged-2.lecture")
+    }
+    with LectureFile.open(path, readonly=True) as file:
+        assert file.verify().ok
+        assert file.last_t_ms() >= lasts_ms - 1000
+        track = next(track for track in file.tracks() if track.rung == "source")
+        lacking_ms = sum(gap.end_ms - gap.start_ms for gap in file.gaps([track.track_id], Span(0, MINUTE_MS)))
+        assert lacking_ms == 0 if header else 0 < lacking_ms < 0.2 * MINUTE_MS
+        assert [entry.t_ms for entry in file.read(kinds={Kind.MARK, Kind.TURN})] == [MINUTE_MS, MINUTE_MS + 1]

@@ -12,6 +12,7 @@ import pytest
 
 from hallcast.cli import main
 from recordings import cli_library
+from recordings.recycle_bin import held
 from tests.recorded import HOLE_MS, LECTURE, VOICE_MS
 
 ACTIONS: dict[str, tuple[str, ...]] = {
@@ -187,3 +188,28 @@ def test_verify_and_export_name_what_is_missing(data: Path, tmp_path: Path, caps
     assert main(["recordings", "info", LECTURE, *here]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert (facts["duration_ms"], facts["place"], len(facts["chapters"])) == (VOICE_MS, "local", 3)
+
+
+@pytest.mark.parametrize("at", [0, 20_000])
+def test_a_damaged_catalogue_is_made_again_from_the_lecture_files(
+    data: Path, capsys: pytest.CaptureFixture[str], at: int
+) -> None:
+    here = ("--data", str(data), "--json")
+    assert main(["recordings", "list", *here]) == 0
+    catalogue = data / "catalogue.db"
+    whole = catalogue.read_bytes()
+    assert len(whole) > 20_000
+    damaged = whole[:at] + b"\xa5" * (len(whole) - at)
+    catalogue.write_bytes(damaged)
+    capsys.readouterr()
+    with held(data) as alone:
+        assert alone
+        assert main(["recordings", "rebuild", *here]) == 2, "beside a relay"
+        assert "Stop the relay" in json.loads(capsys.readouterr().out)["error"]["text"]
+    assert catalogue.read_bytes() == damaged
+    assert main(["recordings", "rebuild", *here]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["read"], said["storage"]["recordings"]) == ([LECTURE], 1)
+    assert (data / "catalogue.db.damaged-1").read_bytes() == damaged
+    assert main(["recordings", "search", "질문", *here]) == 0
+    assert json.loads(capsys.readouterr().out)["total"] == 1
