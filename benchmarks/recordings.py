@@ -29,7 +29,7 @@ from benchmarks.recordings_search import SearchFigures
 from benchmarks.recordings_size import sizes
 from benchmarks.thin_links.machine import description
 from benchmarks.thin_links.process import BenchError
-from recordings.export import KINDS
+from recordings.export_order import KINDS
 from tests import catalogues
 
 PARTS = ("size", "cost", "open", "export", "search")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import recordings_export, recordings_report, recordings_search
+from benchmarks import recordings, recordings_export, recordings_report, recordings_search
 from benchmarks.document import write_between
 from benchmarks.recordings_cost import cost
 from benchmarks.recordings_open import Opened, ThinStart
@@ -91,6 +91,14 @@ def test_all_parts_are_in_the_report_and_in_json(lecture: Path, tmp_path: Path) 
     assert all(f"| SQLite: {query} | " in text for query in recordings_search.QUERIES)
     facts = json.loads(json.dumps(recordings_report.facts(sections, "command", "machine")))
     assert facts["sections"]["Export"][1]["most"] == recordings_report.SOUND_BAR_MB_PER_H
+
+
+def test_the_command_says_what_it_measures(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["recordings", "--help"])
+    with pytest.raises(SystemExit):
+        recordings.main()
+    said = capsys.readouterr().out
+    assert all(part in said for part in recordings.PARTS)
 
 
 def test_results_replace_those_before_and_nothing_else(tmp_path: Path) -> None:
