@@ -125,18 +125,26 @@ class Library:
         return self._derived(recording, "drawings.jsonl", write)
 
     def voice_segment(
-        self, lecture_id: str, language: str, rung: str, number: int, *, revision: str | None = None
+        self,
+        lecture_id: str,
+        language: str,
+        rung: str,
+        number: int,
+        *,
+        from_ms: int = 0,
+        revision: str | None = None,
     ) -> VoiceSegment:
         """A piece of a voice (:func:`recordings.voice.segment`).
 
         :param language: ``-`` stands for the lecture's first.
+        :param from_ms: lecture time from which on it is wanted.
         :param revision: of the recording that the asker knows: it knows the pages then.
         :raises RecordingError: ``recording_unknown``, ``voice_missing``, ``segment_missing``.
         """
         with self.open(lecture_id) as recording:
             if language == "-":
                 language = next(iter(recording.languages()), language)
-            data = voice.segment(recording, language, rung, number)
+            data = voice.segment(recording, language, rung, number, from_ms)
             span = Span(number * voice.SEGMENT_MS, (number + 1) * voice.SEGMENT_MS)
             shown = [] if revision == recording.revision else pages_shown(recording, span)
             return VoiceSegment(data, language, recording.revision, shown)

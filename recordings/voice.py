@@ -161,17 +161,19 @@ def rungs(recording: Recording, language: str) -> dict[str, Track]:
     return {"light": light, "full": made[-1]}
 
 
-def segment(recording: Recording, language: str, rung: str, number: int) -> bytes:
+def segment(recording: Recording, language: str, rung: str, number: int, from_ms: int = 0) -> bytes:
     """Segment ``number`` of a voice as WebM, without coding it anew; its times are lecture time.
 
     What this rung lacks comes from the language's other ones; where none has anything there is silence.
 
+    :param from_ms: lecture time; frames of the segment that end before it are left out.
     :raises RecordingError: ``voice_missing`` (also for a rung other than ``light`` and ``full``), ``segment_missing``.
     """
     chosen = rungs(recording, language).get(rung)
     if chosen is None:
         raise _voice_missing(recording, language)
-    span = Span(number * SEGMENT_MS, min((number + 1) * SEGMENT_MS, recording.duration_ms))
+    start_ms = max(number * SEGMENT_MS, from_ms - from_ms % VOICE_FRAME_MS)
+    span = Span(start_ms, min((number + 1) * SEGMENT_MS, recording.duration_ms))
     if span.start_ms >= span.end_ms:
         raise RecordingError("segment_missing", "The recording ends before that segment.")
     others = [track for track in reversed(recording.voice_tracks(language)) if track != chosen]

@@ -117,7 +117,10 @@ class _Handlers:
         wanted, rung = request.path_params["language"], request.path_params["rung"]
         number = _number(request, "segment_missing")
         known = request.query_params.get("v")
-        found = await asyncio.to_thread(self._library.voice_segment, lecture_id, wanted, rung, number, revision=known)
+        from_ms = _digits(request.query_params.get("from", "0"), "segment_missing")
+        found = await asyncio.to_thread(
+            self._library.voice_segment, lecture_id, wanted, rung, number, from_ms=from_ms, revision=known
+        )
         # Whoever did not know language and revision learns them, to keep the piece under its lasting address.
         headers = {**FILE_HEADERS, "ETag": f'"{found.revision}"', "Content-Language": found.language}
         headers["Cache-Control"] = _caching(request, found.revision)
@@ -229,7 +232,10 @@ class _Handlers:
 
 
 def _number(request: Request, error_id: str) -> int:
-    words = request.path_params["number"]
+    return _digits(request.path_params["number"], error_id)
+
+
+def _digits(words: str, error_id: str) -> int:
     if not _NUMBER.fullmatch(words):
         raise RefusedError(error_id, "There is no such part of the recording.", 404)
     return int(words)

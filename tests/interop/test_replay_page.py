@@ -172,19 +172,19 @@ async def test_the_camera_is_off_until_asked_for_says_its_cost_and_keeps_to_the_
 async def test_the_beginning_that_was_fetched_before_anything_could_keep_it_is_kept_too(
     browser: Browser, replays_url: str
 ) -> None:
-    replay = await open_replay(browser, replays_url, fragment="#t=90")
+    replay = await open_replay(browser, replays_url, fragment="#t=93")
     page = replay.page
     await page.wait_for_selector("#keep:not([hidden])")
     segments = """async () => {
       const cache = await caches.open('hallcast-lecture/LECTURE');
       return (await cache.keys()).filter(({url}) => url.includes('/voice/en/light/15.webm?v=')).length;
     }""".replace("LECTURE", LONG)
-    await until(lambda: page.evaluate(segments), "the piece at 90 s under its lasting address")
+    await until(lambda: page.evaluate(segments), "the whole piece at 93 s under its lasting address")
     await page.context.set_offline(True)
     await page.reload(wait_until="commit")
     await is_open(replay)
     await page.click("#play")
-    await plays_past(replay, 90.5)
+    await plays_past(replay, 93.5)
     assert not replay.problems
 
 

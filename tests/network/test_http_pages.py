@@ -174,6 +174,8 @@ async def test_a_piece_of_a_voice_is_kept_for_ever_by_those_who_name_the_recordi
     image = manifest["pages"][0]["images"][0]
     assert first.headers["hallcast-pages"] == f"0 {image}"
     assert (await recorded.http.get(f"/library/waves/blob/{image}")).content == PAGE
+    part = await recorded.http.get(path, params={"from": "300"})
+    assert 0 < len(part.content) < len(asked.content)
     old = await recorded.http.get(path, params={"v": "older"})
     assert old.headers["cache-control"] == "private, no-cache"
 
@@ -208,6 +210,8 @@ async def test_the_replay_page_carries_the_script_that_starts_it(recorded: Serve
     [
         ("/library/waves/voice/en/light/9.webm", "segment_missing"),
         ("/library/waves/voice/en/light/-1.webm", "segment_missing"),
+        ("/library/waves/voice/en/light/0.webm?from=6000", "segment_missing"),
+        ("/library/waves/voice/en/light/0.webm?from=-60", "segment_missing"),
         ("/library/waves/voice/en/heavy/0.webm", "voice_missing"),
         ("/library/waves/voice/de/light/0.webm", "voice_missing"),
         ("/library/waves/drawing/1.json", "page_missing"),

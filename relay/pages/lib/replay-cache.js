@@ -48,12 +48,12 @@ export function kindOf({ pathname, searchParams }) {
  * The lasting address of a piece of a voice that was asked for without language or revision; the answer tells them.
  * @param {string} address
  * @param {{etag: string | null, language: string | null}} told
- * @returns {string | null} null for anything else
+ * @returns {string | null} null for anything else, and for a part of a piece
  */
 export function settledUrl(address, { etag, language }) {
   const url = new URL(address);
   const [, lecture, what, , ...rest] = url.pathname.split("/").filter(Boolean);
-  if (what !== "voice" || rest.length === 0 || !etag || !language) return null;
+  if (what !== "voice" || rest.length === 0 || !etag || !language || url.searchParams.has("from")) return null;
   url.pathname = ["", "library", lecture, "voice", encodeURIComponent(language), ...rest].join("/");
   url.search = new URLSearchParams({ v: etag.replaceAll('"', "") }).toString();
   return url.href;

@@ -29,7 +29,7 @@ const position_ms = startAt(location.hash, stopped);
 let n = Math.floor(position_ms / SEGMENT_MS);
 // Asked for before anything else is done: the browser needs a moment until it can play.
 let asked_ms = performance.now();
-let asked = voice();
+let asked = voice(position_ms % SEGMENT_MS ? `?from=${position_ms}` : "");
 asked.catch(() => {});
 const media = new MediaSource();
 /** @type {SourceBuffer} */
@@ -89,9 +89,9 @@ async function speak() {
   }
 }
 
-/** Piece n of the voice. */
-function voice() {
-  return get(`voice/${encodeURIComponent(language)}/light/${n}.webm`);
+/** Piece n of the voice; for the first one `from` says where in it, so that it sounds at once. */
+function voice(from = "") {
+  return get(`voice/${encodeURIComponent(language)}/light/${n}.webm${from}`);
 }
 
 /**

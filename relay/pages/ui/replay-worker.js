@@ -122,11 +122,12 @@ function note(name, bytes) {
 }
 
 /**
- * What a page fetched before there was a worker.
- * @param {{urls: string[], authorization: string}} told
+ * What a page fetched before there was a worker; whole, where it began within a piece of the voice.
+ * @param {{urls: string[], authorization: string}} fetched
  */
 async function fetchAgain({ urls, authorization }) {
-  for (const url of urls) {
+  for (const told of urls) {
+    const url = told.replace(/\?from=\d+$/, "");
     const { what, lecture } = kindOf(new URL(url));
     if (what === "foreign") continue;
     const name = what === "page" || !lecture ? SHELL : await cacheName(lecture, authorization);

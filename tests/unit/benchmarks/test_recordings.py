@@ -41,7 +41,7 @@ def test_sizes_are_those_of_what_was_recorded(lecture: Path, weighed: Sizes) -> 
     assert (weighed.legible, weighed.sharp, weighed.on_disk["pages"]) == (legible, sharp, legible + sharp)
     assert voice < weighed.voice["light"] < 1.5 * voice
     assert film < weighed.camera < 2 * film
-    assert voice < weighed.on_disk["voice 16"] < 1.5 * voice
+    assert voice < weighed.on_disk["voice 24"] < 1.5 * voice
     assert sum(weighed.on_disk.values()) == weighed.file == lecture.stat().st_size
     assert weighed.pack["light"] > voice + sharp
     assert weighed.kbps(weighed.duration_s * 1000 / 8) == pytest.approx(1)
@@ -97,8 +97,8 @@ def test_the_command_says_what_it_measures(capsys: pytest.CaptureFixture[str], m
     monkeypatch.setattr("sys.argv", ["recordings", "--help"])
     with pytest.raises(SystemExit):
         recordings.main()
-    told = capsys.readouterr().out
-    assert all(part in told for part in recordings.PARTS)
+    said = capsys.readouterr().out
+    assert all(part in said for part in recordings.PARTS)
 
 
 def test_results_replace_those_before_and_nothing_else(tmp_path: Path) -> None:

@@ -153,6 +153,17 @@ def test_a_segment_is_silent_where_nothing_was_said_and_keeps_its_length(library
     assert np.abs(samples[4000 * 48 : 5000 * 48]).max() > 0.1
 
 
+def test_a_segment_can_begin_within(library: Library) -> None:
+    whole, _ = sound(library.voice_segment(LONG, "en", "light", 2).data)
+    part = library.voice_segment(LONG, "en", "light", 2, from_ms=15_100)
+    times, samples = sound(part.data)
+    assert times == [t_ms for t_ms in whole if t_ms >= 15_060]
+    assert np.abs(samples).max() > 0.01
+    assert sound(library.voice_segment(LONG, "en", "light", 2, from_ms=11_000).data)[0] == whole
+    with pytest.raises(RecordingError, match="ends before"):
+        library.voice_segment(LONG, "en", "light", 2, from_ms=18_000)
+
+
 def test_what_one_rung_lacks_comes_from_another(library: Library, tmp_path: Path) -> None:
     path = tmp_path / "lectures" / f"{LONG}.lecture"
     path.parent.mkdir()

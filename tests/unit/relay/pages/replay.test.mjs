@@ -153,6 +153,7 @@ test("a piece of the voice that was asked for in a hurry is kept under its lasti
   const base = "https://relay.example/library/l1";
   assert.equal(settledUrl(`${base}/voice/-/light/3.webm`, told), `${base}/voice/en/light/3.webm?v=6000-1f`);
   assert.equal(settledUrl(`${base}/voice/-/light/3.webm`, { ...told, etag: null }), null);
+  assert.equal(settledUrl(`${base}/voice/-/light/3.webm?from=19000`, told), null);
   for (const path of ["voice/en.ogg", "waveform/en", "drawing/0.json"]) assert.equal(settledUrl(`${base}/${path}`, told), null);
 });
 
