@@ -41,7 +41,7 @@ def test_sizes_are_those_of_what_was_recorded(lecture: Path, weighed: Sizes) -> 
     assert (weighed.legible, weighed.sharp, weighed.on_disk["pages"]) == (legible, sharp, legible + sharp)
     assert voice < weighed.voice["light"] < 1.5 * voice
     assert film < weighed.camera < 2 * film
-    assert voice < weighed.on_disk["voice 24"] < 1.5 * voice
+    assert voice < weighed.on_disk["voice 16"] < 1.5 * voice
     assert sum(weighed.on_disk.values()) == weighed.file == lecture.stat().st_size
     assert weighed.pack["light"] > voice + sharp
     assert weighed.kbps(weighed.duration_s * 1000 / 8) == pytest.approx(1)
