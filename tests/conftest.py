@@ -43,7 +43,9 @@ def _group(item: pytest.Item) -> str:
     return "live browser" if live_browser else item.path.stem
 
 
-_PAGES = frozenset({"test_console", "test_exports_play", "test_library_page", "test_replay_page"})
+_PAGES = frozenset(
+    {"test_console", "test_exports_play", "test_library_page", "test_replay_page", "test_replay_thin_line"}
+)
 """Tests of a browser without a camera or a microphone."""
 
 
