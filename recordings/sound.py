@@ -12,14 +12,15 @@ from lecture.log import Span
 from transport.opus import SAMPLE_RATE, Decoder, OpusError, Pcm
 
 SAMPLES_PER_MS = SAMPLE_RATE // 1000
-_CONTINUES_SAMPLES = 40 * SAMPLES_PER_MS
+CONTINUES_MS = 40
 """A packet whose stamp is no farther off follows the one before directly."""
 
 
-def rendered(frames: Iterable[EncodedFrame], span: Span) -> Pcm:
+def rendered(frames: Iterable[EncodedFrame], span: Span, *, continues_ms: int = CONTINUES_MS) -> Pcm:
     """Mono samples of a span at 48 kHz; silence where there is no frame.
 
     :param frames: in order of time; those before the span are decoded too, so that nothing begins abruptly.
+    :param continues_ms: 0 puts each frame where its stamp says, to the millisecond: for measuring, not for listening.
     """
     start = span.start_ms * SAMPLES_PER_MS
     pcm = np.zeros((span.end_ms - span.start_ms) * SAMPLES_PER_MS, np.int16)
@@ -27,7 +28,7 @@ def rendered(frames: Iterable[EncodedFrame], span: Span) -> Pcm:
     with closing(Decoder(1)) as decoder:
         for frame in frames:
             stamp = frame.t_ms * SAMPLES_PER_MS - start
-            if at is None or abs(stamp - at) > _CONTINUES_SAMPLES:
+            if at is None or abs(stamp - at) > continues_ms * SAMPLES_PER_MS:
                 at = stamp
             try:
                 block = decoder.decode(frame.data).reshape(-1)

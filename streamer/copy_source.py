@@ -12,6 +12,8 @@ from lecture.tracks import SOURCE_RUNG, UNKNOWN_LANGUAGE, Track
 from streamer.own_copy import COPY_KEY
 
 MARGIN_MS = 1_500
+BEHIND_MS = 600
+"""So much of what lies behind a span the relay needs at least: by it the last of the span finds its place."""
 READ_MS = 60_000
 """No segment spans more of lecture time with voice in it: bounds what is read at once."""
 
@@ -58,7 +60,10 @@ class CopySource:
             rest = [frame for frame in frames if frame.t_ms >= piece.start_ms]
             fitting = frames_that_fit(rest, max_bytes - segment_bytes(before))
             end_ms = piece.end_ms
-            if len(fitting) < len(rest):
+            inside = sum(frame.t_ms < end_ms for frame in rest)
+            needed = sum(frame.t_ms < end_ms + BEHIND_MS for frame in rest)
+            if len(fitting) < needed and inside > 1:
+                fitting = fitting[: (inside + 1) // 2]  # the other half has room for what lies behind
                 end_ms = min(end_ms, fitting[-1].t_ms + fitting[-1].duration_ms)
             return Segment(self.copy_id, Span(span.start_ms, end_ms), described, (*before, *fitting))
         return Segment(self.copy_id, span, described)

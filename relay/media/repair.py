@@ -28,6 +28,9 @@ logger = logging.getLogger("hallcast.repair")
 MAX_WANTED = 100
 SETTLE_MS = 3_000
 """Voice this much older than the longest wait for retransmission is in the log, or on no way to it."""
+OPEN_HELD_MS = 1_000
+"""Of a hole that nobody knows the end of, the newest is asked for with its end: a rest below what counts as a hole
+would never be, and by what follows the end the last words find their place."""
 
 
 class RepairDesk:
@@ -72,7 +75,7 @@ class RepairDesk:
         """``missing_ms`` and ``repaired_ms`` of a voice."""
         self._check_dropped()
         return {
-            "missing_ms": self._book.missing_ms(language, self._end_ms()),
+            "missing_ms": self._book.missing_ms(language, self._end_ms() - self._held_ms()),
             "repaired_ms": self._book.repaired_ms(language),
         }
 
@@ -89,7 +92,7 @@ class RepairDesk:
             for language in languages
             if asked or self._book.is_spoken(language)
             for shift_ms in (self._book.shift_ms(language, copy),)
-            for span in self._book.wanted(language, self._end_ms(), copy)
+            for span in self._book.wanted(language, self._end_ms(), copy, held_ms=self._held_ms())
         ]
         return {
             "wanted": [
@@ -168,13 +171,17 @@ class RepairDesk:
             return stage.length_ms()
         return max(0, stage.now_ms() - round(stage.settings.voice_wait_s * 1000) - SETTLE_MS)
 
+    def _held_ms(self) -> int:
+        return 0 if self._stage.state == "ended" else OPEN_HELD_MS
+
     async def _make(self) -> None:
         """Make the light rungs of what was repaired, until there is no more."""
         stage = self._stage
         try:
             while self._unmade:
                 language, spans = self._unmade.popitem()
-                hopeful = Coverage(self._book.hopeful(language, self._end_ms()))
+                # What is not even asked for yet is hoped for, too: no frame is made of half its words.
+                hopeful = Coverage(self._book.hopeful(language, max(self._end_ms(), stage.now_ms())))
                 for span in spans:
                     made = await asyncio.to_thread(remake, stage.log, language, span, hopeful)
                     for entry in made:

@@ -76,10 +76,17 @@ class RepairBook:
         """Whether there is any voice in a language."""
         return bool(self._voices[language].known)
 
-    def wanted(self, language: str, end_ms: int, copy: str = "") -> list[Span]:
-        """Holes before ``end_ms``, oldest first, but for what this copy has not."""
+    def wanted(self, language: str, end_ms: int, copy: str = "", *, held_ms: int = 0) -> list[Span]:
+        """Holes before ``end_ms``, oldest first, but for what this copy has not.
+
+        :param held_ms: of a hole that goes on at ``end_ms`` so much is not told yet.
+        """
         voice = self._voices[language]
-        lacking = _holes(voice.known, end_ms)
+        lacking = [
+            hole if hole.end_ms < end_ms else Span(hole.start_ms, end_ms - held_ms)
+            for hole in _holes(voice.known, end_ms)
+            if hole.end_ms < end_ms or hole.start_ms + HOLE_MS <= end_ms - held_ms
+        ]
         none = voice.none.get(copy)
         if none is None:
             return lacking

@@ -6,8 +6,9 @@ import asyncio
 import base64
 import os
 import shutil
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +34,9 @@ ARGUMENTS = (
     "--use-fake-ui-for-media-stream",
     "--allow-loopback-in-peer-connection",
 )
+
+SCRIPTED = ("--disable-breakpad", "--password-store=basic", "--window-size=1366,768", "about:blank")
+"""What Playwright sees to by itself where it starts the browser."""
 
 NETWORK_COMPLAINTS = ("Failed to load resource", "WebSocket connection", "net::ERR")
 """How Chromium's console says that a request was refused or a line lost: no faults of the page."""
@@ -64,6 +68,27 @@ window.RTCPeerConnection = class extends window.RTCPeerConnection {
 };
 """
 """Before a page's own scripts: its RTCPeerConnections are kept where a test finds them."""
+
+WATCH_MICROPHONE = """() => {
+  const {track} = window.hallcastPeers.at(-1).getSenders().find(({track}) => track?.kind === 'audio');
+  const reader = new MediaStreamTrackProcessor({track, maxBufferSize: 6000}).readable.getReader();
+  const watched = window.hallcastMicrophone = {from_ms: 0, to_ms: 0, left_out_ms: 0};
+  let next_us = null;
+  (async () => {
+    for (;;) {
+      const {value, done} = await reader.read();
+      if (done) return;
+      if (next_us === null) watched.from_ms = watched.to_ms = performance.timeOrigin + performance.now();
+      // Late and early times of what is not missing cancel each other out.
+      else watched.left_out_ms += (value.timestamp - next_us) / 1000;
+      watched.to_ms += (value.timestamp + value.duration - (next_us ?? value.timestamp)) / 1000;
+      next_us = value.timestamp + value.duration;
+      value.close();
+    }
+  })();
+}"""
+"""Script that notes from now on, in ``hallcastMicrophone``, how much sound the microphone itself leaves out, and from
+when to when that was seen (ms since 1970)."""
 
 STATS = """async () => {
   const found = {connections: window.hallcastPeers.length};
@@ -144,9 +169,12 @@ class Browser:
     def __init__(self, browser: playwright.Browser) -> None:
         self._browser = browser
 
+    async def _context(self, locale: str) -> playwright.BrowserContext:
+        return await self._browser.new_context(viewport={"width": 1366, "height": 768}, locale=locale)
+
     async def open(self, url: str, *, locale: str = "en-GB") -> Page:
         """Open a page at the size of a small laptop's screen."""
-        context = await self._browser.new_context(viewport={"width": 1366, "height": 768}, locale=locale)
+        context = await self._context(locale)
         await context.add_init_script(KEEP_PEERS)
         opened = Page(await context.new_page())
         await opened.page.goto(url)
@@ -158,19 +186,77 @@ def chromium_binary() -> str | None:
     return os.environ.get("HALLCAST_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
 
-@asynccontextmanager
-async def chromium(microphone: Path) -> AsyncIterator[Browser]:
-    """Run Chromium; the test is skipped where there is none (``HALLCAST_CHROMIUM`` names it elsewhere)."""
+class ProfileBrowser(Browser):
+    """A Chromium of ours whose pages keep what they store in a folder, for the next one."""
+
+    def __init__(self, browser: playwright.Browser, process: asyncio.subprocess.Process) -> None:
+        super().__init__(browser)
+        self._process = process
+
+    async def _context(self, locale: str) -> playwright.BrowserContext:
+        return self._browser.contexts[0]
+
+    async def kill(self) -> None:
+        """SIGKILL, to the browser and then to what it has started."""
+        await _kill(self._process)
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        for pid in [process.pid, *_descendants(process.pid)]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        await process.wait()
+
+
+def _descendants(pid: int) -> list[int]:
+    found = []
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            for child in map(int, children.read_text().split()):
+                found += [child, *_descendants(child)]
+    return found
+
+
+def binary_and_arguments(microphone: Path) -> tuple[str, list[str]]:
+    """What to run; the test is skipped where there is no Chromium (``HALLCAST_CHROMIUM`` names it elsewhere)."""
     binary = chromium_binary()
     if binary is None:
         pytest.skip("needs Chromium: apt install chromium, or set HALLCAST_CHROMIUM")
-    arguments = [*ARGUMENTS, f"--use-file-for-fake-audio-capture={microphone}"]
+    return binary, [*ARGUMENTS, f"--use-file-for-fake-audio-capture={microphone}"]
+
+
+@asynccontextmanager
+async def chromium(microphone: Path) -> AsyncIterator[Browser]:
+    """Run Chromium."""
+    binary, arguments = binary_and_arguments(microphone)
     async with playwright.async_playwright() as tool:
         browser = await tool.chromium.launch(executable_path=binary, args=arguments)
         try:
             yield Browser(browser)
         finally:
             await browser.close()
+
+
+@asynccontextmanager
+async def chromium_with_profile(microphone: Path, profile: Path) -> AsyncIterator[ProfileBrowser]:
+    """Run Chromium as a process of our own, with the profile of this folder; leaving kills it."""
+    binary, arguments = binary_and_arguments(microphone)
+    told = profile / "DevToolsActivePort"
+    told.unlink(missing_ok=True)
+    arguments += [f"--user-data-dir={profile}", "--remote-debugging-port=0", *SCRIPTED]
+    process = await asyncio.create_subprocess_exec(binary, *arguments, stderr=asyncio.subprocess.DEVNULL)
+
+    async def address() -> list[str]:
+        words = told.read_text().split() if told.exists() else []
+        return words if len(words) == 2 else []
+
+    try:
+        port, path = await until(address, "Chromium says where it listens")
+        async with playwright.async_playwright() as tool:
+            yield ProfileBrowser(await tool.chromium.connect_over_cdp(f"ws://127.0.0.1:{port}{path}"), process)
+    finally:
+        await _kill(process)
 
 
 async def until(condition: Callable[[], Awaitable[T]], what: str, timeout_s: float = 30) -> T:

@@ -84,7 +84,11 @@ class LossyLink:
         return _CANDIDATE_LINE.sub("", text)
 
     def through(self, text: str) -> str:
-        """A description, fragment or candidate of the far peer, its candidates replaced by forwarders of this link."""
+        """A description, fragment or candidate of the far peer, its candidates replaced by forwarders of this link.
+
+        A description loses those that cannot be (IPv6): a peer would take them, and pass by the link.
+        """
+        text = _CANDIDATE_LINE.sub(lambda line: line[0] if _CANDIDATE.search(line[0]) else "", text)
         return _CANDIDATE.sub(self._forwarded, text)
 
     def _forwarded(self, match: re.Match[str]) -> str:

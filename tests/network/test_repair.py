@@ -33,12 +33,17 @@ def frames_of(file: LectureFile, rung: str) -> list[EncodedFrame]:
     return sorted((frame for entry in entries for frame in unpack_frames(entry)), key=lambda frame: frame.t_ms)
 
 
-def missing_ms(file: LectureFile, rung: str) -> int:
+def gaps_of(file: LectureFile, rung: str) -> list[Span]:
     """What is missing between the first word and the last."""
     track = next(t for t in file.tracks() if t.kind == "voice" and t.rung == rung and t.language in ("en", "und"))
     frames = frames_of(file, rung)
     gaps = file.gaps([track.track_id], Span(frames[0].t_ms, frames[-1].t_ms))
-    return sum(gap.end_ms - gap.start_ms for gap in gaps if gap.end_ms - gap.start_ms >= 60)
+    return [gap for gap in gaps if gap.end_ms - gap.start_ms >= 60]
+
+
+def missing_ms(file: LectureFile, rung: str) -> int:
+    """How much that is."""
+    return sum(gap.end_ms - gap.start_ms for gap in gaps_of(file, rung))
 
 
 @pytest.mark.realtime

@@ -11,6 +11,8 @@ const MAX_PENDING = 20;
 const READ_CHUNKS = 200;
 /** What lies around a span, of which so much tells the relay where in its recording the voice belongs. */
 const MARGIN_MS = 1500;
+/** So much of what lies behind a span the relay needs at least: by it the last of the span finds its place. */
+const BEHIND_MS = 600;
 
 /**
  * @typedef {import("./segment.js").Segment} Segment
@@ -108,7 +110,10 @@ export class CopyWriter {
 
   /** @param {() => Promise<void>} action */
   async _do(action) {
-    if (this._pending >= MAX_PENDING) return false;
+    if (this._pending >= MAX_PENDING) {
+      this._onTrouble(new Error("the disk is too slow"));
+      return false;
+    }
     this._pending += 1;
     try {
       await action();
@@ -141,12 +146,16 @@ export async function readSegment(store, facts, span, { language, max_bytes, goe
   const lead = goes_on ? [] : frames.filter(({ t_ms }) => t_ms < span.start_ms).reverse();
   const before = lead.slice(0, countThatFit(lead, max_bytes / 2)).reverse();
   const rest = frames.filter(({ t_ms }) => t_ms >= span.start_ms);
-  const fitting = rest.slice(0, countThatFit(rest, max_bytes - sizeOf(before)));
-  if (fitting.length < rest.length) {
-    const { t_ms, duration_ms } = fitting[fitting.length - 1];
+  const inside = rest.filter(({ t_ms }) => t_ms < end_ms).length;
+  const needed = rest.filter(({ t_ms }) => t_ms < end_ms + BEHIND_MS).length;
+  let count = countThatFit(rest, max_bytes - sizeOf(before));
+  if (count < needed && inside > 1) {
+    // The other half has room for what lies behind.
+    count = Math.min(count, Math.ceil(inside / 2));
+    const { t_ms, duration_ms } = rest[count - 1];
     end_ms = Math.min(end_ms, t_ms + duration_ms);
   }
-  return { ...segment, end_ms, frames: [...before, ...fitting] };
+  return { ...segment, end_ms, frames: [...before, ...rest.slice(0, count)] };
 }
 
 /**

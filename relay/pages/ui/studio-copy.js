@@ -16,6 +16,9 @@ const DRAW_EVERY_MS = 1000;
 const CHECK_SPACE_EVERY_MS = 30_000;
 /** What a lecture of two hours and a half takes. */
 const LITTLE_BYTES = 80e6;
+/** A microphone that leaves out more is told of: so much in all, and this share of what was spoken. */
+const LEFT_OUT_MS = 1000;
+const LEFT_OUT_SHARE = 0.01;
 /** Longer than any lecture; what nobody gives back to the disk at once. */
 const ALL = { start_ms: 0, end_ms: Number.MAX_SAFE_INTEGER };
 
@@ -42,6 +45,8 @@ export class Copy {
     /** @type {import("../lib/repair.js").Recording | null} */
     this._recording = null;
     this._former_ms = 0;
+    /** What the microphones that were stopped had left out. */
+    this._left_out_ms = 0;
     /** @type {Trouble} */
     this._trouble = canRecord() ? "" : "copy_unsupported";
     this._little = false;
@@ -98,9 +103,18 @@ export class Copy {
     const seconds = number(Math.floor(kept_ms / 1000) % 60);
     say(element("copy-state"), kept_ms > 0 ? text("copy_kept", { minutes, seconds }) : "");
     say(element("copy-repair"), this._repairText());
-    say(element("copy-trouble"), this._trouble ? text(this._trouble) : this._little ? text("copy_space_short") : "");
+    const trouble = this._troubleText();
+    say(element("copy-trouble"), trouble);
     this._save.hidden = kept_ms === 0;
-    element("copy-card").hidden = kept_ms === 0 && !this._trouble && !this._little;
+    element("copy-card").hidden = kept_ms === 0 && trouble === "";
+  }
+
+  _troubleText() {
+    if (this._trouble) return text(this._trouble);
+    if (this._little) return text("copy_space_short");
+    const left_out_ms = this._left_out_ms + (this._recorder?.left_out_ms ?? 0);
+    const isMuch = left_out_ms >= Math.max(LEFT_OUT_MS, LEFT_OUT_SHARE * (this._writer?.kept_ms ?? 0));
+    return isMuch ? text("copy_left_out", { seconds: number(Math.round(left_out_ms / 1000)) }) : "";
   }
 
   _repairText() {
@@ -147,6 +161,7 @@ export class Copy {
   /** Keep what the track says from now on, in the copy that this page has begun or begins now. */
   async _record() {
     const former = this._recorder;
+    this._left_out_ms += former?.left_out_ms ?? 0;
     this._recorder = null;
     if (this._store && this._track && canRecord()) this._begin(this._store, this._track);
     await former?.stop();

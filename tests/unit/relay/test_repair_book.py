@@ -23,6 +23,14 @@ def test_holes_are_wanted_but_slivers_and_voices_that_nobody_spoke_are_not_missi
     assert made.wanted("ko", END_MS) == [Span(0, END_MS)]
 
 
+def test_of_a_hole_that_goes_on_the_newest_is_not_told_yet() -> None:
+    made = book()
+    assert made.wanted("en", END_MS, held_ms=400) == [Span(4_000, 6_000), Span(9_000, 9_600)]
+    assert made.wanted("en", END_MS, held_ms=960) == [Span(4_000, 6_000)]
+    assert made.wanted("en", 6_001, held_ms=960) == [Span(4_000, 6_000)]
+    assert made.missing_ms("en", END_MS) == 3_000
+
+
 def test_what_a_copy_has_not_is_not_wanted_of_it_again_but_of_others() -> None:
     made = book()
     made.know("en", [Span(4_500, 5_000)])

@@ -12,7 +12,7 @@ from lecture.file import LectureFile
 from lecture.log import Span
 from lecture.segment import pack_segment, parse_segment
 from streamer.address import RelayAddress
-from streamer.copy_source import MARGIN_MS, CopySource, Wanted
+from streamer.copy_source import BEHIND_MS, MARGIN_MS, CopySource, Wanted
 from streamer.repair import RepairClient
 from streamer.spare_rate import LEAST_KBPS, QUIET_S, SpareRate
 from tests.unit.recordings.test_merge import FRAMES, OWN, write
@@ -51,6 +51,17 @@ def test_it_brings_what_lies_around_so_that_the_relay_can_place_it(source: CopyS
     assert segment is not None
     assert segment.frames[0].t_ms == 2_000 - MARGIN_MS
     assert segment.frames[-1].t_ms > 2_200 + MARGIN_MS - 40
+
+
+def test_the_last_of_a_span_goes_with_enough_of_what_lies_behind_it(source: CopySource) -> None:
+    for end_ms in range(1_060, 3_300, 60):
+        at_ms = 1_000
+        while at_ms < end_ms:
+            wanted = Wanted("en", Span(at_ms, end_ms))
+            segment = source.segment(wanted, max_bytes=6_000, spoken="en", goes_on=at_ms > 1_000)
+            assert segment is not None
+            at_ms = segment.span.end_ms
+        assert segment.frames[-1].t_ms >= end_ms + BEHIND_MS - 40, end_ms
 
 
 def test_before_lecture_time_is_known_it_answers_nothing(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import { crc32c } from "../../../../relay/pages/lib/crc32c.js";
 import { CopyWriter, newCopy, placeCopies, readSegment, removeOld } from "../../../../relay/pages/lib/own-copy.js";
 import { packChunk, packSegment, parseChunk } from "../../../../relay/pages/lib/segment.js";
 import { SpareRate } from "../../../../relay/pages/lib/spare-rate.js";
-import { SoundClock } from "../../../../relay/pages/lib/voice-recorder.js";
+import { PacketTimes, SoundClock } from "../../../../relay/pages/lib/voice-recorder.js";
 import { MemoryStore, frame, settle, voice } from "./memory-store.mjs";
 
 /** A segment and a chunk packed by lecture.segment and lecture.wire. */
@@ -108,6 +108,25 @@ test("a full disk is told, and that there is room again", async () => {
   assert.equal(troubles.at(-1), null);
 });
 
+test("a disk that is too slow is told, too, and holds up only so much", async () => {
+  const { store, writer, troubles } = await kept([0, 480]);
+  const write = store.write.bind(store);
+  let goOn;
+  const slow = new Promise((resolve) => (goOn = resolve));
+  store.write = async (chunk) => {
+    await slow;
+    await write(chunk);
+  };
+  for (const one of voice(480, 480 * 23)) writer.add(one);
+  await settle();
+  assert.equal(troubles.at(-1).message, "the disk is too slow");
+  goOn();
+  await settle();
+  await settle();
+  assert.equal(troubles.at(-1), null);
+  assert.equal(store.chunks.length, 21);
+});
+
 test("copies go when their recordings have been whole for some days, others stay", async () => {
   const day_ms = 24 * 3600 * 1000;
   const store = new MemoryStore();
@@ -181,4 +200,51 @@ test("the time of sound counts sound: jitter moves nothing, drift little by litt
   let last;
   for (let at = 1; at <= 6000; at += 1) last = take(1_002_040 + at * 10.005);
   assert.ok(Math.abs(last.t_ms - (1_002_030 + 60_030)) < 20, `${last.t_ms}`);
+});
+
+test("what a busy machine's microphone leaves out, a little each time, is stepped over, and told", () => {
+  const clock = new SoundClock();
+  let stream_ms = 0;
+  let last;
+  for (let at = 0; at < 3000; at += 1) {
+    if (at % 50 === 49) stream_ms += 30;
+    last = clock.take(stream_ms, 10, 1_000_010 + stream_ms + (at % 7));
+    stream_ms += 10;
+  }
+  assert.ok(Math.abs(last.t_ms - (1_000_000 + stream_ms - 10)) <= 40, `${last.t_ms - 1_000_000} of ${stream_ms}`);
+  assert.ok(clock.left_out_ms >= 1700 && clock.left_out_ms <= 1800, `${clock.left_out_ms}`);
+});
+
+test("a microphone whose clock drifts, and whose times jitter, leaves nothing out", () => {
+  const clock = new SoundClock();
+  for (let at = 0; at < 60_000; at += 1) clock.take(at * 10.002 + (at % 11) * 4, 10, 1_000_010 + at * 10.002);
+  assert.equal(clock.left_out_ms, 0);
+});
+
+test("sound whose first piece was read late finds its time soon", () => {
+  const clock = new SoundClock();
+  let last;
+  for (let at = 0; at < 2000; at += 1) last = clock.take(at * 10, 10, 1_000_000 + Math.max(300, at * 10 + 10));
+  assert.ok(Math.abs(last.t_ms - (1_000_000 + 19_990)) <= 10, `${last.t_ms}`);
+});
+
+test("packets of an encoder that is behind have the times of the sound that is in them", () => {
+  const times = new PacketTimes();
+  for (let us = 0; us < 100_000; us += 10_000) times.put(us, 5_000 + us / 1000);
+  for (let us = 100_000; us < 200_000; us += 10_000) times.put(us, 5_080 + us / 1000);
+  assert.deepEqual([0, 40_000, 80_000, 100_000, 120_000, 180_000].map((us) => times.at(us)), [5_000, 5_040, 5_080, 5_180, 5_200, 5_260]);
+});
+
+test("the last of a span goes with enough of what lies behind it, also where segments are small", async () => {
+  const { store, writer } = await kept([0, 20_000]);
+  writer.learn(1_000, 1_000, 30);
+  for (let end_ms = 5_060; end_ms < 9_000; end_ms += 60) {
+    let segment;
+    for (let from_ms = 5_000; from_ms < end_ms; from_ms = segment.end_ms) {
+      segment = await readSegment(store, writer.facts, { start_ms: from_ms, end_ms }, { language: "en", max_bytes: 7_000, goes_on: from_ms > 5_000 });
+      assert.ok(packSegment(segment).length <= 7_000);
+    }
+    const behind = segment.frames.filter(({ t_ms }) => t_ms >= end_ms);
+    assert.ok(behind.length >= 30, `${behind.length} behind ${end_ms}`);
+  }
 });
