@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import threading
@@ -164,11 +165,16 @@ class StoreReader:
 
     def tracks(self) -> list[Track]:
         """All tracks, in order of id."""
-        sql = "SELECT kind, codec, clock_rate, language, rung, channels, track_id FROM tracks ORDER BY track_id"
+        columns = "kind, codec, clock_rate, language, rung, channels, track_id"
+        sql = f"SELECT {columns} FROM tracks ORDER BY track_id"
 
         def salvaged() -> Iterator[tuple[Any, ...]]:
-            columns = "kind, codec, clock_rate, language, rung, channels, track_id"
-            return (row[1:] for row in self._salvaged("tracks", columns))
+            rows = [row[1:] for row in self._salvaged("tracks", columns)]
+            with contextlib.suppress(sqlite3.DatabaseError):
+                # The index that keeps them apart holds all of them too, and without its track no voice has a meaning.
+                again = self._reader.execute(f"SELECT {columns} FROM tracks INDEXED BY sqlite_autoindex_tracks_1")
+                rows += [row for row in again.fetchall() if row not in rows]
+            return iter(sorted(rows, key=lambda row: str(row[-1]).zfill(9)))
 
         return [Track(*row) for row in self._rows(sql, salvaged=salvaged) if _has_types(row, _TRACK_TYPES)]
 

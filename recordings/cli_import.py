@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,9 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"imported": done, "failed": failed}, ensure_ascii=False))
     else:
-        _print(done, failed)
+        _print(done)
+    for fault in failed:
+        print(f"error: {fault['text']} ({fault['id']})", file=sys.stderr)
     if failed:
         return FAILED
     return ATTENTION if any(one["problems"] for one in done) else OK
@@ -81,7 +84,7 @@ _NO_LIMIT = 1 << 62
 """Whoever is at the relay's keyboard knows what fits; the disk is asked all the same."""
 
 
-def _print(done: list[dict[str, Any]], failed: list[dict[str, str]]) -> None:
+def _print(done: list[dict[str, Any]]) -> None:
     console = Console(highlight=False)
     words = {"new": "[green]new[/]", "merged": "[green]merged[/]", "unchanged": "was here already"}
     for one in done:
@@ -90,5 +93,3 @@ def _print(done: list[dict[str, Any]], failed: list[dict[str, str]]) -> None:
         console.print(f"{one['lecture_id']}: {words[one['result']]}{gained}  {escape(one['title'])}")
         for problem in one["problems"]:
             console.print(f"  [yellow]left out: {escape(problem)}[/]")
-    for error in failed:
-        console.print(f"[red]{escape(error['text'])}[/] ({error['id']})")

@@ -17,9 +17,11 @@ from lecture.entries import Entry, Kind
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
 from lecture.log import Span
+from lecture.tracks import Track
 from tests.unit.lecture.file_kit import VOICE, turn, voice
 
 PAGE = b"page" * 500
+CAMERA = Track("camera", "vp8", 90_000)
 
 
 @pytest.fixture
@@ -202,6 +204,23 @@ def test_a_file_torn_in_the_middle_is_a_report_or_an_error_never_a_crash(path: P
         else:
             found += not report.ok
     assert found == len(whole) // 4096 - 1
+
+
+def test_tracks_whose_page_is_destroyed_are_known_from_their_index(path: Path) -> None:
+    with LectureFile.open(path) as file:
+        file.add_track(CAMERA)
+    with LectureFile.open(path, readonly=True) as file:
+        tracks, entries = file.tracks(), file.read()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        (page,) = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'tracks'").fetchone()
+    whole = path.read_bytes()
+    path.write_bytes(whole[: (page - 1) * 4096] + b"\xa5" * 4096 + whole[page * 4096 :])
+    with LectureFile.open(path, readonly=True) as file:
+        assert file.tracks() == tracks
+        assert len(tracks) == 2
+        assert file.read() == entries
+        assert file.gaps([1], Span(0, 120_000)) == [Span(30_000, 32_000), Span(77_000, 78_000)]
+        assert not file.verify().ok
 
 
 def test_a_damaged_entry_or_page_is_left_out_and_said_once(path: Path, caplog: pytest.LogCaptureFixture) -> None:

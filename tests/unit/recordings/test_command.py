@@ -100,7 +100,8 @@ def test_exit_codes_and_json_whatever_is_in_the_library(
     out, err = capsys.readouterr()
     said = json.loads(out)
     assert error_of(said) == error_id
-    assert bool(err) == ("error" in said)
+    assert bool(err) == (code == 2), "errors are on standard error"
+    assert error_id in err
     if state not in ("good", "empty") and before:
         places = [path, data / "recycle" / path.name, path.with_name(f"{LECTURE}.damaged-1.lecture")]
         kept = [place.read_bytes() for place in places if place.exists()]
