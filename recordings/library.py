@@ -49,13 +49,10 @@ class VoiceSegment:
 class Library:
     """Lecture files in a folder. Blocking: call it off the event loop.
 
-        Files for replay (voice as Ogg, camera as film) are derived from the lecture file when first asked for and kept in
-    <<<<<<< HEAD
-        ``cache_dir``; what belongs to an older revision of a recording is removed. Those that take seconds of a processor
-        (a voice, a camera, a waveform) are only looked for with ``make=False`` (:class:`NotMadeError`).
-    =======
-        ``cache_dir``; what belongs to an older revision of a recording is removed. On a disk that takes nothing that is
-        refused with ``disk_full``.
+    Files for replay (voice as Ogg, camera as film) are derived from the lecture file when first asked for and kept in
+    ``cache_dir``; what belongs to an older revision of a recording is removed. Those that take seconds of a processor
+    (a voice, a camera, a waveform) are only looked for with ``make=False`` (:class:`NotMadeError`). On a disk that takes
+    nothing that is refused with ``disk_full``.
     """
 
     def __init__(self, lectures_dir: Path, cache_dir: Path) -> None:
