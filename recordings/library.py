@@ -51,8 +51,8 @@ class Library:
 
     Files for replay (voice as Ogg, camera as film) are derived from the lecture file when first asked for and kept in
     ``cache_dir``; what belongs to an older revision of a recording is removed. Those that take seconds of a processor
-    (a voice, a camera, a waveform) are only looked for with ``make=False`` (:class:`NotMadeError`). On a disk that takes
-    nothing that is refused with ``disk_full``.
+    (a voice, a camera, a waveform) are only looked for with ``make=False`` (:class:`NotMadeError`). A disk that takes
+    nothing refuses that with ``disk_full``.
     """
 
     def __init__(self, lectures_dir: Path, cache_dir: Path) -> None:
