@@ -36,13 +36,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _group(item: pytest.Item) -> str:
-    if item.path.stem in _PAGES:
-        return "pages"
-    # The killed relays are timed to the second: not beside a browser's live media either.
-    live_browser = "interop" in item.path.parts or item.path.stem == "test_fifty_kills"
-    return "live browser" if live_browser else item.path.stem
+    if "interop" not in item.path.parts or item.path.stem in _NO_BROWSER:
+        return item.path.stem
+    return "pages" if item.path.stem in _PAGES else "live browser"
 
 
+_NO_BROWSER = frozenset({"test_ffmpeg_publishes"})
 _PAGES = frozenset(
     {"test_console", "test_exports_play", "test_library_page", "test_replay_page", "test_replay_thin_line"}
 )

@@ -30,7 +30,7 @@ from tests.network import parts
 from tests.network.media_kit import VoicePublisher
 from transport.whip import WhipClient
 
-pytestmark = [pytest.mark.realtime, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 LECTURES, KILLS_EACH = 5, 10
 SEED = 20261128
