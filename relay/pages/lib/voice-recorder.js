@@ -182,8 +182,7 @@ export class VoiceRecorder {
       for (;;) {
         const { value: data, done } = await this._reader.read();
         if (done) break;
-        await this._take(data);
-        data.close();
+        await this._take(data).finally(() => data.close());
       }
       await this._finish();
     } catch (error) {

@@ -134,7 +134,7 @@ export class Copy {
       return;
     }
     const { lecture } = this._options;
-    await removeOld(this._store, Date.now());
+    await removeOld(this._store, Date.now()).catch(() => {}); // the next page tries again; this one has a voice to keep
     for (const { copy } of await this._copies(this._store)) this._former_ms += (await this._store.count(copy)) * CHUNK_MS;
     this._repair = new RepairClient({
       ...this._options,
