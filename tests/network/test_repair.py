@@ -46,6 +46,19 @@ def missing_ms(file: LectureFile, rung: str) -> int:
     return sum(gap.end_ms - gap.start_ms for gap in gaps_of(file, rung))
 
 
+def runs_missing(packets: list[bytes], kept: list[bytes]) -> list[int]:
+    """How many packets in a row are missing, wherever some are."""
+    left, runs, run = Counter(kept), [], 0
+    for packet in packets:
+        if left[packet]:
+            left[packet] -= 1
+            runs += [run] if run else []
+            run = 0
+        else:
+            run += 1
+    return [*runs, run] if run else runs
+
+
 @pytest.mark.realtime
 async def test_three_outages_of_the_uplink_end_in_a_recording_without_gaps(tmp_path: Path) -> None:
     voice = sound.cut(SAMPLES / "voice.opus", 1, SECONDS, tmp_path / "voice.wav")
@@ -88,9 +101,12 @@ async def test_three_outages_of_the_uplink_end_in_a_recording_without_gaps(tmp_p
         packets = [frame.data for frame in frames_of(ours, "source")]
         assert len(packets) == SECONDS * 50
         kept = [frame.data for frame in frames_of(theirs, "source")]
-        # At each seam a frame may be missing or stand twice, for the half of it.
+        # At each seam a frame may be missing or stand twice, for the half of it. The uplink loses a packet now and then
+        # for good while there is no outage: less than 60 ms are no hole, and are concealed.
         assert sum((Counter(kept) - Counter(packets)).values()) <= 2 * len(OUTAGES_MS)
-        assert sum((Counter(packets) - Counter(kept)).values()) <= 2 * len(OUTAGES_MS)
+        lacking = runs_missing(packets, kept)
+        assert max(lacking, default=0) <= 2, lacking
+        assert sum(lacking) <= 0.01 * len(packets)
         assert abs(record.duration_ms - theirs.last_t_ms()) < 3_000
         begins_s = frames_of(theirs, "source")[0].t_ms / 1000
 
