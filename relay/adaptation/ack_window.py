@@ -78,6 +78,12 @@ class AckWindow:
         self._min_bytes = MIN_SELDOM_BYTES
         self._rates: deque[tuple[float, float]] = deque()  # (time, kbit/s) of RATE_FOR_S
 
+    def expect(self, kbps: float) -> None:
+        """So much the link carries, as far as is known otherwise; before anything was measured here, that counts."""
+        if not self._rates:
+            self.rate_kbps = min(self.rate_kbps, kbps)
+            self._starting = False
+
     @property
     def in_flight_bytes(self) -> int:
         """Sent and not acknowledged."""

@@ -181,6 +181,8 @@ class HallConnection(Connection):
         if self.carriers.in_use is Carrier.RTP:
             classes = (Class.VOICE,) if self.carriers.hedging else ()
         size_bytes = self.window.frame_bytes(now)
+        if self.carriers.hedging and size_bytes == 0:
+            return None  # RTP may well live: what goes here in vain must not fill the link's queue
         for class_ in classes:
             if class_ is Class.VOICE and not self._has_room_for_voice():
                 return None

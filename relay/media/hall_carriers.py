@@ -22,6 +22,8 @@ SOCKET_CLOCK_S = 1.0
 RTP_CLOCK_S = 2.0
 LIGHT_BELOW_KBPS = 150.0
 """Below this budget recorded voice is given in the light rung."""
+HEDGE_SHARE = 0.6
+"""Of what the link carries goes over the socket while RTP may still live, whose voice goes on."""
 SOCKET_OVERHEAD_BYTES = 80
 """What TCP, TLS and the WebSocket add to a message."""
 
@@ -184,6 +186,8 @@ class HallCarriers:
         if now - self._heard_at > hedge_after_s(subscriber.rtt_s or 0.0, voice.playout_delay_ms):
             self.hedging = True
             subscriber.outlet.open = False
+            if subscriber.outlet.estimator.measured:
+                self._window.expect(HEDGE_SHARE * subscriber.outlet.estimator.sustained_kbps(now))
             self.outbox.owe(voice.unheard())
             self.outbox.backfill.follow(subscriber.language, voice.end_ms)
             self.outbox.urgent_voice = Class.VOICE

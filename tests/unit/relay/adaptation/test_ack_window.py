@@ -209,6 +209,27 @@ def test_a_page_does_not_begin_with_a_windowful_in_the_queue() -> None:
     assert max(link.queues_s[2000:]) < 0.35
 
 
+def sent_in(window: AckWindow, seconds: float) -> int:
+    """Bytes that the pace lets go in a time without any acknowledgement."""
+    total, now = 0, 0.0
+    while now < seconds:
+        size = window.frame_bytes(now)
+        if size:
+            window.sent(size, now)
+            total += size
+        now += 0.02
+    return total
+
+
+def test_what_is_known_of_the_link_paces_what_goes_before_the_first_acknowledgement() -> None:
+    fresh, told = AckWindow(), AckWindow()
+    told.expect(20.0)
+    assert sent_in(fresh, 0.5) > 4_000
+    assert sent_in(told, 0.5) < 2_000
+    told.expect(500.0)
+    assert told.rate_kbps == 20.0
+
+
 @pytest.mark.parametrize("total", [1001, 99])
 def test_impossible_acknowledgements_are_refused(total: int) -> None:
     window = AckWindow()
