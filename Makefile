@@ -13,6 +13,8 @@ TURNS ?=
 PORT ?=
 # make test ARGS="tests/unit -k coverage"
 ARGS ?=
+# Where bytecode may not be kept, each of the many processes that tests start compiles everything anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help run test lint types format bench bench-fanout bench-recordings lock
 
@@ -30,7 +32,7 @@ test:  ## run every test (unit, network, real browser)
 	@scripts/setup.sh dev
 ifeq ($(ARGS),)
 	$(PY) -m pytest -n 4 --dist worksteal -m "not realtime"
-	$(PY) -m pytest -n 3 --dist loadgroup -m realtime
+	$(PY) -m pytest -n 4 --dist loadgroup -m realtime tests/network tests/interop
 else
 	$(PY) -m pytest $(ARGS)
 endif

@@ -25,27 +25,30 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist writes the groups into the names by which it hands tests out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test with a browser listens or looks in real time. One browser with live media at a time: two of them
-    starve each other, but what listens without one goes along beside it, and pages of what is recorded."""
+    """Every test with a browser listens or looks in real time, and browsers starve each other: the tests of a group go
+    one after another. What needs no browser goes along beside them."""
     for item in items:
         if "interop" in item.path.parts:
             item.add_marker(pytest.mark.realtime)
-        if item.get_closest_marker("realtime"):
-            item.add_marker(pytest.mark.xdist_group(_group(item)))
+            if (group := _GROUPS.get(item.path.stem, "live")) is not None:
+                item.add_marker(pytest.mark.xdist_group(group))
 
 
-def _group(item: pytest.Item) -> str:
-    if "interop" not in item.path.parts or item.path.stem in _NO_BROWSER:
-        return item.path.stem
-    return "pages" if item.path.stem in _PAGES else "live browser"
-
-
-_NO_BROWSER = frozenset({"test_ffmpeg_publishes"})
-_PAGES = frozenset(
-    {"test_console", "test_exports_play", "test_library_page", "test_replay_page", "test_replay_thin_line"}
-)
-"""Tests of a browser without a camera or a microphone."""
+_GROUPS = {
+    "test_ffmpeg_publishes": None,
+    "test_replay_page": "replay",
+    "test_replay_thin_line": "replay",
+    "test_console": "players",
+    "test_exports_play": "players",
+    "test_library_page": "players",
+    "test_camera_rungs": "players",
+    "test_peer_chromium": "players",
+    "test_peer_player": "players",
+    "test_whep": "players",
+}
+"""Test files that may run beside a browser with a microphone or a hall, which only one at a time may have ("live")."""
 
 
 @pytest.hookimpl(wrapper=True)

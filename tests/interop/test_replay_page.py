@@ -89,17 +89,23 @@ async def test_ink_and_pointer_are_drawn_at_their_moment_and_questions_lead_to_t
       const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
       return data.filter((value, at) => at % 4 === 3 && value > 0).length;
     }"""
-    # Chapter 2 begins with nothing drawn on it; some strokes come while it is shown.
-    await page.evaluate("voice.currentTime = 24")
 
+    # One stroke is there from the beginning, eleven more come within the first ten seconds.
     async def drawn() -> int:
         return int(await page.evaluate(inked))
 
-    many = await until(drawn, "strokes on the page")
-    await page.evaluate("voice.currentTime = 14")
+    few = await until(drawn, "the stroke of the beginning")
+    await page.evaluate("voice.currentTime = 12")
+
+    async def more() -> int:
+        now = await drawn()
+        return now if now > 3 * few else 0
+
+    many = await until(more, "the strokes of the first ten seconds")
+    await page.evaluate("voice.currentTime = 0.5")
 
     async def fewer() -> bool:
-        return await drawn() < many
+        return await drawn() < many / 2
 
     await until(fewer, "fewer strokes at an earlier moment")
     assert not replay.problems

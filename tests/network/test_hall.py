@@ -22,7 +22,7 @@ from tests.network.link import LinkSpec, Loss
 from tests.network.media_kit import LOOPBACK, VoicePublisher, until
 from transport.sdp import AnswerPolicy
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.realtime, pytest.mark.timeout(120)]
 
 FAR = LinkSpec(rate_kbps=150, delay_ms=150)
 LOSSY = LinkSpec(rate_kbps=150, delay_ms=150, loss=Loss.bursts(0.05, 3))

@@ -17,7 +17,7 @@ from tests.network.hall_kit import Class, lecture_hall, seat
 from tests.network.media_camera_kit import CameraPublisher
 from tests.network.media_kit import VoicePublisher, until
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.realtime, pytest.mark.timeout(120)]
 
 
 @pytest.fixture
