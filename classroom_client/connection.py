@@ -22,6 +22,7 @@ from lecture.message_parts import Client
 from lecture.messages import (
     PROTOCOL_VERSION,
     Answer,
+    Asked,
     Bye,
     Candidate,
     Clock,
@@ -282,6 +283,8 @@ class Connection:
                 reception.filled(item)
             case Repaired():
                 reception.repaired(item)
+            case Asked():
+                reception.questions.answered(item, now)
             case VoiceFrame():
                 reception.voice_frame(item, now)
             case ChunkFrame():

@@ -40,6 +40,7 @@ class Progress:
 
     :ivar heard: lecture time whose voice came out of the loudspeaker.
     :ivar shown: seqs of the page turns whose page was on the screen while it was in force.
+    :ivar questions: those that the relay may not have yet, as (id, text); ``asked``: how many it has.
     """
 
     position_ms: int | None = None
@@ -49,6 +50,8 @@ class Progress:
     reconnects: int = 0
     wire_bytes: int = 0
     connected_s: float = 0.0
+    questions: list[tuple[str, str]] = field(default_factory=list)
+    asked: int = 0
 
     def heard_coverage(self) -> Coverage:
         """:attr:`heard` as a set of intervals."""

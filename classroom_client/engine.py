@@ -95,6 +95,10 @@ class Hall:
         """Let :meth:`run` come to its end now, with the receipt of what was heard so far."""
         self._leaving.set()
 
+    def ask(self, question: str) -> bool:
+        """Ask the lecturer something as soon as there is a line; False if it says nothing or too many wait."""
+        return self._reception is not None and self._reception.questions.ask(question)
+
     def receipt(self) -> HallReceipt:
         """What was heard and seen so far."""
         if self._reception is None or self._player is None:
@@ -186,6 +190,9 @@ class Hall:
                 if self._connection.up:
                     for want in reception.wants(now):
                         self._connection.send(want)
+                    question = reception.questions.due(now)
+                    if question is not None and self._connection.send(question):
+                        reception.questions.sent(now)
             self._look(now)
             if now - self._report_at >= self._settings.report_interval_s and reception is not None:
                 self._report_at = now
@@ -216,6 +223,7 @@ class Hall:
         while not leaving.done():
             reception = self._reception
             received = reception is not None and reception.complete and self._played.is_set()
+            received = received and reception is not None and not reception.questions.waiting
             if received and self._connection.up and self._sink.queued_samples(_now()) == 0:
                 return
             await asyncio.wait((leaving,), timeout=_TICK_EVERY_S)
@@ -249,6 +257,8 @@ class Hall:
             reconnects=before.reconnects + link.reconnects,
             wire_bytes=before.wire_bytes + link.meter.in_bytes + link.meter.out_bytes,
             connected_s=round(before.connected_s + link.connected_s, 1),
+            questions=reception.questions.waiting,
+            asked=reception.questions.asked,
         )
         reception.copy.set_progress(progress)
 

@@ -35,6 +35,7 @@ class HallReceipt:
     longest_silence_ms: int = 0
     reconnects: int = 0
     heads: int = 0
+    questions: int = 0
     file: str = ""
 
     def facts(self) -> dict[str, Any]:
@@ -52,4 +53,5 @@ class HallReceipt:
             pages_turned=self.pages_turned,
             link_kbps_mean=round(self.link_kbps_mean, 1),
             heads=self.heads,
+            questions=self.questions,
         )

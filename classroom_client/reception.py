@@ -15,6 +15,7 @@ from classroom_client.delay import PlayoutDelay
 from classroom_client.gaps import Backfill
 from classroom_client.live_edge import LiveEdge
 from classroom_client.pages import PageBook
+from classroom_client.questions import Questions
 from classroom_client.screen import Screen
 from classroom_client.screen_stills import ScreenStills
 from classroom_client.settings import HallSettings
@@ -74,6 +75,7 @@ class Reception:
         self.ink = InkBook()
         self.screen = Screen(self.book, progress.shown, self.ink)
         self.stills = ScreenStills()
+        self.questions = Questions(progress.questions, progress.asked)
         self.facts = _Facts(summary)
         self._text_since_s: float | None = None
         # Pieces of pictures that no entry has told of yet. Full: the oldest goes, and comes with the next connection.
@@ -97,6 +99,7 @@ class Reception:
         self.facts.languages = {track.track_id: track.language for track in message.tracks if track.kind == "voice"}
         self.copy.describe(message.lecture)
         self.carrier.socket_up(now)
+        self.questions.connected()
         self.voice.doubt_absent()  # what was repaired while we were away was told to others
         if message.lecture.state == "planned":
             self.timeline.from_the_start = True

@@ -82,6 +82,8 @@ def make_view(
         page_waiting=screen.waiting,
         picture=screen.picture,
         drawing=screen.drawing,
+        questions_waiting=len(reception.questions.waiting),
+        questions_asked=reception.questions.asked,
         **common,  # type: ignore[arg-type]
     )
 
@@ -141,5 +143,6 @@ def make_receipt(
         longest_silence_ms=max(progress.longest_silence_ms, player.longest_silence_ms),
         reconnects=progress.reconnects + link.reconnects,
         heads=settings.heads,
+        questions=reception.questions.asked,
         file=str(reception.copy.path),
     )

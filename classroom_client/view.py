@@ -47,6 +47,7 @@ class View:
     :param page_waiting: the page that belongs on the screen is on its way.
     :param drawing: what the lecturer has drawn on the page of ``picture``, and where it is pointed at.
     :param heard_ms: lecture time that is heard now, None before the first.
+    :param questions_waiting: asked in the hall, not yet with the relay; ``questions_asked`` are.
     :param disk_error: id of what keeps the hall from writing its copy, empty for nothing.
     """
 
@@ -80,6 +81,8 @@ class View:
     picture: PageImage | None = None
     drawing: Drawing = NOTHING
     reconnects: int = 0
+    questions_waiting: int = 0
+    questions_asked: int = 0
     disk_error: str = ""
     join_error: str = ""
 

@@ -53,6 +53,7 @@ RELAY_TO_HALL = Vocabulary(
         m.Clock,
         m.Filled,
         m.Repaired,
+        m.Asked,
         m.State,
         m.Ended,
         m.ErrorMessage,

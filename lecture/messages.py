@@ -152,10 +152,14 @@ class Receipt(Message):
 
 @dataclass(frozen=True, slots=True)
 class Question(Message):
-    """A question from the hall."""
+    """A question from the hall.
+
+    :param id: another one for each question: it is answered with :class:`Asked`, and taken once however often it comes.
+    """
 
     KIND: ClassVar[str] = "question"
     text: LongText
+    id: Annotated[str, Limit(0, 64)] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +240,18 @@ class Repaired(Message):
     language: Language
     start_ms: Ms
     end_ms: Ms
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(Message):
+    """The question with this id is in the log.
+
+    :param error: stable id of why it is not, empty if it is.
+    """
+
+    KIND: ClassVar[str] = "asked"
+    id: Annotated[str, Limit(0, 64)]
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,9 @@ HALL_TRANSITIONS: Transitions = {
     (SessionState.HELLO, Side.RELAY, m.ErrorMessage): SessionState.CLOSED,
     (SessionState.HELLO, Side.CLIENT, m.Bye): SessionState.CLOSED,
     **_open(Side.CLIENT, m.Offer, m.Candidate, m.Want, m.Ack, m.Report, m.Receipt, m.Question),
-    **_open(Side.RELAY, m.Answer, m.Candidate, m.EntryMessage, m.Clock, m.Filled, m.Repaired, m.State, m.Ended),
+    **_open(
+        Side.RELAY, m.Answer, m.Candidate, m.EntryMessage, m.Clock, m.Filled, m.Repaired, m.State, m.Ended, m.Asked
+    ),
     (SessionState.OPEN, Side.CLIENT, m.Bye): SessionState.CLOSED,
     (SessionState.OPEN, Side.RELAY, m.ErrorMessage): SessionState.CLOSED,
 }

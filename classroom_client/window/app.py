@@ -14,17 +14,20 @@ from pathlib import Path
 import pygame
 
 from classroom_client.engine import Hall
+from classroom_client.questions import MAX_WAITING
 from classroom_client.receipt import HallReceipt
 from classroom_client.settings import HallSettings
 from classroom_client.telling import Teller
 from classroom_client.texts import DEFAULT_LANGUAGE, Texts
-from classroom_client.view import Sound, View
+from classroom_client.view import Link, Sound, View
 from classroom_client.window.fonts import Fonts
 from classroom_client.window.layout import Layout
 from classroom_client.window.link_history import LinkHistory
 from classroom_client.window.painting import Overlay, Painter
 from classroom_client.window.pen import Pen
 from classroom_client.window.pictures import CameraDecoder, Freshness, PageDecoder, Raw
+from classroom_client.window.question_entry import KEYS as ASK_KEYS
+from classroom_client.window.question_entry import QuestionEntry
 from classroom_client.window.sound import Loudspeaker
 from lecture.errors import HallcastError
 from transport.tasks import until_first
@@ -72,6 +75,11 @@ class EngineThread(threading.Thread):
         """Let the hall say goodbye and end."""
         if self._loop is not None and self.hall is not None and self.is_alive():
             self._loop.call_soon_threadsafe(self.hall.leave)
+
+    def ask(self, question: str) -> None:
+        """Let the hall ask something."""
+        if self._loop is not None and self.hall is not None and self.is_alive():
+            self._loop.call_soon_threadsafe(self.hall.ask, question)
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -130,6 +138,7 @@ class Window:
         self._painter = Painter(Pen(fonts, texts if fonts.writes_korean else Texts(DEFAULT_LANGUAGE)))
         self._history = LinkHistory()
         self._help = self._link = self._quit_asked = self._leaving = False
+        self._question = QuestionEntry()
         self._generation = 0
         self._page: tuple[Raw, pygame.Surface] | None = None
         self._camera: tuple[Raw, pygame.Surface] | None = None
@@ -203,7 +212,22 @@ class Window:
         elif event.type == pygame.MOUSEMOTION:
             self._pointer_at = time.monotonic()
         elif event.type == pygame.KEYDOWN:
-            self._on_key(event.key, event.unicode, hall)
+            if self._question.shown:
+                self._on_key_in_question(event.key, hall)
+            else:
+                self._on_key(event.key, event.unicode, hall)
+        elif event.type == pygame.TEXTINPUT and self._question.shown:
+            self._question.typed(event.text)
+        elif event.type == pygame.TEXTEDITING and self._question.shown:
+            self._question.composes(event.text)
+
+    def _on_key_in_question(self, key: int, hall: Hall) -> None:
+        if key == pygame.K_ESCAPE:
+            self._question.close()
+        elif key == pygame.K_BACKSPACE:
+            self._question.erase()
+        elif key in (pygame.K_RETURN, pygame.K_KP_ENTER) and hall.view.questions_waiting < MAX_WAITING:
+            self._engine.ask(self._question.take())
 
     def _on_key(self, key: int, character: str, hall: Hall) -> None:
         if self._quit_asked:
@@ -225,6 +249,8 @@ class Window:
                 hall.camera.close()
         elif key == pygame.K_l or character == "ㅣ":
             self._link = not self._link
+        elif (key == pygame.K_a or character in ASK_KEYS) and hall.view.link is not Link.JOINING:
+            self._question.open(character)
         elif key == pygame.K_q:
             self._quit_asked = True
         elif character in ("?", "/") or key == pygame.K_F1:
@@ -261,6 +287,7 @@ class Window:
             link_shown=self._link,
             quit_asked=self._quit_asked,
             silent=silent,
+            question=self._question.text if self._question.shown else None,
         )
         page, camera = self._page, self._camera
         drawn = (view, overlay, page[0] if page else None, camera[0] if camera else None)

@@ -13,18 +13,23 @@ from classroom_client.window.layout import Box, Layout
 from classroom_client.window.link_history import LinkSample
 from classroom_client.window.link_panel import LinkPanel, clock, seconds, used_text
 from classroom_client.window.pen import BAD, BLACK, GOOD, QUIET, STRIP, TEXT, WARN, Colour, Pen, within
+from classroom_client.window.question_entry import paint_question
 from lecture.inset import Inset, place_inset
 
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """What the window itself adds to the view."""
+    """What the window itself adds to the view.
+
+    :param question: what people are typing, None while they are not.
+    """
 
     camera_off: bool = False
     help_shown: bool = False
     link_shown: bool = False
     quit_asked: bool = False
     silent: bool = False
+    question: str | None = None
 
 
 class Painter:
@@ -66,14 +71,16 @@ class Painter:
         if camera is not None and not overlay.camera_off:
             self._camera(surface, layout, camera, page)
         self._strip(surface, layout, view, overlay)
-        if sign is not None:
+        if sign is not None and overlay.question is None:
             self._sign(surface, layout, sign)
         if overlay.link_shown:
             self._link_panel.paint(surface, layout, view, history)
+        if overlay.question is not None:
+            paint_question(self._pen, surface, layout, view, overlay.question)
         if overlay.help_shown:
             self._help(surface, layout)
         if overlay.quit_asked:
-            self._question(surface, layout)
+            self._leaving(surface, layout)
 
     def _cover(self, surface: pygame.Surface, layout: Layout, view: View) -> None:
         """Before the first page: what this is going to be."""
@@ -153,6 +160,10 @@ class Painter:
                 facts.append((say("strip_loss", percent=round(view.fraction_lost * 100)), QUIET))
             if view.carrier == "socket":
                 facts.append((say("strip_by_socket"), WARN))
+        if view.questions_waiting:
+            facts.append((say("strip_asking", count=view.questions_waiting), WARN))
+        elif view.questions_asked:
+            facts.append((say("strip_asked", count=view.questions_asked), QUIET))
         if overlay.camera_off:
             facts.append((say("strip_camera_off"), QUIET))
         return facts
@@ -171,7 +182,7 @@ class Painter:
 
     def _help(self, surface: pygame.Surface, layout: Layout) -> None:
         unit = layout.unit
-        keys = ("fullscreen", "escape", "camera", "link", "help", "quit")
+        keys = ("ask", "fullscreen", "escape", "camera", "link", "help", "quit")
         title = self._text(self._texts("help_title"), round(unit * 1.6), TEXT, bold=True)
         lines = [
             (
@@ -193,7 +204,7 @@ class Painter:
             surface.blit(text, (box.x + unit * 4 + key_width, y))
             y += step
 
-    def _question(self, surface: pygame.Surface, layout: Layout) -> None:
+    def _leaving(self, surface: pygame.Surface, layout: Layout) -> None:
         unit = layout.unit
         question = self._text(self._texts("quit_question"), round(unit * 2), TEXT, bold=True)
         answer = self._text(self._texts("quit_answer"), round(unit * 1.2), QUIET)

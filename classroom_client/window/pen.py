@@ -44,6 +44,10 @@ class Pen:
             self._rendered[key] = self._fonts.get(size, bold=bold).render(text, True, colour)
         return self._rendered[key]
 
+    def width(self, text: str, size: int) -> int:
+        """How wide a line of text would be, in pixels."""
+        return self._fonts.get(size).size(text)[0]
+
     def panel(self, surface: pygame.Surface, box: Box) -> None:
         """A dark ground for words that lie on a page."""
         panel = pygame.Surface((box.width, box.height), pygame.SRCALPHA)

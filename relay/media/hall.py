@@ -12,6 +12,7 @@ from lecture.log import Span
 from lecture.message_parts import HallStatus
 from lecture.messages import (
     Ack,
+    Asked,
     Candidate,
     Ended,
     ErrorMessage,
@@ -213,10 +214,23 @@ class HallConnection(Connection):
             raise ProtocolError("ack_impossible", "The acknowledged bytes do not add up.") from error
 
     def _ask(self, question: Question, now: float) -> None:
+        if not question.id:
+            self._take_question(question, now)
+            return
+        error = ""
+        if not self._stage.overview.knows(question.id):
+            try:
+                self._take_question(question, now)
+            except HallcastError as refused:
+                error = refused.error_id
+        self.control(Asked(question.id, error))
+
+    def _take_question(self, question: Question, now: float) -> None:
         if now - self._question_at < QUESTION_EVERY_S:
             raise RefusedError("too_many_questions", "One question a second is enough.", 429)
         self._question_at = now
-        self._stage.append_event(Kind.QUESTION, {"hall": self.name, "text": question.text})
+        fields = {"hall": self.name, "text": question.text} | ({"id": question.id} if question.id else {})
+        self._stage.append_event(Kind.QUESTION, fields)
 
     def _write_receipt(self) -> None:
         receipt, self._receipt = self._receipt, None

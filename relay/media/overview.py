@@ -11,6 +11,7 @@ from lecture.entries import Entry, Kind, unpack_event
 
 KEPT_TURNS = 512
 KEPT_QUESTIONS = 30
+KEPT_IDS = 1000
 
 
 class Overview:
@@ -20,6 +21,8 @@ class Overview:
         # Oldest first by lecture time; beyond the bound the oldest are dropped, which no hall still shows.
         self._turns: list[tuple[int, int]] = []
         self._questions: deque[dict[str, Any]] = deque(maxlen=KEPT_QUESTIONS)
+        # Of the newest: a hall that sends one again does so when it next gets through.
+        self._question_ids: deque[str] = deque(maxlen=KEPT_IDS)
 
     def apply(self, entry: Entry) -> None:
         """Take an entry; other kinds and malformed ones change nothing."""
@@ -35,6 +38,7 @@ class Overview:
             self._turns.insert(at, (entry.t_ms, turn.page))
             del self._turns[:-KEPT_TURNS]
         elif entry.kind == Kind.QUESTION:
+            self._question_ids.append(str(fields.get("id", "")))
             self._questions.append(
                 {"t_ms": entry.t_ms, "hall": str(fields.get("hall", "")), "text": str(fields.get("text", ""))}
             )
@@ -43,6 +47,10 @@ class Overview:
     def questions(self) -> list[dict[str, Any]]:
         """The newest questions, oldest first: ``t_ms``, ``hall``, ``text``."""
         return list(self._questions)
+
+    def knows(self, question_id: str) -> bool:
+        """Whether the question with this id, given by the hall, is in the log."""
+        return question_id in self._question_ids
 
     def page_at(self, t_ms: int) -> int:
         """The page that belongs on a projector which is at this lecture time; 0 before the first turn."""

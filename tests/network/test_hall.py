@@ -13,6 +13,7 @@ from classroom_client.engine import Hall
 from classroom_client.joining import JoinError
 from classroom_client.settings import HallSettings
 from classroom_client.view import Link, Sound
+from lecture.entries import Kind, unpack_event
 from lecture.errors import HallcastError
 from lecture.file import LectureFile
 from relay.media.fanout import Fanout
@@ -46,13 +47,17 @@ async def test_halls_on_good_bad_and_broken_links_hear_every_word(tmp_path: Path
             broken.link.down_for(5)
             far.link.udp_blocked = True
             await until(lambda: broken.hall.view.sound is Sound.STALLED, "the broken hall noticed")
+            assert broken.hall.ask("Is anybody there?")
             await until(lambda: far.hall.view.carrier == "socket", "the hall without UDP hears over the socket")
             room.lecture.turn(room.deck, 2)
             await until(lambda: broken.hall.view.sound is Sound.CATCHING_UP, "the broken hall catches up")
             await until(lambda: all(each.hall.view.page == 2 for each in seats), "all halls show page 2")
         await room.lecture.end()
         receipts = {each.folder.name: await each.receipt() for each in seats}
+        asked = [unpack_event(entry)["text"] for entry in room.lecture.log.read(kinds=[Kind.QUESTION])]
+        assert asked == ["Is anybody there?"]
 
+    assert [receipt.questions for receipt in receipts.values()] == [0, 0, 0, 0, 1]
     for name, receipt in receipts.items():
         assert receipt.complete, name
         assert receipt.voice_sent_ms > 5000

@@ -256,6 +256,20 @@ async def test_questions_and_reports_reach_the_lecturer(tmp_path: Path) -> None:
         assert not [entry for entry in hall.of(m.EntryMessage) if entry.entry_kind == Kind.QUESTION]
 
 
+async def test_a_question_with_an_id_is_answered_and_taken_once(tmp_path: Path) -> None:
+    async with open_lecture(tmp_path) as lecture:
+        for again in range(2):
+            hall = ScreenlessHall(name="Aula")
+            async with hall.joined(lecture):
+                await hall.say(m.Question("Why?", "q1"))
+                await until(lambda hall=hall: hall.of(m.Asked) == [m.Asked("q1")], "the answer")
+                if not again:
+                    await hall.say(m.Question("And how?", "q2"))
+                    await until(lambda hall=hall: m.Asked("q2", "too_many_questions") in hall.of(m.Asked), "too soon")
+        asked = [unpack_event(entry) for entry in lecture.log.read(kinds=[Kind.QUESTION])]
+        assert asked == [{"hall": "Aula", "text": "Why?", "id": "q1"}]
+
+
 async def test_a_client_that_does_not_say_hello_is_refused() -> None:
     channel, session = MemoryChannel(), HallSession(Side.RELAY)
     with pytest.raises(RefusedError) as caught:

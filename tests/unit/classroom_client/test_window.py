@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from classroom_client.camera_queue import CameraQueue
+from classroom_client.questions import MAX_CHARS, MAX_WAITING
 from classroom_client.texts import Texts, languages
 from classroom_client.view import Link, Sound, View
 from classroom_client.window.drawing import paint_drawing
@@ -25,6 +26,7 @@ from classroom_client.window.link_panel import runs
 from classroom_client.window.painting import Overlay, Painter
 from classroom_client.window.pen import Pen
 from classroom_client.window.pictures import CameraDecoder, Freshness, Raw, decode_page, to_raw
+from classroom_client.window.question_entry import QuestionEntry, hint_of, wrapped
 from lecture.entries import EncodedFrame, Flag
 from lecture.ink_book import Drawing, Stroke
 
@@ -88,11 +90,46 @@ def test_everything_is_drawn_at_any_size(fonts: Fonts, size: tuple[int, int], la
     assert surface.get_at((camera_box.x + 5, camera_box.y + 5))[:3] == (250, 250, 250)
 
     down = replace(WELL, link=Link.DOWN, sound=Sound.STALLED, retry_in_s=3.0, behind_ms=14_000)
-    asked = Overlay(help_shown=True), Overlay(quit_asked=True), Overlay(link_shown=True)
+    asked = Overlay(help_shown=True), Overlay(quit_asked=True), Overlay(link_shown=True), Overlay(question="왜? Why?")
     for view, overlay in ((down, Overlay()), *((WELL, overlay) for overlay in asked)):
         painter.paint(surface, view, page, camera, overlay)
         changed = np.any(pygame.surfarray.array3d(surface) != well, axis=2)
         assert 0.005 < changed.mean() < 0.6
+
+
+def test_a_question_is_typed_also_with_an_input_method() -> None:
+    entry = QuestionEntry()
+    entry.open("a")
+    entry.typed("a")  # the key that opened it
+    for text in ("a", "nd", " ", "x"):
+        entry.typed(text)
+    entry.erase()
+    entry.composes("왜")
+    assert entry.text == "and 왜"
+    entry.typed("왜?")
+    entry.close()
+    entry.open("ㅁ")
+    entry.typed("!")
+    assert (entry.shown, entry.text) == (True, "and 왜?!")
+    assert entry.take() == "and 왜?!"
+    assert (entry.shown, entry.text) == (False, "")
+    entry.typed("x" * 5000)
+    assert len(entry.text) == MAX_CHARS
+
+
+@given(st.text(alphabet="ab 왜요?", max_size=80), st.integers(60, 400))
+def test_a_long_question_is_broken_into_lines_and_nothing_of_it_is_lost(text: str, width: int) -> None:
+    pygame.font.init()
+    pen = Pen(Fonts(), Texts("en"))
+    lines = wrapped(pen, text, 20, width)
+    assert all(pen.width(line, 20) <= width for line in lines)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+
+
+def test_what_is_said_below_a_question_tells_whether_it_can_go() -> None:
+    assert hint_of(WELL)[0] == "ask_hint"
+    assert hint_of(replace(WELL, link=Link.DOWN))[0] == "ask_hint_down"
+    assert hint_of(replace(WELL, questions_waiting=MAX_WAITING))[0] == "ask_full"
 
 
 @pytest.mark.parametrize("language", languages())

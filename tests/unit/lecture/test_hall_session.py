@@ -48,6 +48,7 @@ SAMPLES: dict[type[Message], Message] = {
     m.Report: m.Report(),
     m.Receipt: m.Receipt(),
     m.Question: m.Question("?"),
+    m.Asked: m.Asked("q1"),
     m.Bye: m.Bye(),
     m.EntryMessage: m.EntryMessage(1, 0, Kind.TURN, {}),
     m.Clock: m.Clock(0),
