@@ -162,6 +162,7 @@ def test_the_file_checked_longest_ago_is_next_and_what_was_found_stays(shelf: Sh
     db.close()
     problems = problems_of(shelf.path_of("second"))
     assert problems
+    assert shelf.next_scan(before=100.0, passed_over={LECTURE}) == "second"
     shelf.note_scan("second", problems, 300.0)
     assert shelf.next_scan(before=100.0) is None
     assert shelf.next_scan(before=250.0) == LECTURE
