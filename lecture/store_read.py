@@ -162,8 +162,12 @@ class StoreReader:
 
     def origin_seqs(self) -> dict[int, int]:
         """Origin by seq, of all entries that have one."""
-        rows = self._rows("SELECT seq, origin_seq FROM entries WHERE origin_seq IS NOT NULL")
-        return {int(seq): int(origin) for seq, origin in rows}
+
+        def salvaged() -> Iterator[tuple[Any, ...]]:
+            return (row for row in self._salvaged("entries", "origin_seq") if row[1] is not None)
+
+        rows = self._rows("SELECT seq, origin_seq FROM entries WHERE origin_seq IS NOT NULL", salvaged=salvaged)
+        return {seq: origin for seq, origin in rows if _has_types((seq, origin), (int, int))}
 
     def tracks(self) -> list[Track]:
         """All tracks, in order of id."""
