@@ -133,7 +133,7 @@ class Librarian:
             raise RefusedError("lecture_live", "The lecture is going on; end it first.", 409)
         async with self._busy:
             record = await asyncio.to_thread(self._bin.delete, lecture_id, time.time())
-            await self._settle(lecture_id)
+            await self._settle_soon(lecture_id)
         await self._count()
         return record
 
@@ -143,8 +143,11 @@ class Librarian:
         :raises CatalogueError: ``lecture_unknown``, ``catalogue_unusable``.
         """
         async with self._busy:
-            record = await asyncio.to_thread(self._bin.restore, lecture_id)
-            await self._settle(lecture_id)
+            before = await asyncio.to_thread(self._shelf.catalogue.get, lecture_id, in_bin=True)
+            record = await asyncio.to_thread(self._bin.restore, lecture_id, time.time(), self._settings)
+            await self._settle_soon(lecture_id)
+        if before is not None and before.keep_until != record.keep_until:
+            await self.remember(record)
         await self._count()
         return record
 
@@ -266,6 +269,12 @@ class Librarian:
         # The catalogue has spoken: nobody can open it again between these two.
         await self._directory.close(lecture_id)
         await asyncio.to_thread(self._bin.settle, lecture_id)
+
+    async def _settle_soon(self, lecture_id: str) -> None:
+        try:
+            await self._settle(lecture_id)
+        except LectureFileError as error:
+            log.warning("%s: its file is moved with the next round: %s", lecture_id, error.text)
 
     async def _count(self) -> None:
         self.storage = await asyncio.to_thread(self._shelf.storage)

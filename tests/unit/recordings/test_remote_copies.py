@@ -111,7 +111,7 @@ def test_the_recycle_bin_goes_for_the_copy_too(shelf: Shelf, copies: RemoteCopie
     assert bin_.unsettled() == [LECTURE]
     bin_.settle(LECTURE)
     assert (bin_.unsettled(), server.listed()) == ([], [f"hallcast/recycle/{LECTURE}.lecture"])
-    bin_.restore(LECTURE)
+    bin_.restore(LECTURE, 2000.0, LibrarySettings())
     bin_.settle(LECTURE)
     assert server.listed() == [IN_BUCKET]
     bin_.delete(LECTURE, 1000.0)
