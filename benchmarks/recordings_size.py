@@ -106,8 +106,14 @@ def _on_disk(path: Path) -> dict[str, int]:
     found: dict[str, int] = {}
     with LectureFile.open(path, readonly=True) as file:
         for track in file.tracks():
-            entries = file.read_span(track.track_id, Span(0, file.last_t_ms() + 1))
-            found[f"{track.kind} {track.rung}"] = sum(len(entry.payload) for entry in entries)
+            pieces = (Span(at_ms, at_ms + 60_000) for at_ms in range(0, file.last_t_ms() + 1, 60_000))
+            sizes = (
+                len(entry.payload)
+                for piece in pieces
+                for entry in file.read_span(track.track_id, piece)
+                if entry.t_ms >= piece.start_ms
+            )
+            found[f"{track.kind} {track.rung}"] = sum(sizes)
         found["events"] = sum(len(entry.payload) for entry in file.read(kinds=EVENT_KINDS, limit=1_000_000))
         found["pages"] = sum(size for _, size in file.blob_sizes())
     return found | {"SQLite": path.stat().st_size - sum(found.values())}

@@ -252,6 +252,14 @@ class LectureFile(LectureFileReader):
             with self._lock:
                 self._pending.committed(batch)
 
+    def commit_in_time(self) -> None:
+        """Commit if so much waits that the oldest of it might soon be dropped: for whoever appends much at once.
+
+        :raises LectureFileError: as :meth:`commit`.
+        """
+        if self._pending.bytes > self._pending.limit_bytes // 2:
+            self.commit()
+
     def finish(self) -> None:
         """Commit, fold the WAL into the one file, mark the lecture finished. Reading goes on to work.
 

@@ -72,9 +72,13 @@ class LectureFileReader:
     def read(self, after_seq: int = 0, *, kinds: Collection[int] | None = None, limit: int = 1000) -> list[Entry]:
         """Entries with ``seq > after_seq`` in order of seq (those not committed yet included)."""
         pending = self._pending_entries()
-        out = self._store.entries(after_seq, _first_seq(pending), kinds, limit)
-        out += [entry for entry in pending if entry.seq > after_seq and (kinds is None or entry.kind in kinds)]
-        return out[:limit]
+        before_seq = _first_seq(pending)
+        out = self._store.entries(after_seq, before_seq, kinds, limit)
+        later = [entry for entry in pending if entry.seq > after_seq and (kinds is None or entry.kind in kinds)]
+        # Fewer than asked for may be so for damage or size: what is not committed comes behind all of the disk.
+        if later and out and (len(out) >= limit or self._store.entries(out[-1].seq, before_seq, kinds, 1)):
+            return out
+        return (out + later)[:limit]
 
     def read_span(self, track_id: int, span: Span) -> list[Entry]:
         """Entries of a track that overlap ``span``, in order of ``t_ms``; concealed ones only where no other is."""

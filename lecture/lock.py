@@ -17,7 +17,7 @@ class WriterLock:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path.with_name(path.name + "-lock")
+        self._path = lock_of(path)
         self._handle: int | None = None
         while self._handle is None:
             try:
@@ -59,6 +59,11 @@ class WriterLock:
             return os.path.samestat(os.fstat(handle), os.stat(self._path))
         except OSError:
             return False
+
+
+def lock_of(path: Path) -> Path:
+    """What lies beside a file while somebody has it open for writing."""
+    return path.with_name(path.name + "-lock")
 
 
 def _unwritable(path: Path, error: OSError) -> LectureFileError:

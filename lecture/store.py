@@ -12,7 +12,7 @@ from lecture.checksum import crc32c, entry_crc32c
 from lecture.lock import WriterLock
 from lecture.opening import damage_at_opening, open_reader, open_writer, require_file
 from lecture.pending import Batch
-from lecture.schema import file_bytes, limit_pages, translate
+from lecture.schema import limit_pages, translate
 from lecture.store_read import ENTRY_COLUMNS, StoreReader
 
 _log = logging.getLogger("hallcast.lecture")
@@ -108,10 +108,6 @@ class Store(StoreReader):
     def damage(self) -> str:
         """What opening had to make up for, in plain words; empty if nothing."""
         return damage_at_opening(self._reader)
-
-    def bytes(self) -> int:
-        """Size of the file and its WAL."""
-        return file_bytes(self.path)
 
     def close(self) -> None:
         """Release both connections."""

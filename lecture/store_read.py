@@ -28,6 +28,9 @@ _TRACK_TYPES = (str, str, int, str, str, int, int)
 _DAMAGES_TOLD = 1000
 READ_BYTES = 64 * 1024 * 1024
 """Once a single reading has taken so much of entries it is given out, however many were asked for."""
+SPAN_SQL = f"""SELECT {ENTRY_COLUMNS} FROM entries WHERE track_id = ? AND t_ms < ? AND t_ms >= ?
+    AND (t_ms >= ? OR t_ms + duration_ms > ?) AND seq < ? ORDER BY t_ms"""
+"""Ordered as the index is: to sort further, SQLite would read all rows before it gives the first."""
 _UNORDERED = ", ".join(str(int(kind)) for kind in sorted(UNORDERED_KINDS))
 
 
@@ -76,19 +79,18 @@ class StoreReader:
         return self._rows(sql, *values, salvaged=salvaged, most_bytes=READ_BYTES)
 
     def span(self, track_id: int, span: Span, before_seq: int) -> list[Entry]:
-        """Entries of a track that overlap ``span``, in order of time."""
-        sql = f"""SELECT {ENTRY_COLUMNS} FROM entries WHERE track_id = ? AND t_ms < ? AND t_ms >= ?
-            AND (t_ms >= ? OR t_ms + duration_ms > ?) AND seq < ? ORDER BY t_ms, seq"""
+        """Entries of a track that overlap ``span``, in order of time; of those that have more than
+        :data:`READ_BYTES` together the first."""
 
         def salvaged() -> Iterator[tuple[Any, ...]]:
             rows = self._salvaged("entries", ENTRY_COLUMNS, 0, before_seq)
-            inside = [entry for entry in self._sound(rows) if entry.track_id == track_id and span.touches(entry)]
-            inside.sort(key=lambda entry: (entry.t_ms, entry.seq))
-            return (_row_of(entry) for entry in inside)
+            entries = (entry for row in rows for entry in self._sound([row]))
+            return (_row_of(entry) for entry in entries if entry.track_id == track_id and span.touches(entry))
 
         earliest = span.start_ms - MAX_DURATION_MS
         values = (track_id, span.end_ms, earliest, span.start_ms, span.start_ms, before_seq)
-        return self._sound(self._rows(sql, *values, salvaged=salvaged))
+        found = self._sound(self._rows(SPAN_SQL, *values, salvaged=salvaged, most_bytes=READ_BYTES))
+        return sorted(found, key=lambda entry: (entry.t_ms, entry.seq))
 
     def next_t_ms(self, track_id: int, from_ms: int) -> int | None:
         """When the first entry of a track begins that begins at ``from_ms`` or later; None if there is none."""
@@ -160,8 +162,12 @@ class StoreReader:
 
     def origin_seqs(self) -> dict[int, int]:
         """Origin by seq, of all entries that have one."""
-        rows = self._rows("SELECT seq, origin_seq FROM entries WHERE origin_seq IS NOT NULL")
-        return {int(seq): int(origin) for seq, origin in rows}
+
+        def salvaged() -> Iterator[tuple[Any, ...]]:
+            return (row for row in self._salvaged("entries", "origin_seq") if row[1] is not None)
+
+        rows = self._rows("SELECT seq, origin_seq FROM entries WHERE origin_seq IS NOT NULL", salvaged=salvaged)
+        return {seq: origin for seq, origin in rows if _has_types((seq, origin), (int, int))}
 
     def tracks(self) -> list[Track]:
         """All tracks, in order of id."""

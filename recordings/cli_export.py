@@ -65,7 +65,7 @@ def _export(args: argparse.Namespace) -> int:
     )
     with open_named(args) as recording:
         path, lecture_id = recording.path, recording.lecture_id
-        missing_ms = 0 if args.to == "pdf" else _missing_ms(recording, args.language)
+        missing_ms = 0 if args.to == "pdf" else _missing_ms(recording, args.language, every_voice=is_pack)
     out: Path = args.out or Path(file_name(lecture_id, order))
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with Progress(*columns, TimeRemainingColumn(), disable=args.json) as bar:
@@ -102,8 +102,8 @@ def _write(recording: Path, order: ExportOrder, out: Path, progress: Callable[[i
         raise RecordingError("export_failed", f"{out} could not be written: {why}.") from error
 
 
-def _missing_ms(recording: Recording, language: str) -> int:
-    """How much of a voice is missing between its first and its last word."""
+def _missing_ms(recording: Recording, language: str, *, every_voice: bool) -> int:
+    """How much is missing of the voices that are exported, each between its first and its last word."""
     spoken = recording.languages()
-    gaps = recording.voice_gaps(language or (spoken[0] if spoken else ""))
-    return sum(gap.end_ms - gap.start_ms for gap in gaps)
+    wanted = [language] if language else spoken if every_voice else spoken[:1]
+    return sum(gap.end_ms - gap.start_ms for one in wanted for gap in recording.voice_gaps(one))

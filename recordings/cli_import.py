@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sqlite3
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -37,7 +38,7 @@ def add_import(actions: Actions[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Import; returns the exit status."""
-    from recordings.import_source import find_sources
+    from recordings.import_source import Fault, find_sources
     from recordings.importing import check_admitted, note, place, prepare, workplace
 
     done: list[dict[str, Any]] = []
@@ -45,10 +46,12 @@ def run(args: argparse.Namespace) -> int:
     with opened_library(args) as library, Progress(disable=args.json, transient=True) as progress:
         for path in args.paths:
             try:
-                sources = find_sources(path)
+                faults: list[Fault] = []
+                sources = find_sources(path, faults)
             except HallcastError as error:
                 failed.append({"file": str(path), "id": error.error_id, "text": error.text})
                 continue
+            failed += [{"file": str(file), "id": error.error_id, "text": error.text} for file, error in faults]
             for source in sources:
                 task = progress.add_task(f"reading {source.label}", total=None)
 
@@ -68,6 +71,9 @@ def run(args: argparse.Namespace) -> int:
                     done.append(asdict(imported))
                 except HallcastError as error:
                     failed.append({"file": str(source.path), "id": error.error_id, "text": error.text})
+                except (ValueError, OSError, sqlite3.Error) as error:
+                    text = f"{source.label} could not be imported: {error}."
+                    failed.append({"file": str(source.path), "id": "import_failed", "text": text})
                 progress.remove_task(task)
     if args.json:
         print(json.dumps({"imported": done, "failed": failed}, ensure_ascii=False))

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,7 +19,8 @@ from rich.progress import Progress
 from rich.table import Column, Table
 from rich.text import Text
 
-from recordings.cli_common import ATTENTION, OK, Actions, clock, data_dir_of, read_config, size, store_of
+from lecture.errors import HallcastError
+from recordings.cli_common import ATTENTION, FAILED, OK, Actions, clock, data_dir_of, read_config, size, store_of
 from recordings.errors import CatalogueDamagedError, CatalogueError, RecordingError
 
 if TYPE_CHECKING:
@@ -273,20 +274,25 @@ def _retention(args: argparse.Namespace) -> int:
                 settings = replace(settings, **{name: getattr(args, name)})
         now = time.time()
         found = due(place.shelf.all_records(), settings, now)
+        failed: dict[str, HallcastError] = {}
         if not args.dry_run:
+            failed |= _settle(place)  # a file that is still at its old place cannot be deleted for good
             with Progress(disable=args.json, transient=True) as progress:
-                for one in progress.track(found, description="deleting"):
-                    place.bin.apply(one, now)
-            _settle(place, [one.lecture_id for one in found if one.action == "recycle"])
+                by_id = {one.lecture_id: one for one in found}
+                lecture_ids = progress.track(by_id, description="deleting")
+                failed |= _each(lecture_ids, lambda lecture_id: place.bin.apply(by_id[lecture_id], now))
+            failed |= _settle(place)
     if args.json:
         facts = [asdict(one) | {"since": iso(one.since)} for one in found]
-        print(json.dumps({"dry_run": args.dry_run, "due": facts}, ensure_ascii=False))
+        faults = [{"lecture_id": name, "id": error.error_id, "text": error.text} for name, error in failed.items()]
+        print(json.dumps({"dry_run": args.dry_run, "due": facts, "failed": faults}, ensure_ascii=False))
     else:
-        _print_due(found, dry_run=args.dry_run)
-    return ATTENTION if found else OK
+        _print_due(found, failed, dry_run=args.dry_run)
+    _complain(failed)
+    return FAILED if failed else ATTENTION if found else OK
 
 
-def _print_due(found: list[Due], *, dry_run: bool) -> None:
+def _print_due(found: list[Due], failed: Collection[str], *, dry_run: bool) -> None:
     from recordings.lecture_facts import iso
 
     console = Console()
@@ -295,6 +301,8 @@ def _print_due(found: list[Due], *, dry_run: bool) -> None:
         return
     words = {"recycle": "into the recycle bin", "purge": "deleted for good"}
     for one in found:
+        if one.lecture_id in failed:
+            continue
         console.print(f"{one.lecture_id}  {words[one.action]}  due since {iso(one.since)}  {escape(one.title)}")
     if dry_run:
         console.print("Nothing was done (--dry-run).")
@@ -303,35 +311,52 @@ def _print_due(found: list[Due], *, dry_run: bool) -> None:
 def _delete(args: argparse.Namespace) -> int:
     with _opened(args) as place:
         _sync(place.shelf, args)
-        for lecture_id in args.lectures:
-            if args.purge:
-                place.bin.purge(lecture_id)
-            else:
-                place.bin.delete(lecture_id, time.time())
-        if not args.purge:
-            _settle(place, args.lectures)
-    return _say(args, "deleted for good" if args.purge else "in the recycle bin")
+        failed = _settle(place)
+        failed |= _each(
+            args.lectures, place.bin.purge if args.purge else lambda one: place.bin.delete(one, time.time())
+        )
+        failed |= _settle(place)
+    return _say(args, "deleted for good" if args.purge else "in the recycle bin", failed)
 
 
 def _restore(args: argparse.Namespace) -> int:
     with _opened(args) as place:
         _sync(place.shelf, args)
-        for lecture_id in args.lectures:
-            place.bin.restore(lecture_id)
-        _settle(place, args.lectures)
-    return _say(args, "restored")
+        failed = _each(args.lectures, lambda one: place.bin.restore(one, time.time(), place.settings))
+        failed |= _settle(place)
+    return _say(args, "restored", failed)
 
 
-def _settle(place: _Place, lecture_ids: list[str]) -> None:
-    """Move the files, unless a relay has them open: then it does so itself within a minute."""
+def _settle(place: _Place) -> dict[str, HallcastError]:
+    """Move all files that do not lie where they belong, unless a relay runs: then it does so itself within a minute."""
     from recordings.recycle_bin import held
 
     with held(place.shelf.data_dir) as alone:
-        for lecture_id in lecture_ids if alone else []:
-            place.bin.settle(lecture_id)
+        return _each(place.bin.unsettled() if alone else [], place.bin.settle)
 
 
-def _say(args: argparse.Namespace, what: str) -> int:
+def _each(lecture_ids: Iterable[str], act: Callable[[str], object]) -> dict[str, HallcastError]:
+    """Do something for each of several lectures; what is wrong with one hinders no other and is given back."""
+    failed: dict[str, HallcastError] = {}
+    for lecture_id in lecture_ids:
+        try:
+            act(lecture_id)
+        except HallcastError as error:
+            failed[lecture_id] = error
+    return failed
+
+
+def _complain(failed: Mapping[str, HallcastError]) -> None:
+    for lecture_id, error in failed.items():
+        print(f"error: {lecture_id}: {error.text} ({error.error_id})", file=sys.stderr)
+
+
+def _say(args: argparse.Namespace, what: str, failed: Mapping[str, HallcastError]) -> int:
+    """:raises HallcastError: the first that is wrong with a lecture that was named."""
+    first = next((failed[lecture_id] for lecture_id in args.lectures if lecture_id in failed), None)
+    _complain({lecture_id: error for lecture_id, error in failed.items() if error is not first})
+    if first is not None:
+        raise first
     if args.json:
         print(json.dumps({"lectures": args.lectures, "done": what}, ensure_ascii=False))
     else:

@@ -26,7 +26,8 @@ async def prepare_in_child(path: Path, folder: Path, *, most_bytes: int, damaged
     """:func:`recordings.importing.prepare` for every lecture file at a path. Cancelled, it kills the child.
 
     :param folder: workplace, to be removed by the caller.
-    :raises RecordingError: as there and :func:`recordings.import_source.find_sources`; ``import_failed``.
+    :raises RecordingError: as there and :func:`recordings.import_source.find_sources`; ``import_failed``,
+        ``import_interrupted``: the child was told to end.
     """
     job = {"step": "prepare", "path": str(path), "folder": str(folder), "damaged": damaged}
     found = await _run(job, most_bytes, lambda done_ms, of_ms: None)
@@ -39,7 +40,7 @@ async def place_in_child(
     """:func:`recordings.importing.place`. Cancelled, it kills the child; SQLite keeps what it wrote whole.
 
     :param most_bytes: size of the recording that comes of it.
-    :raises RecordingError: as there; ``import_failed``.
+    :raises RecordingError: as there; ``import_failed``, ``import_interrupted``.
     """
     job = {"step": "place", "prepared": asdict(prepared) | {"path": str(prepared.path)}, "target": str(target)}
     done = await _run(job, most_bytes, progress)
@@ -60,6 +61,8 @@ async def _run(job: dict[str, Any], most_bytes: int, progress: Callable[[int, in
                 if "error" in said:
                     raise RecordingError(str(said["error"]["id"]), str(said["error"]["text"]))
                 progress(int(said["done_ms"]), int(said["of_ms"]))
+            if await child_process.was_ended_from_outside(process):
+                raise RecordingError("import_interrupted", "The import was interrupted; it begins anew by itself.")
     except TimeoutError:
         raise RecordingError("import_failed", "This import took too long and was given up.") from None
     finally:

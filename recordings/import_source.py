@@ -60,37 +60,56 @@ class Source:
         return "".join(char if char.isprintable() else "_" for char in name)[:120]
 
 
-def find_sources(path: Path) -> list[Source]:
+Fault = tuple[Path, RecordingError]
+"""A file that could not be looked into."""
+
+
+def find_sources(path: Path, faults: list[Fault] | None = None) -> list[Source]:
     """The lecture files at a path: it itself, in it if it is a zip, or in it and its folders if it is a folder.
 
+    :param faults: what of a folder cannot be read is put there and hinders nothing else.
     :raises RecordingError: ``import_unknown``, ``import_empty``, ``import_unreadable``, ``import_zip_unsafe``,
         ``import_zip_damaged``.
     """
     try:
-        return _find(path)
+        if path.is_dir():
+            found = _in_folder(path, faults if faults is not None else [])
+        elif path.is_file():
+            found = _in_file(path)
+        else:
+            raise RecordingError("import_unknown", f"There is no file or folder {path}.")
     except OSError as error:
-        raise RecordingError("import_unreadable", f"{path} cannot be read: {error.strerror}.") from error
-
-
-def _find(path: Path) -> list[Source]:
-    if path.is_dir():
-        folders = [path, *sorted(folder for folder in path.iterdir() if folder.is_dir() and not _hidden(folder.name))]
-        files = [file for folder in folders for file in sorted(folder.glob(f"*{SUFFIX}")) if not _hidden(file.name)]
-        found = [source for file in files if file.is_file() for source in _find(file)]
-        zips = [file for file in sorted(path.glob("*.zip")) if not _hidden(file.name)]
-        found += [source for file in zips for source in _find(file)]
-    elif not path.is_file():
-        raise RecordingError("import_unknown", f"There is no file or folder {path}.")
-    else:
-        with path.open("rb") as file:
-            is_zip = file.read(len(_ZIP_HEAD)) == _ZIP_HEAD
-        if not is_zip:
-            # Whether it really is one, :func:`recordings.importing.prepare` says.
-            return [Source(path, "", _checksum_beside(path))]
-        found = _in_zip(path)
-    if not found:
+        raise _unreadable(path, error) from error
+    if not found and not faults:
         raise RecordingError("import_empty", f"There is no lecture file in {path.name or path}.")
     return found
+
+
+def _in_folder(path: Path, faults: list[Fault]) -> list[Source]:
+    folders = [path, *sorted(folder for folder in path.iterdir() if folder.is_dir() and not _hidden(folder.name))]
+    files = [file for folder in folders for file in sorted(folder.glob(f"*{SUFFIX}"))] + sorted(path.glob("*.zip"))
+    found = []
+    for file in files:
+        if _hidden(file.name):
+            continue
+        try:
+            found += _in_file(file) if file.is_file() else []
+        except RecordingError as error:
+            faults.append((file, error))
+        except OSError as error:
+            faults.append((file, _unreadable(file, error)))
+    return found
+
+
+def _in_file(path: Path) -> list[Source]:
+    with path.open("rb") as file:
+        is_zip = file.read(len(_ZIP_HEAD)) == _ZIP_HEAD
+    # Whether another really is a lecture file, :func:`recordings.importing.prepare` says.
+    return _in_zip(path) if is_zip else [Source(path, "", _checksum_beside(path))]
+
+
+def _unreadable(path: Path, error: OSError) -> RecordingError:
+    return RecordingError("import_unreadable", f"{path} cannot be read: {error.strerror}.")
 
 
 def fetch(source: Source, to: Path, most_bytes: int) -> str:

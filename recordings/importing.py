@@ -26,7 +26,7 @@ from recordings.errors import RecordingError
 from recordings.import_source import Source, fetch
 from recordings.lecture_facts import record_from_file
 from recordings.merge import CLOCK_END_KEY, Merged, merge
-from recordings.recording import LECTURE_ID, Recording
+from recordings.recording import LECTURE_ID, LONGEST_MS, Recording
 from recordings.shelf import Shelf
 
 Progress = Callable[[int, int], None]
@@ -107,7 +107,10 @@ def prepare(source: Source, folder: Path, *, most_bytes: int, damaged: bool = Fa
         if not damaged:
             raise RecordingError("import_checksum_wrong", text)
         problems.append(text)
-    problems += verify_file(path).problems
+    report = verify_file(path)
+    problems += report.problems
+    if report.duration_ms > LONGEST_MS:
+        problems.append("something in it lies beyond a week of lecture time")
     if problems and not damaged:
         text = f"{source.label} is damaged: {problems[0]}. Its sound parts can be imported if you say so (--damaged)."
         raise RecordingError("import_damaged", text)

@@ -25,6 +25,7 @@ def passages_of(recording: Recording) -> list[Passage]:
     found = [
         Passage("page", _page_text(page.title, page.text), page.page, tuple(shown.get((page.deck, page.page), ())))
         for page in pages
+        if page.title or page.text
     ]
     for kind, entry_kind in (("mark", Kind.MARK), ("question", Kind.QUESTION)):
         found += [Passage(kind, text, None, (t_ms,)) for t_ms, text in recording.texts(entry_kind)]  # type: ignore[arg-type]

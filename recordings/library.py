@@ -51,8 +51,8 @@ class Library:
 
     Files for replay (voice as Ogg, camera as film) are derived from the lecture file when first asked for and kept in
     ``cache_dir``; what belongs to an older revision of a recording is removed. Those that take seconds of a processor
-    (a voice, a camera, a waveform) are only looked for with ``make=False`` (:class:`NotMadeError`). A disk that takes
-    nothing refuses that with ``disk_full``.
+    (a voice, a camera, a waveform, how a shared screen stood) are only looked for with ``make=False``
+    (:class:`NotMadeError`). A disk that takes nothing refuses that with ``disk_full``.
     """
 
     def __init__(self, lectures_dir: Path, cache_dir: Path) -> None:
@@ -146,7 +146,7 @@ class Library:
             shown = [] if revision == recording.revision else pages_shown(recording, span)
             return VoiceSegment(data, language, recording.revision, shown)
 
-    def screen_segment(self, lecture_id: str, number: int, *, whole: bool) -> bytes:
+    def screen_segment(self, lecture_id: str, number: int, *, whole: bool, make: bool = True) -> bytes:
         """See :func:`recordings.screen.segment`.
 
         :raises RecordingError: ``recording_unknown``, ``segment_missing``.
@@ -154,7 +154,15 @@ class Library:
         with self.open(lecture_id) as recording:
             if not 0 <= number * screen.SEGMENT_MS <= recording.duration_ms:
                 raise RecordingError("segment_missing", "The recording ends before that segment.")
-            return screen.segment(recording, number, whole=whole)
+            if not whole:
+                return screen.segment(recording, number, whole=False)
+            path = self._derived(
+                recording,
+                f"screen-{number}",
+                lambda path: _write_bytes(screen.segment(recording, number, whole=True), path),
+                make=make,
+            )
+            return path.read_bytes()
 
     def waveform(self, lecture_id: str, language: str, *, make: bool = True) -> Path:
         """How loud a voice is along the lecture (:func:`recordings.waveform.waveform`).

@@ -64,6 +64,7 @@ def carry_over(
         for entry in batch:
             if entry.track_id in tracks or not entry.track_id:
                 begun.adopt(replace(entry, track_id=tracks.get(entry.track_id, 0)), origins.get(entry.seq))
+                begun.commit_in_time()
         after_seq = batch[-1].seq
         begun.commit()
         if progress is not None:

@@ -7,19 +7,19 @@ digests. What is there already stays as it is, so the same copy merged twice cha
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from lecture.chunks import HOLE_MS, Chunker
 from lecture.copy_time import CopyTime, copy_frames
 from lecture.coverage import Coverage
-from lecture.entries import EVENT_KINDS, EncodedFrame, Entry, Flag, Kind, pack_frames, unpack_frames
+from lecture.entries import EVENT_KINDS, MAX_SEQ, EncodedFrame, Entry, Flag, Kind, pack_frames, unpack_frames
 from lecture.file import LectureFile
 from lecture.log import LectureLog, Span
 from lecture.tracks import SOURCE_RUNG, UNKNOWN_LANGUAGE, Track
 from recordings.align import MARGIN_MS, aligned
 from recordings.errors import RecordingError
+from recordings.recording import LONGEST_MS, is_made, texts_of
 from recordings.remake import remake
 
 _AROUND_MS = 1_000
@@ -141,6 +141,7 @@ def merge(target: LectureFile, copy: LectureFile, progress: Callable[[int, int],
         raise RecordingError("other_lecture", f"{copy.path.name} is not a copy of this lecture.")
     merged = Merged()
     target.check_media()
+    target.commit()
     times = CopyTime.of_meta(copy.get_meta)
     length_ms = _length_ms(target, copy, times)
     tell = progress or (lambda done_ms, all_ms: None)
@@ -158,6 +159,7 @@ def merge(target: LectureFile, copy: LectureFile, progress: Callable[[int, int],
                 for source in sources if gap.end_ms - gap.start_ms >= HOLE_MS else ():
                     entries = fill(target, into, _frames_for(target, into, copy, source, times, gap), gap)
                     brought_ms += sum(entry.duration_ms for entry in entries)
+                    target.commit_in_time()
             target.commit()
             tell(done_ms + piece.end_ms, total_ms)
         done_ms += length_ms
@@ -168,6 +170,7 @@ def merge(target: LectureFile, copy: LectureFile, progress: Callable[[int, int],
     for language in voice_languages(target):
         for entry in remake(target, language, Span(0, length_ms)):
             target.append(entry)
+            target.commit_in_time()
         target.commit()
         merged.missing_ms[language] = missing_voice_ms(target, language)
     return merged
@@ -180,9 +183,11 @@ def _is_by_name(copy: LectureFile, target: LectureFile) -> bool:
 
 
 def missing_voice_ms(file: LectureLog, language: str) -> int:
-    """How much of the lecture no voice of a language covers, of any rung; holes that are too short for one aside."""
+    """How much between a language's first and last word no voice covers, of any rung; holes that are too short for one
+    aside."""
     tracks = [track.track_id for track in file.tracks() if track.kind == "voice" and track.language == language]
-    gaps = file.gaps(tracks, Span(0, file.last_t_ms()))
+    whole = Span(0, file.last_t_ms())
+    gaps = [gap for gap in file.gaps(tracks, whole) if gap.start_ms > whole.start_ms and gap.end_ms < whole.end_ms]
     return sum(gap.end_ms - gap.start_ms for gap in gaps if gap.end_ms - gap.start_ms >= HOLE_MS)
 
 
@@ -202,9 +207,10 @@ def _frames_for(
 
 def _length_ms(target: LectureFile, copy: LectureFile, times: CopyTime) -> int:
     """How long the lecture is; what a copy recorded after its end does not belong to it."""
-    ended_ms = target.get_meta(CLOCK_END_KEY)
-    longest_ms = max(target.last_t_ms(), times.lecture_ms(copy.last_t_ms()) or 0)
-    return max(int(ended_ms), target.last_t_ms()) if ended_ms is not None else longest_ms
+    ended = target.get_meta(CLOCK_END_KEY) or ""
+    ended_ms = int(ended) if ended.isascii() and ended.isdigit() and len(ended) <= len(str(MAX_SEQ)) else None
+    end_ms = ended_ms if ended_ms is not None else times.lecture_ms(copy.last_t_ms(LONGEST_MS)) or 0
+    return min(max(target.last_t_ms(LONGEST_MS), end_ms), LONGEST_MS)
 
 
 def _plan(target: LectureFile, copy: LectureFile) -> list[tuple[Track, list[Track]]]:
@@ -216,14 +222,12 @@ def _plan(target: LectureFile, copy: LectureFile) -> list[tuple[Track, list[Trac
             plan.append((_like(target, track), [track]))
     for language in voice_languages(copy):
         made = [track for track in theirs if track.kind == "voice" and track.language == language]
-        made = [track for track in made if track.rung != SOURCE_RUNG]
+        made = [track for track in made if is_made(track)]
         if not made:
             continue
         here = [track for track in target.tracks() if track.kind == "voice" and track.language == language]
         # A track that a relay has only announced stays empty: the same words in two rungs would be there twice.
-        here = [
-            track for track in here if track.rung != SOURCE_RUNG and target.next_t_ms(track.track_id, 0) is not None
-        ]
+        here = [track for track in here if is_made(track) and target.next_t_ms(track.track_id, 0) is not None]
         here = here or [_like(target, track) for track in made]
         # All made rungs share the grid: any fills any hole.
         plan += [(into, _nearest(made, into)) for into in here]
@@ -246,8 +250,7 @@ def _like(target: LectureFile, track: Track) -> Track:
 
 
 def _first_language(file: LectureFile) -> str:
-    languages = json.loads(file.get_meta("languages") or "[]")
-    return str(languages[0]) if languages else UNKNOWN_LANGUAGE
+    return next(iter(texts_of(file.get_meta("languages"))), UNKNOWN_LANGUAGE)
 
 
 def _bring_blobs(target: LectureFile, copy: LectureFile) -> int:
@@ -282,13 +285,14 @@ def _bring_events(target: LectureFile, copy: LectureFile, times: CopyTime) -> in
         elif from_hall or entry.kind in _LOCAL_KINDS:
             continue
         t_ms = entry.t_ms if origin is not None else times.lecture_ms(entry.t_ms)
-        if t_ms is None:
+        if t_ms is None or t_ms >= LONGEST_MS:
             continue
         near = places.setdefault((entry.kind, entry.payload), [])
         if origin is None and any(abs(t_ms - place) <= _SAME_EVENT_MS for place in near):
             continue
         near.append(t_ms)
         target.append(replace(entry, t_ms=t_ms, seq=0), origin_seq=origin)
+        target.commit_in_time()
         count += 1
     return count
 

@@ -7,11 +7,12 @@ import re
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from lecture.decks import Deck, DeckEvent, PageImage, PageTurn, read_deck_event
+from lecture.decks import MAX_PAGES, Deck, DeckEvent, PageImage, PageTurn, read_deck_event
 from lecture.entries import EncodedFrame, Entry, Kind, unpack_event, unpack_frames
 from lecture.errors import ProtocolError
 from lecture.file import LectureFile
@@ -21,6 +22,7 @@ from lecture.screen import ScreenUpdate, parse_update
 from lecture.tracks import SOURCE_RUNG, Track
 from lecture.verify import VerifyReport
 from recordings.errors import RecordingError
+from recordings.passages import PASSAGE_CHARS
 
 MAX_DURATION_MS = 24 * 3_600_000
 """No lecture is longer: a recording that claims so is damaged or hostile, and would fill a disk with silence."""
@@ -31,6 +33,11 @@ years of silence."""
 LECTURE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """What a lecture's id looks like; it becomes file names and addresses."""
 _TITLE_CHARS = 500
+_LIST_CHARS, _LIST_ITEMS = 20_000, 32
+"""Tags and languages: staff give 20 of 50 characters at most. A longer text is no list, further items are left out."""
+_LANGUAGE_CHARS = 35
+MAX_NOTES = 10_000
+"""Of notes, and of questions, so many are shown and found."""
 _CAMERA_CODECS = frozenset({"vp8", "vp9", "av1", "h264"})
 _READ_MS = 60_000
 """So much of a track is in memory at once."""
@@ -107,7 +114,7 @@ class Recording:
     @property
     def tags(self) -> list[str]:
         """What staff marked it with."""
-        return _texts(self._file.get_meta("tags"))
+        return texts_of(self._file.get_meta("tags"))
 
     @property
     def keep(self) -> str:
@@ -170,11 +177,12 @@ class Recording:
         """Languages that were spoken, the lecturer's first."""
         spoken = list(dict.fromkeys(track.language for track in self.tracks("voice")))
         planned = self.planned_languages()
-        return sorted(spoken, key=lambda language: planned.index(language) if language in planned else len(planned))
+        found = sorted(spoken, key=lambda language: planned.index(language) if language in planned else len(planned))
+        return found[:_LIST_ITEMS]
 
     def planned_languages(self) -> list[str]:
         """Languages that were planned, the lecturer's first."""
-        return _texts(self._file.get_meta("languages"))
+        return texts_of(self._file.get_meta("languages"))
 
     def voice_tracks(self, language: str) -> list[Track]:
         """The tracks of a voice: made rungs, the lightest first, then what the publisher sent."""
@@ -230,23 +238,28 @@ class Recording:
     def texts(self, kind: Kind) -> list[tuple[int, str]]:
         """The ``text`` of each event of a kind (marks, questions) with its lecture time in ms."""
         texts = ((entry.t_ms, fields.get("text")) for entry, fields in self.events({kind}))
-        return sorted((t_ms, text) for t_ms, text in texts if isinstance(text, str) and text)
+        found = ((t_ms, text[:PASSAGE_CHARS]) for t_ms, text in texts if isinstance(text, str) and text)
+        return sorted(islice(found, MAX_NOTES))
 
     def pages(self) -> list[Page]:
-        """Every page of every deck, in order, with the renderings that are there."""
+        """Every page of every deck, in order, with the renderings that are there; at most :data:`MAX_PAGES`."""
         images: dict[tuple[str, int], dict[int, PageImage]] = {}
         words: dict[tuple[str, int], tuple[str, str]] = {}
         for entry in self._entries(frozenset({Kind.DECK, Kind.PAGE})):
             match _deck_event(entry):
                 case Deck() as deck:
                     for number in range(1, deck.page_count + 1):
+                        if len(words) >= MAX_PAGES:
+                            break
                         words.setdefault((deck.deck, number), ("", ""))
                     for page in deck.pages:
-                        words[deck.deck, page.page] = (page.title, page.text)
+                        if (deck.deck, page.page) in words or len(words) < MAX_PAGES:
+                            words[deck.deck, page.page] = (page.title, page.text)
                 case PageImage() as image:
-                    images.setdefault((image.deck, image.page), {})[image.tier] = image
+                    if (image.deck, image.page) in images or len(images) < MAX_PAGES:
+                        images.setdefault((image.deck, image.page), {})[image.tier] = image
         pages = []
-        for deck_id, number in [*words, *(key for key in images if key not in words)]:
+        for deck_id, number in islice([*words, *(key for key in images if key not in words)], MAX_PAGES):
             title, text = words.get((deck_id, number), ("", ""))
             tiers = images.get((deck_id, number), {})
             pages.append(Page(deck_id, number, title, text, tuple(tiers[tier] for tier in sorted(tiers))))
@@ -291,7 +304,7 @@ def is_made(track: Track) -> bool:
 
 
 def _is_playable_voice(track: Track) -> bool:
-    return track.codec == "opus" and 0 <= track.channels <= 2
+    return track.codec == "opus" and 0 <= track.channels <= 2 and len(track.language) <= _LANGUAGE_CHARS
 
 
 def _is_playable_camera(track: Track) -> bool:
@@ -305,10 +318,10 @@ def _deck_event(entry: Entry) -> DeckEvent | None:
         return None
 
 
-def _texts(packed: str | None) -> list[str]:
-    """The texts of a JSON list; none where there is no such list."""
+def texts_of(packed: str | None) -> list[str]:
+    """The texts of a JSON list that a file's facts hold; none where there is no such list."""
     try:
-        items = json.loads(packed or "[]")
+        items = json.loads(packed or "[]") if len(packed or "") <= _LIST_CHARS else []
     except (ValueError, RecursionError):
         return []
-    return [item for item in items if isinstance(item, str)] if isinstance(items, list) else []
+    return [item for item in items[:_LIST_ITEMS] if isinstance(item, str)] if isinstance(items, list) else []

@@ -13,11 +13,13 @@ from sqlalchemy import Connection, delete
 
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
-from lecture.schema import clear_wal
+from lecture.lock import WriterLock
+from lecture.schema import clear_wal, wal_of
 from recordings.catalogue import LectureRecord
 from recordings.errors import RecordingError
+from recordings.lecture_facts import LAST_TIME
 from recordings.remote_copies import RemoteCopies
-from recordings.retention import Due
+from recordings.retention import DAY_S, Due, LibrarySettings, kept_until
 from recordings.shelf import Shelf, files_in
 from recordings.tables import FILES, LECTURES, PASSAGES
 
@@ -47,12 +49,24 @@ class RecycleBin:
 
         return self._catalogue.update(lecture_id, change)
 
-    def restore(self, lecture_id: str) -> LectureRecord:
+    def restore(self, lecture_id: str, now: float, settings: LibrarySettings) -> LectureRecord:
         """Take a lecture out of the recycle bin again; its file follows (:meth:`settle`).
 
+        What the rules would delete again at once is kept as if it had ended now.
+
+        :param now: seconds since 1970.
         :raises CatalogueError: ``lecture_unknown``, ``catalogue_unusable``.
         """
-        return self._catalogue.update(lecture_id, lambda record: replace(record, deleted_at=None))
+
+        def change(record: LectureRecord) -> LectureRecord:
+            restored = replace(record, deleted_at=None)
+            until = kept_until(restored, settings)
+            if until is None or until > now:
+                return restored
+            anew = min(now + settings.keep_days * DAY_S, LAST_TIME) if settings.keep_days else None
+            return replace(restored, keep_until=anew)
+
+        return self._catalogue.update(lecture_id, change)
 
     def purge(self, lecture_id: str) -> None:
         """Delete what lies in the recycle bin for good: file, what was derived from it, what was set aside as damaged,
@@ -81,9 +95,13 @@ class RecycleBin:
         for suffix in ("", *_COMPANIONS):
             binned.with_name(binned.name + suffix).unlink(missing_ok=True)
         for folder in (self._shelf.lectures_dir, self._shelf.recycle_dir):
-            for aside in folder.glob(f"{lecture_id}.damaged-*"):
+            for aside in (*folder.glob(f"{lecture_id}.damaged-*"), *folder.glob(f"{binned.name}-wal.left-over")):
                 aside.unlink(missing_ok=True)
         self._shelf.forget_derived(lecture_id)
+        for begun in (self._shelf.data_dir / "cache" / "fetch").glob(f"{lecture_id}-*"):
+            # An id may go on with a dash itself, what follows it here has none.
+            if "-" not in begun.name.removeprefix(f"{lecture_id}-"):
+                begun.unlink(missing_ok=True)
 
     def apply(self, one: Due, now: float) -> None:
         """Do what a rule says.
@@ -96,9 +114,10 @@ class RecycleBin:
             self.delete(one.lecture_id, now)
 
     def settle(self, lecture_id: str) -> None:
-        """Have a lecture's file lie where the catalogue says. It must not be open for writing.
+        """Have a lecture's file lie where the catalogue says.
 
         :raises RecordingError: ``recycle_failed``, ``storage_unavailable``.
+        :raises LectureFileError: ``file_busy``: it is open for writing and stays where it is.
         """
         way = self._way(lecture_id)
         if way is not None:
@@ -154,14 +173,29 @@ def held(data_dir: Path) -> Iterator[bool]:
 def _move(source: Path, target: Path) -> None:
     try:
         target.parent.mkdir(mode=0o700, exist_ok=True)
-        if source.with_name(f"{source.name}-wal").exists():
-            # What a killed program left in the WAL is folded in, so that one file moves and not two.
-            with contextlib.suppress(LectureFileError):  # damaged: it moves as it is
-                LectureFile.open(source).close()
-        clear_wal(target)
-        for suffix in (*_COMPANIONS, ""):
-            part = source.with_name(source.name + suffix)
-            if part.exists():
-                os.replace(part, target.with_name(target.name + suffix))
+        if wal_of(source).exists():
+            _fold(source)
+        # Who has it open would go on writing a file that lies elsewhere, or bring it back.
+        lock = WriterLock(source)
+        try:
+            clear_wal(target)
+            for suffix in (*_COMPANIONS, ""):
+                part = source.with_name(source.name + suffix)
+                if part.exists():
+                    os.replace(part, target.with_name(target.name + suffix))
+        finally:
+            lock.release()
     except OSError as error:
         raise RecordingError("recycle_failed", f"{source.name} cannot be moved: {error.strerror}.") from error
+
+
+def _fold(path: Path) -> None:
+    """Fold in what a killed program left in the WAL, so that one file moves and not two; a damaged one moves as it is.
+
+    :raises LectureFileError: ``file_busy``.
+    """
+    try:
+        LectureFile.open(path).close()
+    except LectureFileError as error:
+        if error.error_id == "file_busy":
+            raise

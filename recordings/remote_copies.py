@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, case, func, select, update
 
 from lecture.file import LectureFile
+from lecture.schema import wal_of
 from recordings.errors import RecordingError
 from recordings.recording import LECTURE_ID
 from recordings.shelf import SUFFIX, Shelf, stamp_of
@@ -55,7 +56,7 @@ class RemoteCopies:
         stamp = stamp_of(path)
         if row is None or stamp is None or stamp != row["stamp"]:
             return False
-        if path.with_name(f"{path.name}-wal").exists():
+        if wal_of(path).exists():
             LectureFile.open(path).close()  # folds in what a killed program left there
             return False
         file = self._store.upload(path, key_of(lecture_id))
@@ -95,7 +96,7 @@ class RemoteCopies:
         row, path = self._row(lecture_id), self._local(lecture_id)
         if row is None or not row["remote_key"] or not row["stamp"] == row["remote_stamp"] == stamp_of(path):
             return
-        if path.with_name(f"{path.name}-wal").exists():
+        if wal_of(path).exists():
             return
         path.unlink()
         self._shelf.forget_derived(lecture_id)  # it would take the room that the file has left

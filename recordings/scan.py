@@ -1,21 +1,20 @@
-"""Checking one lecture file in a process of its own that takes only what nobody else needs.
+"""The child of a check: ``python -m recordings.scan``, started by :mod:`recordings.scan_process`.
 
-``python -m recordings.scan FILE`` prints the problems as a JSON list.
+It reads one line of JSON from stdin, with the ``path`` of a lecture file and its own limits, and writes one to stdout:
+``{"problems": […]}``.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import sys
 from pathlib import Path
 
 from lecture.errors import LectureFileError
 from lecture.verify import verify_file
+from transport.child_process import limit_self, read_job, say
 
-NICE = 19
 PROBLEMS_KEPT = 20
+_IDLE_NICENESS = 19
 
 
 def problems_of(path: Path) -> list[str]:
@@ -26,15 +25,15 @@ def problems_of(path: Path) -> list[str]:
         return [error.text]
 
 
-def yield_to_others() -> None:
-    """Let this process run only when the machine has nothing else to do."""
-    with contextlib.suppress(OSError):
-        os.nice(NICE)
-    if hasattr(os, "SCHED_IDLE"):
-        with contextlib.suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+def main() -> int:
+    """Check one file; exit code 0 if that could be done."""
+    job = read_job()
+    limit_self(
+        memory_bytes=job["memory_bytes"], cpu_s=job["cpu_s"], file_bytes=job["file_bytes"], niceness=_IDLE_NICENESS
+    )
+    say({"problems": problems_of(Path(job["path"]))})
+    return 0
 
 
 if __name__ == "__main__":
-    yield_to_others()
-    print(json.dumps(problems_of(Path(sys.argv[1]))))
+    sys.exit(main())

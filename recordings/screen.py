@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 
@@ -46,11 +47,25 @@ def segment(recording: Recording, number: int, *, whole: bool) -> bytes:
     """
     span = Span(number * SEGMENT_MS, (number + 1) * SEGMENT_MS)
     out = bytearray()
-    if whole and (before := _as_it_stood(recording, span.start_ms)) is not None:
+    if whole and (before := _still(_as_it_stood(recording, span.start_ms))) is not None:
         _put(out, span.start_ms, pack_update(before))
     for frame, _ in _updates(recording, span):
         _put(out, frame.t_ms, frame.data)
     return bytes(out)
+
+
+def whole_segments(recording: Recording, count: int) -> Iterator[bytes]:
+    """The first segments as :func:`segment` gives them one by one, each update decoded once."""
+    canvas = ScreenCanvas(webp.decode)
+    for number in range(count):
+        out = bytearray()
+        if (before := _still(canvas)) is not None:
+            _put(out, number * SEGMENT_MS, pack_update(before))
+        for frame, update in _updates(recording, Span(number * SEGMENT_MS, (number + 1) * SEGMENT_MS)):
+            _put(out, frame.t_ms, frame.data)
+            with suppress(ProtocolError):
+                canvas.apply(update)
+        yield bytes(out)
 
 
 def _put(out: bytearray, t_ms: int, update: bytes) -> None:
@@ -67,17 +82,32 @@ def _updates(recording: Recording, span: Span | None) -> Iterator[tuple[EncodedF
                 continue
 
 
-def _as_it_stood(recording: Recording, t_ms: int) -> ScreenUpdate | None:
-    """The picture before ``t_ms`` as one update that takes its number, so that what follows fits; None for none."""
-    start_ms = max((span.start_ms for span in shared(recording) if span.start_ms < t_ms <= span.end_ms), default=None)
-    if start_ms is None:
-        return None
+def _as_it_stood(recording: Recording, t_ms: int) -> ScreenCanvas:
+    """The picture before ``t_ms``."""
     canvas = ScreenCanvas(webp.decode)
-    for _, update in _updates(recording, Span(start_ms, t_ms)):
-        try:
-            canvas.apply(update)
-        except ProtocolError:
-            continue
+    start_ms = _begun_anew_ms(recording, t_ms)
+    if start_ms is not None:
+        for _, update in _updates(recording, Span(start_ms, t_ms)):
+            with suppress(ProtocolError):
+                canvas.apply(update)
+    return canvas
+
+
+def _begun_anew_ms(recording: Recording, before_ms: int) -> int | None:
+    """When the last update came that needs none before it; None where no screen was shared."""
+    end_ms = before_ms
+    while end_ms > 0:
+        piece = Span(max(0, end_ms - SEGMENT_MS), end_ms)
+        whole = [(frame.t_ms, update.stop) for frame, update in _updates(recording, piece) if update.is_whole]
+        if whole:
+            start_ms, stopped = max(whole)
+            return None if stopped else start_ms
+        end_ms = piece.start_ms
+    return None
+
+
+def _still(canvas: ScreenCanvas) -> ScreenUpdate | None:
+    """A picture as one update that takes the number of its last, so that what follows fits; None for none."""
     at = canvas.position
     if at.stopped or not at.number:
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -253,13 +253,16 @@ class Shelf:
         sound = (FILES.c.lecture_id == lecture_id) & FILES.c.scanned_at.is_not(None) & (FILES.c.scan_problems == "[]")
         return self._is_any(sound)
 
-    def next_scan(self, before: float) -> str | None:
-        """The lecture whose file was not checked for longest, if that was before a time (seconds since 1970)."""
+    def next_scan(self, before: float, passed_over: Collection[str] = ()) -> str | None:
+        """The lecture whose file was not checked for longest, if that was before a time (seconds since 1970).
+
+        :param passed_over: lectures that are not to be checked now.
+        """
         statement = (
             select(FILES.c.lecture_id)
             .select_from(FILES.join(LECTURES, FILES.c.lecture_id == LECTURES.c.lecture_id))
             .where(LECTURES.c.state == "ended", LECTURES.c.deleted_at.is_(None), FILES.c.missing == 0)
-            .where(func.coalesce(FILES.c.scanned_at, 0.0) < before)
+            .where(func.coalesce(FILES.c.scanned_at, 0.0) < before, FILES.c.lecture_id.not_in(passed_over))
             .order_by(func.coalesce(FILES.c.scanned_at, 0.0), FILES.c.lecture_id)
             .limit(1)
         )

@@ -6,6 +6,7 @@ stands in its metadata. Credentials come from the environment (``AWS_ACCESS_KEY_
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import threading
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
 
 from lecture.schema import clear_wal
@@ -134,12 +135,17 @@ class RemoteStore:
     def download(self, file: RemoteFile, target: Path, partial: Path, progress: Bytes) -> None:
         """Fetch an object as ``target``, which is there whole or not at all.
 
-        :param partial: what has come so far; a download that was broken off goes on from there.
-        :raises RecordingError: ``storage_unavailable``; ``copy_damaged``: it is not what was once uploaded.
+        :param partial: what has come so far; a download that was broken off goes on from there. One that another
+            program has finished meanwhile is done.
+        :raises RecordingError: ``storage_unavailable``; ``copy_damaged``: it is not what was once uploaded;
+            ``recording_fetching``: another program fetches it just now.
         :raises OSError: the file cannot be written.
         """
         partial.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with partial.open("ab") as out:
+        with _alone(partial) as out:
+            if target.exists():
+                partial.unlink()
+                return
             while (have := out.tell()) < file.file_bytes:
                 self._check_stopped()
                 progress(have, file.file_bytes)
@@ -148,12 +154,12 @@ class RemoteStore:
                     out.write(self._ops.get_range(self._bucket, file.key, start=have, end=end))
             out.flush()
             os.fsync(out.fileno())
-        if partial.stat().st_size != file.file_bytes or (file.sha256 and sha256_of(partial) != file.sha256):
-            partial.unlink()
-            raise RecordingError("copy_damaged", "Its copy in the object storage is damaged.")
-        target.parent.mkdir(mode=0o700, exist_ok=True)
-        clear_wal(target)
-        os.replace(partial, target)
+            if partial.stat().st_size != file.file_bytes or (file.sha256 and sha256_of(partial) != file.sha256):
+                partial.unlink()
+                raise RecordingError("copy_damaged", "Its copy in the object storage is damaged.")
+            target.parent.mkdir(mode=0o700, exist_ok=True)
+            clear_wal(target)
+            os.replace(partial, target)
 
     def move(self, key: str, to: str) -> None:
         """Have an object under another key; broken off, it is under both or the first.
@@ -201,6 +207,36 @@ class RemoteStore:
             raise RecordingError(
                 "storage_unavailable", f"The object storage does not do its work: {_short(error)}"
             ) from error
+
+
+@contextmanager
+def _alone(partial: Path) -> Iterator[BinaryIO]:
+    """A file opened for append that no other program appends to meanwhile.
+
+    :raises RecordingError: ``recording_fetching``.
+    """
+    with partial.open("ab") as out:
+        if not _locked(out) or not _is_at(out, partial):
+            raise RecordingError("recording_fetching", "Another program fetches this recording just now; try again.")
+        yield out
+
+
+def _locked(file: BinaryIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # some network file systems have no locks
+    return True
+
+
+def _is_at(file: BinaryIO, path: Path) -> bool:
+    """Whether an open file still has its name: who had it locked may have given it its final one just now."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _short(error: Exception) -> str:

@@ -7,6 +7,7 @@ a browser cannot read an SQLite file that lies beside a page. Without the lectur
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 import zipfile
@@ -148,9 +149,9 @@ def _write_voice(
 
 def _write_screen(recording: Recording, folder: Path) -> None:
     count = recording.duration_ms // screen.SEGMENT_MS + 1
-    for group, first in enumerate(range(0, count, _SCREEN_GROUP)):
-        numbers = range(first, min(first + _SCREEN_GROUP, count))
-        pieces = [screen.segment(recording, number, whole=True) for number in numbers]
+    segments = screen.whole_segments(recording, count)
+    for group in range(-(-count // _SCREEN_GROUP)):
+        pieces = list(itertools.islice(segments, _SCREEN_GROUP))
         _put(folder, f"screen-{group}", bytes_script(f"screen-{group}", pieces))
 
 

@@ -35,7 +35,9 @@ MAX_REMEMBERED = 100
 """Uploads that are over; beyond it the oldest is forgotten."""
 GATHER_BYTES = 250_000
 """Bytes gathered before they are written, in a thread. A line that breaks loses none of them."""
-PASSING = frozenset({"disk_full", "file_busy", "lecture_live", "recording_fetching", "storage_unavailable"})
+PASSING = frozenset(
+    {"disk_full", "file_busy", "import_interrupted", "lecture_live", "recording_fetching", "storage_unavailable"}
+)
 """Errors that pass by themselves: the import is tried again, and nobody must send the file again over a thin line."""
 RETRY_S = 30.0
 _SWEEP_EVERY_S = 600.0

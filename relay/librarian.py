@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
-import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -23,6 +21,7 @@ from recordings.lecture_facts import told_facts
 from recordings.recycle_bin import RecycleBin
 from recordings.remote_copies import RemoteCopies
 from recordings.retention import Due, LibrarySettings, due
+from recordings.scan_process import problems_in_child
 from recordings.shelf import Shelf, Storage
 from relay.media.directory import LectureDirectory
 from relay.media.tasks import Crew
@@ -76,6 +75,8 @@ class Librarian:
         self._retained_at = float("-inf")
         # Lectures whose damaged files could not be merged: tried again by the next relay.
         self._given_up: set[str] = set()
+        self._checks: list[tuple[str, asyncio.Task[list[str] | None]]] = []
+        directory.about_to_open = self._break_off_checks
         self._soon = 0
         self.storage: Storage | None = None
         self.behind = 0
@@ -112,6 +113,7 @@ class Librarian:
         """Have what staff said of a lecture in its file too; a file that cannot be written now only costs a warning."""
         lecture = self._directory.get(record.lecture_id)
         try:
+            self._break_off_checks(record.lecture_id)
             if lecture is not None and not lecture.shutting:
                 for key, value in told_facts(record).items():
                     lecture.log.set_meta(key, value)
@@ -131,7 +133,7 @@ class Librarian:
             raise RefusedError("lecture_live", "The lecture is going on; end it first.", 409)
         async with self._busy:
             record = await asyncio.to_thread(self._bin.delete, lecture_id, time.time())
-            await self._settle(lecture_id)
+            await self._settle_soon(lecture_id)
         await self._count()
         return record
 
@@ -141,8 +143,11 @@ class Librarian:
         :raises CatalogueError: ``lecture_unknown``, ``catalogue_unusable``.
         """
         async with self._busy:
-            record = await asyncio.to_thread(self._bin.restore, lecture_id)
-            await self._settle(lecture_id)
+            before = await asyncio.to_thread(self._shelf.catalogue.get, lecture_id, in_bin=True)
+            record = await asyncio.to_thread(self._bin.restore, lecture_id, time.time(), self._settings)
+            await self._settle_soon(lecture_id)
+        if before is not None and before.keep_until != record.keep_until:
+            await self.remember(record)
         await self._count()
         return record
 
@@ -172,6 +177,7 @@ class Librarian:
                 raise RefusedError("lecture_live", "The lecture is going on; import it after its end.", 409)
             await asyncio.to_thread(check_admitted, self._shelf, lecture_id)
             await self._directory.close(lecture_id)
+            self._break_off_checks(lecture_id)
             imported = await place(self._shelf.path_of(lecture_id))
             await asyncio.to_thread(note, self._shelf, imported)
         await self._count()
@@ -237,7 +243,7 @@ class Librarian:
         try:
             imported = await place_in_child(aside, path, lambda done_ms, of_ms: None, most_bytes=_NO_LIMIT)
         except HallcastError as error:
-            if error.error_id not in ("disk_full", "file_busy"):
+            if error.error_id not in ("disk_full", "file_busy", "import_interrupted"):
                 self._given_up.add(path.stem)
             if error.error_id not in ("file_damaged", "not_a_lecture_file"):
                 raise
@@ -264,6 +270,12 @@ class Librarian:
         await self._directory.close(lecture_id)
         await asyncio.to_thread(self._bin.settle, lecture_id)
 
+    async def _settle_soon(self, lecture_id: str) -> None:
+        try:
+            await self._settle(lecture_id)
+        except LectureFileError as error:
+            log.warning("%s: its file is moved with the next round: %s", lecture_id, error.text)
+
     async def _count(self) -> None:
         self.storage = await asyncio.to_thread(self._shelf.storage)
 
@@ -272,41 +284,68 @@ class Librarian:
         return lecture is not None and lecture.state == "live"
 
     async def _scan(self) -> None:
+        # What could not be checked when its turn came waits until all others were.
+        passed_over: set[str] = set()
         while True:
             started = time.monotonic()
             try:
                 before = time.time() - self._settings.scan_days * 86_400
-                lecture_id = await asyncio.to_thread(self._shelf.next_scan, before)
-                if lecture_id is not None:
+                lecture_id = await asyncio.to_thread(self._shelf.next_scan, before, frozenset(passed_over))
+                if lecture_id is None:
+                    passed_over.clear()
+                else:
+                    passed_over.add(lecture_id)
                     with _told(lecture_id):
-                        await self._scan_one(lecture_id)
+                        if await self._scan_one(lecture_id) is not None:
+                            passed_over.discard(lecture_id)
             except (HallcastError, OSError) as error:
                 log.warning("the check of the recordings waits: %s", getattr(error, "text", error))
             except Exception:  # whatever it meets, there is another recording
                 log.exception("a check of the recordings failed")
             await asyncio.sleep(max(SCAN_PAUSE_S, SCAN_SHARE * (time.monotonic() - started)))
 
-    async def _scan_one(self, lecture_id: str) -> None:
+    async def _scan_one(self, lecture_id: str) -> bool | None:
         path = self._shelf.path_of(lecture_id)
         if not path.exists() and self.keeper is not None:
             await self.keeper.fetch(lecture_id)
-        await self._check_now(lecture_id)
+        return await self._check_now(lecture_id)
 
     async def _is_sound(self, lecture_id: str) -> bool:
         """Whether a recording was found sound as it is now; it is checked if it was not yet."""
-        return await asyncio.to_thread(self._shelf.is_checked, lecture_id) or await self._check_now(lecture_id)
+        return await asyncio.to_thread(self._shelf.is_checked, lecture_id) or bool(await self._check_now(lecture_id))
 
-    async def _check_now(self, lecture_id: str) -> bool:
-        """Check a recording byte by byte and note what was found; whether that was nothing."""
+    async def _check_now(self, lecture_id: str) -> bool | None:
+        """Check a recording byte by byte and note what was found; whether that was nothing, None if it cannot be
+        checked now.
+
+        Not while it is open: a commit would wait for the check, and all who read the lecture for the commit.
+        """
         path = self._shelf.path_of(lecture_id)
-        problems = await _check(path)
-        if not path.exists():
-            return False  # moved into the recycle bin meanwhile
+        if self._directory.is_open(lecture_id) or not path.exists():
+            return None
+        check = lecture_id, asyncio.create_task(problems_in_child(path))
+        self._checks.append(check)
+        try:
+            problems = await check[1]
+        except asyncio.CancelledError:
+            if asyncio.current_task().cancelling():  # type: ignore[union-attr]
+                raise
+            return None  # broken off
+        finally:
+            self._checks.remove(check)
+        if problems is None or not path.exists():
+            return None  # moved into the recycle bin meanwhile, or the relay is being stopped
         await asyncio.to_thread(self._shelf.note_scan, lecture_id, problems, time.time())
         if problems:
             log.error("%s is damaged: %s", lecture_id, problems[0])
             await self._count()
         return not problems
+
+    def _break_off_checks(self, lecture_id: str) -> None:
+        """Somebody is about to write to a recording, and would wait for its check."""
+        for checked, task in self._checks:
+            if checked == lecture_id:
+                task.cancel()
 
 
 @contextlib.contextmanager
@@ -316,22 +355,3 @@ def _told(lecture_id: str) -> Iterator[None]:
         yield
     except (HallcastError, OSError) as error:
         log.warning("%s: %s", lecture_id, getattr(error, "text", error))
-
-
-async def _check(path: Path) -> list[str]:
-    """What :mod:`recordings.scan` finds in a process of its own."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "recordings.scan", str(path)),
-        stdout=asyncio.subprocess.PIPE,
-        stdin=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        out, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode != 0:
-        return [f"It could not be checked: the check ended with status {process.returncode}."]
-    return [str(problem) for problem in json.loads(out)]

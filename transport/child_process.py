@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator
 from typing import Any
 
+_ENDED_FROM_OUTSIDE = frozenset({signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGTERM)})
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "SYSTEMROOT", "LD_LIBRARY_PATH", "LANG")
 
 
@@ -99,6 +101,14 @@ async def converse(process: Process, job: dict[str, Any]) -> AsyncGenerator[dict
             if not isinstance(said, dict):
                 return
             yield said
+
+
+async def was_ended_from_outside(process: Process) -> bool:
+    """Wait for a child's end; whether it was told to end, as a system that stops a service tells all its processes.
+
+    That says nothing of what it worked on.
+    """
+    return -await process.wait() in _ENDED_FROM_OUTSIDE
 
 
 # Within the child

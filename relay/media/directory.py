@@ -35,6 +35,8 @@ class LectureDirectory:
 
     :ivar elsewhere: what to say of a lecture whose file is not here but elsewhere, where none may be begun; from any
         thread, None for a lecture that has none.
+    :ivar about_to_open: told which lecture is opened next: whoever reads its file at length stops doing so, since a
+        writer waits for readers.
     """
 
     def __init__(
@@ -52,7 +54,9 @@ class LectureDirectory:
         self._crew = Crew()
         self._open: dict[str, LiveLecture] = {}
         self._opening = asyncio.Lock()
+        self._starting: str | None = None
         self.elsewhere: Callable[[str], HallcastError | None] | None = None
+        self.about_to_open: Callable[[str], None] = lambda lecture_id: None
 
     async def __aenter__(self) -> Self:
         await self._crew.__aenter__()
@@ -108,6 +112,10 @@ class LectureDirectory:
         """The lecture if it is open now."""
         return self._open.get(lecture_id)
 
+    def is_open(self, lecture_id: str) -> bool:
+        """Whether a lecture is open or just being opened."""
+        return lecture_id in self._open or lecture_id == self._starting
+
     def lectures(self) -> list[LiveLecture]:
         """Those open now (for ``/metrics`` and staff)."""
         return list(self._open.values())
@@ -117,6 +125,14 @@ class LectureDirectory:
         return self._folder / f"{lecture_id}{SUFFIX}"
 
     async def _start(self, lecture_id: str, info: LectureInfo) -> LiveLecture:
+        self._starting = lecture_id
+        try:
+            self.about_to_open(lecture_id)
+            return await self._started(lecture_id, info)
+        finally:
+            self._starting = None
+
+    async def _started(self, lecture_id: str, info: LectureInfo) -> LiveLecture:
         file = await asyncio.to_thread(self._open_file, lecture_id, info)
         try:
             stage = Stage(lecture_id, info, file, self._network, self._settings, self._halls)

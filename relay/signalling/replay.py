@@ -148,16 +148,14 @@ class _Handlers:
 
     async def screen(self, request: Request) -> Response:
         """Updates of the shared screen that follow those of the segment before."""
-        return await self._screen(request, whole=False)
+        lecture_id, number = await self._admit(request), _number(request, "segment_missing")
+        data = await asyncio.to_thread(self._library.screen_segment, lecture_id, number, whole=False)
+        return await self._versioned(request, lecture_id, data, "application/octet-stream")
 
     async def screen_whole(self, request: Request) -> Response:
         """The same, with the picture before them."""
-        return await self._screen(request, whole=True)
-
-    async def _screen(self, request: Request, *, whole: bool) -> Response:
-        lecture_id = await self._admit(request)
-        number = _number(request, "segment_missing")
-        data = await asyncio.to_thread(self._library.screen_segment, lecture_id, number, whole=whole)
+        lecture_id, number = await self._admit(request), _number(request, "segment_missing")
+        data = await self._make(partial(self._library.screen_segment, lecture_id, number, whole=True))
         return await self._versioned(request, lecture_id, data, "application/octet-stream")
 
     async def camera(self, request: Request) -> Response:

@@ -9,6 +9,7 @@ import io
 import os
 import random
 import zipfile
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,24 @@ async def test_a_broken_upload_goes_on_where_it_was_also_at_a_restarted_relay(tm
         done = await uploaded(relay, packed.getvalue(), name="../../pack.zip")
         assert [one["result"] for one in done["lectures"]] == ["unchanged"], done
         assert left_behind(relay) == []
+
+
+async def test_an_import_whose_child_a_stopping_system_ends_begins_anew(
+    relay: Served, sound: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "RETRY_S", 0.05)
+    start, ended = asyncio.create_subprocess_exec, []
+
+    async def started(*words: Any, **options: Any) -> Process:
+        process = await start(*words, **options)
+        if "recordings.import_worker" in words and not ended:
+            ended.append(process.pid)
+            process.terminate()
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", started)
+    done = await uploaded(relay, sound)
+    assert (done["state"], done["error"], len(ended)) == ("done", None, 1)
 
 
 async def test_what_cannot_be_imported_says_why_and_leaves_nothing(relay: Served, tmp_path: Path) -> None:

@@ -149,6 +149,19 @@ async def test_a_lecture_that_is_open_is_closed_before_its_file_moves_and_a_live
     assert joined.status_code == 403
 
 
+async def test_a_check_gives_way_to_who_opens_the_lecture_and_waits_until_it_is_closed(relay: Served) -> None:
+    relay_, librarian_ = relay.relay, relay.relay.librarian
+    check = asyncio.create_task(librarian_._check_now(NAME))
+    async with asyncio.timeout(20):
+        while not librarian_._checks:
+            await asyncio.sleep(0)
+    await relay_.open_lecture(NAME)
+    assert await check is None
+    assert await librarian_._check_now(NAME) is None
+    await relay_.directory.close(NAME)
+    assert await librarian_._check_now(NAME) is True
+
+
 async def test_a_live_lecture_without_catalogue_goes_on_with_a_new_hall_code(tmp_path: Path) -> None:
     data = tmp_path / "data"
     async with served(data) as relay:

@@ -292,6 +292,35 @@ def test_another_database_is_not_taken_for_a_lecture_without_a_first_page(tmp_pa
         assert refused(other, readonly=readonly).error_id == "not_a_lecture_file"
 
 
+def test_the_relays_numbers_outlive_the_index_over_them(tmp_path: Path) -> None:
+    path = tmp_path / "a.lecture"
+    with LectureFile.create(path) as file:
+        for n in range(5):
+            file.append(turn(n), origin_seq=100 + n)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        (page,) = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'entries_by_origin'").fetchone()
+    content = bytearray(path.read_bytes())
+    content[(page - 1) * 4096 : page * 4096] = b"\xa5" * 4096
+    path.write_bytes(content)
+    with LectureFile.open(path, readonly=True) as file:
+        assert file.origin_seqs() == {1 + n: 100 + n for n in range(5)}
+
+
+def test_a_damaged_entry_hides_nothing_behind_it_from_who_reads_while_more_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.lecture"
+    with LectureFile.create(path) as file:
+        for n in range(30):
+            file.append(turn(n))
+    edit(path, "UPDATE entries SET crc32c = crc32c + 1 WHERE seq = 5")
+    with LectureFile.open(path) as file:
+        file.append(turn(30))
+        read: list[Entry] = []
+        while batch := file.read(read[-1].seq if read else 0, limit=10):
+            read += batch
+        assert [entry.t_ms for entry in read] == [n for n in range(31) if n != 4]
+        assert [entry.t_ms for entry in file.read(limit=30)] == [n for n in range(31) if n != 4][:30]
+
+
 # Reading while it is written
 
 

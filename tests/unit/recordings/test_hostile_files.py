@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -15,13 +16,16 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hallcast.cli import main
+from lecture import store_read
 from lecture.entries import EVENT_KINDS, MAX_SEQ, EncodedFrame, Entry, Kind, pack_event, pack_frames
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
 from lecture.log import Span
 from lecture.tracks import Track
+from recordings import recording
 from recordings.errors import RecordingError
 from recordings.index import passages_of
+from recordings.lecture_facts import file_facts, record_from_file
 from recordings.recording import LONGEST_MS, Recording
 from recordings.replay import drawings, replay_manifest
 from recordings.voice import segment, write_ogg
@@ -273,6 +277,46 @@ def test_hostile_words_in_a_sound_file_reach_neither_paths_nor_clocks(
     for action in ("info", "verify"):
         assert main(["recordings", action, str(path)]) == (action == "verify")
         assert "onerror" in capsys.readouterr().out or action == "verify"
+
+
+def test_what_a_file_claims_costs_no_more_than_what_a_lecture_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "MAX_PAGES", 100)
+    monkeypatch.setattr(recording, "MAX_NOTES", 100)
+    path = tmp_path / "talk.lecture"
+    listed = json.dumps([f"t{n}" for n in range(1000)])
+    with LectureFile.create(path, {"lecture": "talk", "state": "ended", "tags": listed, "languages": listed}) as file:
+        file.add_track(Track("voice", "opus", 48_000, "x" * 10_000, "16", 1))
+        for n in range(100):
+            file.add_track(Track("voice", "opus", 48_000, f"en-{n}", "16", 1))
+        for deck in "abc":
+            file.append(Entry(Kind.DECK, 0, pack_event({"deck": deck, "page_count": 60})))
+            image = {"deck": deck * 2, "tier": 1, "digest": "0" * 64, "media_type": "image/avif"}
+            for page in range(1, 61):
+                file.append(Entry(Kind.PAGE, 0, pack_event(image | {"page": page})))
+        for n in range(300):
+            file.append(Entry(Kind.MARK, n, pack_event({"text": f"note {n}"})))
+    with Recording.open(path) as opened:
+        facts, record = file_facts(opened), record_from_file("talk", opened)
+        assert len(opened.pages()) == facts["page_count"] == 100
+        assert len(passages_of(opened)) == 100
+    assert len(json.loads(facts["languages"])) < 50 > len(record.tags)
+    assert max(map(len, json.loads(facts["languages"]))) <= 35
+
+
+def test_many_large_entries_of_one_moment_are_not_read_all_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_read, "READ_BYTES", 10_000)
+    with LectureFile.create(tmp_path / "talk.lecture") as file:
+        file.add_track(VOICE)
+        for _ in range(100):
+            file.append(voice(0, size_bytes=1000))
+        file.commit()
+        assert len(file.read_span(1, Span(0, 1000))) == 10
+        (plan,) = file._store._rows(f"EXPLAIN QUERY PLAN {store_read.SPAN_SQL}", 1, 1, 1, 1, 1, 1)
+        assert "entries_by_time" in plan[3], "SQLite sorts nothing: it would have to read everything first"
 
 
 def test_verify_says_what_is_damaged_and_exits_with_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -173,6 +173,33 @@ def test_of_a_damaged_file_the_sound_rest_is_taken_if_one_says_so(
         assert len(found.turns()) == 4
 
 
+def test_what_claims_a_time_that_no_lecture_has_is_damaged_and_costs_no_hour(
+    lecture_path: Path, data: Path, tmp_path: Path, command: Command
+) -> None:
+    bad = tmp_path / "bad.lecture"
+    shutil.copy(lecture_path, bad)
+    with LectureFile.open(bad) as file:
+        file.append(Entry(Kind.MARK, 1 << 52, pack_event({"text": "for ever"})))
+    assert command(bad) == (2, [], ["import_damaged"])
+    assert command(bad, "--damaged")[0] == 1
+    with Recording.open(data / "lectures" / f"{LECTURE}.lecture") as found:
+        assert found.duration_ms == 6000
+
+
+def test_one_zip_that_is_no_good_holds_up_nothing_else_in_a_folder(
+    lecture_path: Path, data: Path, tmp_path: Path, command: Command
+) -> None:
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    shutil.copy(lecture_path, stick)
+    zipped(stick / "pictures.zip", {"cat.png": b"meow"})
+    zipped(stick / "pack.zip", {"talk.lecture": lecture_path.read_bytes()})
+    (stick / "a.zip").write_bytes((stick / "pack.zip").read_bytes()[:-1000])
+    code, done, failed = command(stick)
+    assert (code, [one["result"] for one in done], failed) == (2, ["new", "unchanged"], ["import_zip_damaged"])
+    assert command(stick / "pictures.zip")[2] == ["import_empty"]
+
+
 def test_what_lies_in_the_bin_is_restored_first(lecture_path: Path, data: Path, command: Command) -> None:
     command(lecture_path)
     main(["recordings", "delete", LECTURE, "--data", str(data), "--json"])

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from hallcast.cli import main
-from lecture.entries import Entry, Kind, pack_event
+from lecture.entries import EVENT_KINDS, Entry, Kind, pack_event
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
-from recordings.mend import mend
+from recordings.mend import carry_over, mend
 from recordings.recording import Recording
 from tests.recorded import HOLE_MS, LECTURE
 
@@ -155,3 +155,13 @@ def test_a_file_that_takes_a_place_does_not_get_the_wal_that_lies_there(
     assert entries(place) == entries(lecture_path)
     with LectureFile.open(place, readonly=True) as file:
         assert file.verify().ok
+
+
+def test_what_is_carried_over_may_be_more_than_memory_has_room_for(tmp_path: Path) -> None:
+    with LectureFile.create(tmp_path / "damaged.lecture") as damaged:
+        for n in range(200):
+            damaged.append(Entry(Kind.MARK, n, pack_event({"text": "x" * 1000})))
+        damaged.commit()
+        with LectureFile.create(tmp_path / "begun.lecture", pending_limit_bytes=20_000) as begun:
+            carry_over(damaged, begun, EVENT_KINDS)
+            assert (len(begun.read()), begun.dropped_entries) == (200, 0)

@@ -17,10 +17,10 @@ from hallcast.cli import main
 from lecture.chunks import HOLE_MS, Chunker
 from lecture.copy_time import COPY_TIME_KEY, CopyTime, copy_frames
 from lecture.coverage import Coverage
-from lecture.entries import EncodedFrame, Entry, Kind, pack_event, unpack_frames
+from lecture.entries import MAX_SEQ, EncodedFrame, Entry, Kind, pack_event, pack_frames, unpack_frames
 from lecture.file import LectureFile
 from lecture.log import Span
-from lecture.tracks import Track
+from lecture.tracks import UNKNOWN_LANGUAGE, Track
 from recordings import merge as merging
 from recordings.errors import RecordingError
 from recordings.merge import fill, merge, missing_voice_ms
@@ -229,6 +229,40 @@ def test_missing_voice_is_what_no_rung_covers(folder: Path) -> None:
         write(file, Track("voice", "opus", 48_000, "en", "16", 1), spoken(frame_ms=60)[50:])
         assert missing_voice_ms(file, "en") == 1_000
         assert merging.voice_languages(file) == ["en"]
+
+
+def test_an_interpreter_who_began_later_misses_nothing_before(folder: Path) -> None:
+    with create(folder / "a.lecture") as file:
+        write(file, SOURCE, FRAMES)
+        write(file, Track("voice", "opus", 48_000, "ko", "source", 2), FRAMES[100:120] + FRAMES[140:200])
+        assert (missing_voice_ms(file, "en"), missing_voice_ms(file, "ko")) == (0, 400)
+
+
+def test_more_is_merged_than_memory_has_room_for(folder: Path) -> None:
+    with create(folder / "copy.lecture") as copy:
+        for n in range(200):
+            copy.append(Entry(Kind.MARK, n, pack_event({"text": "x" * 1000 + str(n)})))
+        copy.commit()
+        with LectureFile.create(folder / "a.lecture", {"lecture": "a"}, pending_limit_bytes=20_000) as target:
+            assert merge(target, copy).events == 200
+            assert (len(target.read()), target.dropped_entries) == (200, 0)
+
+
+def test_no_fact_or_time_that_a_file_claims_breaks_a_merge_or_makes_it_endless(folder: Path) -> None:
+    with (
+        create(folder / "copy.lecture", languages='{"a": 1}', clock_end_ms="soon") as copy,
+        create(folder / "a.lecture", languages="[[", clock_end_ms="9" * 20) as target,
+    ):
+        write(copy, Track("voice", "opus", 48_000, UNKNOWN_LANGUAGE, "source", 1), FRAMES[:100])
+        write(copy, Track("voice", "opus", 48_000, "en", "the best", 1), FRAMES[:100])
+        copy.append(Entry(Kind.MARK, MAX_SEQ - 5, pack_event({"text": "for ever"})))
+        last = pack_frames(MAX_SEQ - 100, [EncodedFrame(MAX_SEQ - 100, 20, FRAMES[0].data)])
+        copy.append(Entry(Kind.VOICE, MAX_SEQ - 100, last, 1, 20))
+        copy.commit()
+        told: list[int] = []
+        merged = merge(target, copy, lambda done_ms, all_ms: told.append(all_ms))
+        assert (merged.voice_ms, merged.events) == ({UNKNOWN_LANGUAGE: 2000}, 0)
+        assert len(told) == 1
 
 
 def test_the_command_says_by_its_exit_code_whether_anything_is_missing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import sqlite3
@@ -111,7 +112,7 @@ def test_the_recycle_bin_goes_for_the_copy_too(shelf: Shelf, copies: RemoteCopie
     assert bin_.unsettled() == [LECTURE]
     bin_.settle(LECTURE)
     assert (bin_.unsettled(), server.listed()) == ([], [f"hallcast/recycle/{LECTURE}.lecture"])
-    bin_.restore(LECTURE)
+    bin_.restore(LECTURE, 2000.0, LibrarySettings())
     bin_.settle(LECTURE)
     assert server.listed() == [IN_BUCKET]
     bin_.delete(LECTURE, 1000.0)
@@ -142,6 +143,27 @@ def test_an_upload_that_is_cut_short_or_changed_under_way_replaces_nothing(
     assert refused.value.error_id == "upload_broken"
     assert store.find(key_of("some")) == good
     assert bytes(obstore.get(server.bucket, "hallcast/lectures/some.lecture").bytes()) == b"good" * 3_000_000
+
+
+def test_two_programs_that_fetch_the_same_spoil_nothing_for_each_other(
+    shelf: Shelf, copies: RemoteCopies, server: s3.S3Server
+) -> None:
+    copies.upload(LECTURE)
+    was = sha256_of(shelf.path_of(LECTURE))
+    drop_all(copies)
+    partial = shelf.data_dir / "cache" / "fetch" / f"{LECTURE}-{was[:16]}"
+    partial.parent.mkdir(parents=True)
+    with partial.open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        other.write(b"half of it")
+        other.flush()
+        with pytest.raises(RecordingError) as caught:
+            copies.fetch(LECTURE, quietly)
+        assert caught.value.error_id == "recording_fetching"
+        other.truncate(0)
+    assert (partial.stat().st_size, shelf.storage().damaged) == (0, ())
+    copies.fetch(LECTURE, quietly)
+    assert sha256_of(shelf.path_of(LECTURE)) == was
 
 
 def test_a_download_goes_on_where_it_was_broken_off_and_takes_nothing_damaged(

@@ -7,6 +7,7 @@ import json
 import sqlite3
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -21,8 +22,9 @@ from lecture.screen import ScreenUpdate, pack_update, parse_update
 from lecture.screen_canvas import ScreenCanvas
 from lecture.screen_mosaic import mosaic_of
 from lecture.tracks import SCREEN_CODEC, VOICE_FRAME_MS, Track
+from recordings import screen
 from recordings.errors import RecordingError
-from recordings.library import Library
+from recordings.library import Library, NotMadeError
 from recordings.recording import Recording
 from recordings.replay import MAX_SHOWN, pages_shown
 from recordings.voice import SEGMENT_MS
@@ -242,7 +244,7 @@ def _update(number: int, since: int, picture: np.ndarray, tiles: list[int]) -> b
     return pack_update(ScreenUpdate(7, number, since, 64, 48, mosaics=mosaics))
 
 
-def test_a_shared_screen_can_be_entered_anywhere(tmp_path: Path) -> None:
+def test_a_shared_screen_can_be_entered_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = LectureFile.create(tmp_path / "shared01.lecture", {"lecture": "shared01", "state": "ended"})
     track = file.add_track(Track("screen", SCREEN_CODEC, 1000))
     stop = pack_update(ScreenUpdate(7, 5, 0, 1, 1, stop=True))
@@ -252,15 +254,18 @@ def test_a_shared_screen_can_be_entered_anywhere(tmp_path: Path) -> None:
         (70_000, _update(3, 2, _picture(200), [5])),
         (130_000, _update(4, 3, _picture(250), [11])),
         (140_000, stop),
+        (150_000, _update(6, 0, _picture(10), list(range(12)))),
+        (190_000, _update(7, 6, _picture(20), [1])),
+        (191_000, _update(8, 0, _picture(30), list(range(12)))),
     ]
     for t_ms, data in updates:
         payload = pack_frames(t_ms, [EncodedFrame(t_ms, 0, data, Flag.NONE)])
         file.append(Entry(Kind.SCREEN, t_ms, payload, track.track_id))
-    file.append(Entry(Kind.MARK, 200_000, pack_event({"text": "end"})))
+    file.append(Entry(Kind.MARK, 300_000, pack_event({"text": "end"})))
     file.finish()
     file.close()
     library = Library(tmp_path, tmp_path / "cache")
-    assert manifest(library, "shared01")["screen"] == [[10_000, 140_000]]
+    assert manifest(library, "shared01")["screen"] == [[10_000, 140_000], [150_000, 300_000]]
 
     def pieces(number: int, *, whole: bool) -> list[tuple[int, ScreenUpdate]]:
         data, found = library.screen_segment("shared01", number, whole=whole), []
@@ -273,10 +278,27 @@ def test_a_shared_screen_can_be_entered_anywhere(tmp_path: Path) -> None:
     assert [t_ms for t_ms, _ in pieces(0, whole=True)] == [10_000, 30_000]
     assert [update.number for _, update in pieces(1, whole=False)] == [3]
     canvas = ScreenCanvas(webp.decode)
-    for _, update in pieces(2, whole=True):
+    for _, update in pieces(2, whole=True)[:3]:
         canvas.apply(update)
         if update.number == 4:
             levels = {tuple(canvas.pixels[y, x]) for y, x in ((0, 0), (20, 20), (47, 63), (0, 40))}
             assert levels == {(120,) * 3, (200,) * 3, (250,) * 3, (40,) * 3}
     assert canvas.position.stopped
-    assert pieces(3, whole=True) == []
+    decoded: list[int] = []
+
+    def decode(image: bytes, width: int, height: int) -> np.ndarray:
+        decoded.append(len(image))
+        return webp.decode(image, width, height)
+
+    monkeypatch.setattr(screen, "webp", SimpleNamespace(decode=decode, encode=webp.encode))
+    assert [t_ms for t_ms, _ in pieces(4, whole=True)] == [240_000]
+    assert len(decoded) == 1, "nothing before the newest picture that needs none before it"
+    assert [t_ms for t_ms, _ in pieces(4, whole=True)] == [240_000]
+    assert len(decoded) == 1, "what was made once is kept"
+    with pytest.raises(NotMadeError):
+        library.screen_segment("shared01", 3, whole=True, make=False)
+    with library.open("shared01") as recording:
+        each = [screen.segment(recording, number, whole=True) for number in range(6)]
+        decoded.clear()
+        assert list(screen.whole_segments(recording, 6)) == each
+        assert len(decoded) == 7, "each update once"

@@ -13,6 +13,7 @@ import pytest
 
 from hallcast.cli import main
 from lecture.entries import Entry, Kind, pack_event
+from lecture.errors import LectureFileError
 from lecture.file import LectureFile
 from recordings.catalogue import Catalogue, LectureRecord
 from recordings.errors import RecordingError
@@ -116,17 +117,23 @@ def test_deleting_moves_the_file_restoring_brings_it_back_purging_ends_it(shelf:
     assert (names(shelf), bin_.unsettled(), shelf.outdated()) == ([], [], [])
     assert not shelf.path_of(LECTURE).exists()
     assert shelf.storage().recycled == 1
-    bin_.restore(LECTURE)
+    bin_.restore(LECTURE, 2000.0, LibrarySettings())
     bin_.settle(LECTURE)
     assert names(shelf, "질문") == [LECTURE]
     assert not problems_of(shelf.path_of(LECTURE))
-    for name in (f"{LECTURE}.damaged-1.lecture", f"{LECTURE}.damaged-1.lecture-wal", "other.damaged-1.lecture"):
+    aside = (f"{LECTURE}.damaged-1.lecture", f"{LECTURE}.damaged-1.lecture-wal", f"{LECTURE}.lecture-wal.left-over")
+    for name in (*aside, "other.damaged-1.lecture"):
         (shelf.lectures_dir / name).write_bytes(b"was set aside")
+    begun = shelf.data_dir / "cache" / "fetch"
+    begun.mkdir(parents=True)
+    for name in (f"{LECTURE}-00ff", f"{LECTURE}-2-00ff"):
+        (begun / name).write_bytes(b"half of it")
     bin_.delete(LECTURE, 1000.0)
     bin_.settle(LECTURE)
     bin_.purge(LECTURE)
     assert list(shelf.recycle_dir.iterdir()) == []
     assert [path.name for path in shelf.lectures_dir.iterdir()] == ["other.damaged-1.lecture"], "nothing of it is left"
+    assert [path.name for path in begun.iterdir()] == [f"{LECTURE}-2-00ff"], "of a lecture of another name"
     assert shelf.catalogue.get(LECTURE, in_bin=True) is None
     assert shelf.outdated() == []
 
@@ -155,6 +162,7 @@ def test_the_file_checked_longest_ago_is_next_and_what_was_found_stays(shelf: Sh
     shutil.copy(shelf.path_of(LECTURE), shelf.path_of("second"))
     shelf.sync()
     assert shelf.next_scan(before=100.0) == LECTURE
+    assert shelf.next_scan(before=100.0, passed_over={LECTURE}) == "second"
     shelf.note_scan(LECTURE, [], 200.0)
     assert shelf.next_scan(before=100.0) == "second"
     with sqlite3.connect(shelf.path_of("second")) as db:
@@ -170,6 +178,35 @@ def test_the_file_checked_longest_ago_is_next_and_what_was_found_stays(shelf: Sh
     shelf.sync()
     assert shelf.storage().damaged == ()
     assert shelf.next_scan(before=100.0) == "second"
+
+
+def test_a_file_that_somebody_writes_stays_where_it_is_until_he_has_done(shelf: Shelf) -> None:
+    bin_ = RecycleBin(shelf)
+    shelf.sync()
+    bin_.delete(LECTURE, 1000.0)
+    with LectureFile.open(shelf.path_of(LECTURE)):
+        with pytest.raises(LectureFileError) as caught:
+            bin_.settle(LECTURE)
+        assert caught.value.error_id == "file_busy"
+    bin_.settle(LECTURE)
+    assert [path.name for path in shelf.recycle_dir.iterdir()] == [f"{LECTURE}.lecture"]
+    assert list(shelf.lectures_dir.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("keep_days", "told", "until"),
+    [(30.0, {}, 1030 * DAY_S), (30.0, {"keep_forever": True}, None), (0.0, {"keep_until": 20 * DAY_S}, None)],
+)
+def test_what_staff_restore_no_rule_takes_again_at_once(
+    shelf: Shelf, keep_days: float, told: dict[str, object], until: float | None
+) -> None:
+    settings = LibrarySettings(keep_days=keep_days)
+    shelf.sync()
+    shelf.catalogue.update(LECTURE, lambda record: replace(record, ended_at=10 * DAY_S, **told))
+    bin_ = RecycleBin(shelf)
+    bin_.delete(LECTURE, 999 * DAY_S)
+    assert bin_.restore(LECTURE, 1000 * DAY_S, settings).keep_until == until
+    assert due(shelf.all_records(), settings, 1000 * DAY_S) == []
 
 
 def lecture(name: str, **facts: object) -> LectureRecord:
@@ -227,3 +264,30 @@ def test_beside_a_relay_the_command_leaves_files_where_they_are(data: Path, caps
         assert command(capsys, "delete", LECTURE, *here)[0] == 0
         assert (data / "lectures" / f"{LECTURE}.lecture").is_file()
         assert command(capsys, "delete", "--purge", LECTURE, *here)[1]["error"]["id"] == "lecture_open"  # type: ignore[index]
+
+
+def test_one_that_cannot_be_deleted_leaves_no_other_half_way(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    here = ("--data", str(data))
+    shutil.copy(data / "lectures" / f"{LECTURE}.lecture", data / "lectures" / "second.lecture")
+    code, facts = command(capsys, "delete", "nobody", LECTURE, *here)
+    assert (code, facts["error"]["id"]) == (2, "lecture_unknown")  # type: ignore[index]
+    assert (data / "recycle" / f"{LECTURE}.lecture").is_file()
+    with held(data):  # a relay that is gone before it has moved the file
+        assert command(capsys, "delete", "second", *here)[0] == 0
+    code, facts = command(capsys, "retention", "--recycle-days", "0", *here)
+    assert (code, facts["failed"]) == (1, [])
+    assert list((data / "recycle").iterdir()) == []
+    assert list((data / "lectures").iterdir()) == []
+
+
+def test_of_several_that_are_due_one_that_cannot_be_deleted_stops_no_other(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = ("--data", str(data))
+    shutil.copy(data / "lectures" / f"{LECTURE}.lecture", data / "lectures" / "another.lecture")
+    assert command(capsys, "delete", "another", LECTURE, *here)[0] == 0
+    # A file that came to lie at both places.
+    shutil.copy(data / "recycle" / "another.lecture", data / "lectures")
+    code, facts = command(capsys, "retention", "--recycle-days", "0", *here)
+    assert (code, [one["id"] for one in facts["failed"]]) == (2, ["lecture_open"])  # type: ignore[attr-defined]
+    assert [path.name for path in (data / "recycle").iterdir()] == ["another.lecture"]

@@ -12,11 +12,14 @@ from pathlib import Path
 import pytest
 
 from hallcast.cli import main
+from lecture.entries import EncodedFrame, Entry, Kind, pack_event, pack_frames
 from lecture.file import LectureFile
+from lecture.tracks import Track
 from recordings import voice
 from recordings.errors import RecordingError
 from recordings.export import export
 from recordings.export_order import ExportOrder
+from recordings.files import copy_lecture_file
 from recordings.pack_scripts import bytes_script, facts_script
 from recordings.recording import Recording
 from recordings.usb_pack import pack_page
@@ -90,6 +93,29 @@ def test_pack_holds_voice_pages_and_the_recording_itself(lecture_path: Path, tmp
     assert 'type="module"' not in html, "browsers run no modules from a folder"
 
 
+def test_a_lecture_file_that_somebody_writes_to_is_copied_whole(
+    lecture_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, copyfile = tmp_path / "talk.lecture", shutil.copyfile
+    copyfile(lecture_path, path)
+
+    def copied_while_somebody_writes(source: Path, to: Path) -> Path:
+        copyfile(source, to)
+        with LectureFile.open(path) as file:
+            file.append(Entry(Kind.MARK, 0, pack_event({"text": "meanwhile"})))
+        return to
+
+    monkeypatch.setattr(shutil, "copyfile", copied_while_somebody_writes)
+    copy_lecture_file(path, tmp_path / "copy.lecture")
+    with LectureFile.open(path) as open_here:
+        open_here.append(Entry(Kind.MARK, 0, pack_event({"text": "no WAL any more"})))
+        open_here.finish()
+        copy_lecture_file(path, tmp_path / "later.lecture")
+    for name, notes in (("copy", 1), ("later", 2)):
+        with LectureFile.open(tmp_path / f"{name}.lecture", readonly=True) as file:
+            assert (len(file.read(kinds=[Kind.MARK])), file.verify().ok) == (notes, True)
+
+
 def test_pack_can_be_a_zip_with_a_camera_and_without_the_recording(lecture_path: Path, tmp_path: Path) -> None:
     out = tmp_path / "pricing.zip"
     order = ExportOrder("usb", "en", with_lecture_file=False, page_sources=str(pages.FOLDER))
@@ -125,3 +151,20 @@ def test_command_line_makes_a_pack_and_never_mixes_two(
     assert main(words) == 2
     assert "already" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [out]
+
+
+def test_command_line_tells_of_every_voice_in_a_pack_whether_it_is_whole(
+    lecture_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "talk.lecture"
+    shutil.copyfile(lecture_path, path)
+    with LectureFile.open(path) as file:
+        korean = file.add_track(Track("voice", "opus", 48_000, "ko", "16", 1)).track_id
+        for t_ms in (0, 5000):
+            frames = [EncodedFrame(t_ms, 60, b"\x58\xff\xfe")]
+            file.append(Entry(Kind.VOICE, t_ms, pack_frames(t_ms, frames), korean, 60))
+    words = ["recordings", "export", str(path), "--to", "usb", "--no-lecture-file", "--json", "--out"]
+    assert main([*words, str(tmp_path / "all")]) == 1
+    assert json.loads(capsys.readouterr().out)["missing_ms"] == 1200 + 4940
+    assert main([*words, str(tmp_path / "english"), "--language", "en"]) == 1
+    assert json.loads(capsys.readouterr().out)["missing_ms"] == 1200

@@ -1,0 +1,46 @@
+"""Checks and imports in child processes that a stopping system tells to end: what they were at is not done, not bad."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio.subprocess import Process
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recordings.errors import RecordingError
+from recordings.import_process import prepare_in_child
+from recordings.scan_process import problems_in_child
+
+
+@pytest.fixture
+def ended_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever child is started is told to end, as systemd tells all processes of a service that it stops."""
+    start = asyncio.create_subprocess_exec
+
+    async def started(*words: Any, **options: Any) -> Process:
+        process = await start(*words, **options)
+        process.terminate()
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", started)
+
+
+async def test_a_check_says_what_is_wrong_with_a_file(lecture_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "half.lecture").write_bytes(lecture_path.read_bytes()[:10_000])
+    sound, damaged = await asyncio.gather(*map(problems_in_child, (lecture_path, tmp_path / "half.lecture")))
+    assert sound == []
+    assert damaged
+
+
+@pytest.mark.usefixtures("ended_at_once")
+async def test_a_check_that_was_told_to_end_has_found_nothing(lecture_path: Path) -> None:
+    assert await problems_in_child(lecture_path) is None
+
+
+@pytest.mark.usefixtures("ended_at_once")
+async def test_an_import_that_was_told_to_end_has_not_failed(lecture_path: Path, tmp_path: Path) -> None:
+    with pytest.raises(RecordingError) as caught:
+        await prepare_in_child(lecture_path, tmp_path, most_bytes=1 << 30, damaged=False)
+    assert caught.value.error_id == "import_interrupted"
