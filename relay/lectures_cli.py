@@ -17,9 +17,10 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from lecture.errors import HallcastError
-from transport.address import is_loopback, relay_url
+from transport.address import relay_url
+from transport.http_client import blocking_http_client
 from transport.refusal import read_refusal
-from transport.trust import trusted, untrusted
+from transport.trust import untrusted
 
 DEFAULT_RELAY = "http://127.0.0.1:8080"
 TIMEOUT_S = 30.0
@@ -48,10 +49,7 @@ class StaffClient:
 
     def __init__(self, url: str, token: str) -> None:
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
-        trust_env = not is_loopback(url)
-        self._http = httpx.Client(
-            base_url=url, headers=headers, timeout=TIMEOUT_S, trust_env=trust_env, verify=trusted()
-        )
+        self._http = blocking_http_client(url, base_url=url, headers=headers, timeout=TIMEOUT_S)
 
     def __enter__(self) -> StaffClient:
         return self

@@ -30,8 +30,8 @@ from streamer.screen_share import CodedScreen, ScreenShare
 from streamer.turns import TurnSchedule
 from streamer.upload import DeckUpload, read_pdf
 from streamer.voice_pump import VoicePacket
+from transport.http_client import http_client
 from transport.network import NetworkConfig
-from transport.trust import trusted
 
 __all__ = ["StreamOptions", "Streamer"]
 
@@ -151,7 +151,7 @@ class Streamer:
     async def run(self) -> StreamReceipt:
         """Give the lecture until the voice ends or :meth:`finish` is called.
 
-        :raises StreamError: what is to be given cannot be read, or the relay refuses it for good.
+        :raises HallcastError: what is to be given cannot be read, or the relay refuses it for good; ``proxy_unusable``.
         """
         try:
             receipt = await self._run()
@@ -177,8 +177,7 @@ class Streamer:
             raise
         self._copy = OwnCopy(file, options.language or UNKNOWN_LANGUAGE)
         try:
-            trust_env = not self.address.is_loopback
-            async with httpx.AsyncClient(trust_env=trust_env, verify=trusted(), timeout=30.0) as http:
+            async with http_client(self.address.base, timeout=30.0) as http:
                 self._publisher = self._make_publisher(http)
                 self._repair = OwnRepair(
                     self.address,
