@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 
 from lecture.errors import HallcastError
-from lecture.lecturer_messages import Turn
 from lecture.tracks import UNKNOWN_LANGUAGE
 from streamer.address import RelayAddress
 from streamer.camera_pump import CodedPicture
@@ -106,7 +105,7 @@ class Streamer:
 
     def _turned(self, upload: DeckUpload) -> None:
         pages, now = self._control.pages, _now()
-        self._control.turn(Turn(upload.deck, pages.page, self._control.time.of_voice_at(now)))
+        self._control.turn(pages.page, now)
         self._copy.turn(upload.deck, pages.page, round(self.stream_ms(now)))
         self._pages_turned += 1
         self._on_event(PageTurned(pages.page, pages.title))
@@ -326,6 +325,7 @@ class Streamer:
             self._control.first_page.set()
         else:
             self._control.deck = upload.deck
+            self._control.deck_is_there()
             self.say(f"The slides are at the relay ({len(upload.pdf) / 1000:.0f} kB).")
 
     def _voice_packet(self, packet: VoicePacket) -> None:
