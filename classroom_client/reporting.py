@@ -141,5 +141,5 @@ def make_receipt(
         longest_silence_ms=max(progress.longest_silence_ms, player.longest_silence_ms),
         reconnects=progress.reconnects + link.reconnects,
         heads=settings.heads,
-        file=str(reception.copy.path),
+        file=str(reception.copy.path) if reception.copy.kept else "",
     )
