@@ -191,7 +191,7 @@ class Relay:
         change.check()
         await self.record(lecture_id)
         record = await asyncio.to_thread(
-            self.catalogue.update, lecture_id, lambda found: change.apply(found, self._code_expiry)
+            self.catalogue.update, lecture_id, lambda found: change.apply(found, self._moved_expiry)
         )
         await self.librarian.remember(record)
         return self.handout(record)
@@ -204,11 +204,11 @@ class Relay:
         await self.record(lecture_id)
         while True:
             code = new_hall_code()
-            expires_at = self._code_expiry(time.time(), None)
             key = self.tokens.code_key(code)
 
             def change(record: LectureRecord, code: str = code, key: str = key) -> LectureRecord:
-                return replace(record, hall_code=code, hall_code_key=key, code_expires_at=expires_at)  # noqa: B023
+                expires_at = self._code_expiry(time.time(), record.planned_at)
+                return replace(record, hall_code=code, hall_code_key=key, code_expires_at=expires_at)
 
             try:
                 return self.handout(await asyncio.to_thread(self.catalogue.update, lecture_id, change))
@@ -268,8 +268,18 @@ class Relay:
             async with asyncio.timeout(CATALOGUE_WAIT_S):
                 await self._states.settled()
 
+    @property
+    def _code_life_s(self) -> float:
+        return self.config.access.hall_code_days * 86_400
+
     def _code_expiry(self, made_at: float, planned_at: float | None) -> float:
-        return max(made_at, planned_at or 0.0) + self.config.access.hall_code_days * 86_400
+        return max(made_at, planned_at or 0.0) + self._code_life_s
+
+    def _moved_expiry(self, record: LectureRecord) -> float:
+        """When a code expires whose lecture is planned anew: it was made so long before it would have, at the latest
+        now. So one that was just made stays, and one that has expired comes back only with a lecture to come."""
+        made_at = min(record.code_expires_at - self._code_life_s, time.time())
+        return self._code_expiry(made_at, record.planned_at)
 
     def _follow(self, lecture: LiveLecture) -> None:
         """Keep the catalogue's state equal to the lecture's."""
