@@ -35,6 +35,9 @@ class VoiceSource(Protocol):
     def close(self) -> None:
         """Free the source."""
 
+    def interrupt(self) -> None:
+        """Let a read that gives nothing come to its end, where that is possible. May be called from any thread."""
+
 
 def open_voice(text: str) -> VoiceSource:
     """Open what ``--voice`` names (blocks).
@@ -88,6 +91,9 @@ class AvVoice:
         """See :class:`VoiceSource`."""
         self._container.close()
 
+    def interrupt(self) -> None:
+        """FFmpeg does not let go of a device that blocks."""
+
 
 class RawVoice:
     """Signed 16-bit little-endian mono samples of 48 kHz."""
@@ -105,6 +111,9 @@ class RawVoice:
 
     def close(self) -> None:
         """Standard input is not ours to close."""
+
+    def interrupt(self) -> None:
+        """Who writes into standard input may take his time."""
 
 
 def _filled(samples: Samples) -> Samples:
