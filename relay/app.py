@@ -290,7 +290,8 @@ class Relay:
                 self.librarian.changed()
 
         lecture.on_state = changed
-        changed(lecture.state)
+        # As it is found, for the catalogue only: it is no change that the librarian must look for.
+        self._states.changed(lecture.lecture_id, lecture.state, lecture.now_ms(), time.time())
 
 
 @contextlib.contextmanager
