@@ -119,6 +119,7 @@ class Relay:
             settings = self.config.library
             shelf = Shelf(self.catalogue, self.data_dir, RemoteStore(settings) if settings.storage_url else None)
             self.librarian = Librarian(shelf, self.directory, settings, self.renew_hall_code)
+            self.librarian.on_deleted = self.exports.forget
             if self.librarian.keeper is not None:
                 self.library.elsewhere = self.directory.elsewhere = self.librarian.keeper.fetching
             for lecture in self.directory.lectures():

@@ -47,6 +47,7 @@ class Librarian:
     :ivar storage: what there is, as of the last round; None before the first.
     :ivar behind: recordings that are not yet in the index.
     :ivar keeper: sees to the object storage; None if there is none.
+    :ivar on_deleted: is told of each lecture that was put into the recycle bin, by staff or by the rules.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Librarian:
         self._soon = 0
         self.storage: Storage | None = None
         self.behind = 0
+        self.on_deleted: Callable[[str], Awaitable[None]] | None = None
 
     async def __aenter__(self) -> Self:
         """Begin; lectures that are live must be known to the catalogue from the first moment."""
@@ -132,6 +134,8 @@ class Librarian:
         async with self._busy:
             record = await asyncio.to_thread(self._bin.delete, lecture_id, time.time())
             await self._settle(lecture_id)
+        if self.on_deleted is not None:
+            await self.on_deleted(lecture_id)
         await self._count()
         return record
 
