@@ -58,6 +58,13 @@ async def main():
             fill(ballast)
             await until(lambda: lecture.snapshot()["recorder"]["trouble"], "the warning")
             print("trouble", lecture.snapshot()["recorder"]["trouble"])
+            deck = await server.http.put(
+                "/lectures/waves/deck",
+                content=b"%PDF-1.7" + bytes(100_000),
+                headers={**server.lecturer, "Content-Type": "application/pdf"},
+            )
+            assert (deck.status_code, deck.json()["error"]["id"]) == (507, "disk_full"), deck.text
+            assert not list((data / "cache").rglob("*.p*")), "half a deck is left"
             facts, failing = await seen_by_staff()
             assert failing and '"disk_full"' in facts, facts
             told_ms = end_ms()
