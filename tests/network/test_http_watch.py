@@ -81,7 +81,7 @@ async def test_metrics_tell_of_publishers_halls_and_the_disk(relay: Served) -> N
     assert found["hallcast_hall_page_due", of_hall] == 0
     assert found["hallcast_hall_carrier", (("carrier", "socket"), *of_hall)] in (0, 1)
     assert found["hallcast_publishers", of_lecture] == 0
-    assert ("hallcast_publisher_silent_seconds", (("lecture", "waves"), ("role", "lecturer"))) in found
+    assert ("hallcast_publisher_silent_seconds", (("language", "en"), *of_lecture, ("role", "lecturer"))) in found
     assert found["hallcast_recorder_failing", of_lecture] == 0
     assert found["process_open_fds", ()] > 0
 
