@@ -308,12 +308,14 @@ class Connection:
             link.reconnects += 1
         link.state = Link.UP
         link.down_since = None
+        link.down_error = ""
         self._up_since = self._welcomed_s = now
         self._backoff.reset()
         self._welcomed.set()
 
     def _note_down(self, reason: str) -> None:
         link = self._link
+        link.down_error = reason
         if link.state is not Link.DOWN and self._reception is not None:
             link.state = Link.DOWN
             link.down_since = _now()
