@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -50,6 +51,11 @@ async def test_a_relay_that_cannot_write_or_read_is_alive_and_not_ready(
     assert ready.status_code == 503
     assert ready.json()["checks"] == {"data_folder": "not_writable", "catalogue": "catalogue_unusable"}
     assert (await relay.http.get("/healthz")).status_code == 200
+
+
+async def test_who_asks_while_the_relay_checks_itself_hears_what_comes_of_it(relay: Served) -> None:
+    answers = await asyncio.gather(*(relay.http.get("/readyz") for _ in range(3)))
+    assert [answer.json()["checks"] for answer in answers] == [{"data_folder": "ok", "catalogue": "ok"}] * 3
 
 
 async def test_metrics_tell_of_publishers_halls_and_the_disk(relay: Served) -> None:
