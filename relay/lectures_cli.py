@@ -183,9 +183,35 @@ def _print_lecture(facts: dict[str, Any]) -> None:
         ("library", urls["library"]),
         ("deck", facts.get("deck", "")),
     ]
-    for name, value in rows:
+    for name, value in [*rows, *_live_rows(facts.get("live"))]:
         if value or not name:
             print(f"{name:18}{value}".rstrip())
+
+
+def _live_rows(live: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """How it is going, of a lecture that is open on the relay."""
+    if live is None:
+        return []
+    halls = [hall for hall in live["halls"] if hall["connected"]]
+    speakers = [f"{one['role']} ({one['language']})" for one in live["publishers"] if one["connected"]]
+    minutes, seconds = divmod(live["lecture"]["t_ms"] // 1000, 60)
+    deck, trouble = live["deck"], live["recorder"]["trouble"]
+    return [
+        ("", ""),
+        ("lecture time", f"{minutes}:{seconds:02}"),
+        ("speaking", ", ".join(speakers) or "nobody"),
+        ("page", f"{deck['page']} of {deck['page_count']}" if deck["page"] else ""),
+        ("recording", f"cannot be written: {trouble}" if trouble else ""),
+        ("halls", f"{len(halls)}, with {sum(hall['heads'] for hall in halls)} people"),
+        *((f"  {hall['name']}", _hall(hall)) for hall in halls),
+    ]
+
+
+def _hall(hall: dict[str, Any]) -> str:
+    facts = [f"page {hall['page']}", f"{max(0, hall['behind_ms']) / 1000:.1f} s behind"]
+    if hall["gaps"]:
+        facts.append(f"{hall['gaps']} gaps to be filled")
+    return ", ".join([*facts, f"{hall['fraction_lost']:.0%} lost", hall["carrier"]]).rstrip(", ")
 
 
 def _local(time: str | None) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from hallcast.cli import main
 from lecture.entries import Entry, Kind, pack_event
 from recordings.catalogue import Catalogue
 from tests.network.peers import until
@@ -79,11 +81,16 @@ async def test_a_lecture_is_planned_listed_changed_and_ended(relay: Served) -> N
     assert [found["lecture"] for found in by_state] == [name]
 
 
-async def test_a_lecture_that_is_open_shows_how_it_goes(relay: Served) -> None:
+async def test_a_lecture_that_is_open_shows_how_it_goes(relay: Served, capsys: pytest.CaptureFixture[str]) -> None:
     async with publisher_offer() as offer:
         made = await relay.http.post("/whip/waves", content=offer, headers={**SDP, **relay.lecturer})
         assert made.status_code == 201
         live = (await relay.http.get("/api/lectures/waves", headers=relay.staff)).json()["live"]
+        words = ["lectures", "show", "waves", "--relay", relay.server.local_url, "--staff-token", relay.staff_token]
+        assert await asyncio.to_thread(main, words) == 0
+        shown = capsys.readouterr().out
+    assert "lecture time      0:00\n" in shown
+    assert "halls             0, with 0 people\n" in shown
     assert [publisher["role"] for publisher in live["publishers"]] == ["lecturer"]
 
 
