@@ -17,14 +17,18 @@ import pytest
 from lecture.chunks import HOLE_MS
 from lecture.entries import Entry, Kind, unpack_event, unpack_frames
 from lecture.file import LectureFile
+from lecture.lecturer_messages import Mark
 from lecture.log import Span
 from lecture.tracks import SOURCE_RUNG
 from relay.app import Relay
 from relay.signalling import errors
 from relay.signalling.server import RelayServer
+from streamer.address import RelayAddress
 from streamer.engine import Streamer, StreamOptions
 from streamer.errors import StreamError
 from streamer.events import Event, PageTurned, Said, StreamReceipt
+from streamer.lecturer_socket import LecturerSocket
+from streamer.line import LinePart
 from streamer.turns import TimedTurn
 from tests import sound
 from tests.network.link import LinkSpec, Loss, LossyLink
@@ -298,6 +302,22 @@ async def test_pages_turned_before_the_relay_has_the_slides_are_turned_there_at_
     with LectureFile.open(Path(receipt.own_copy), readonly=True) as ours:
         at_ms = [entry.t_ms for entry in ours.read(kinds={Kind.TURN})]
     assert [entry.t_ms for entry in turns] == pytest.approx(at_ms, abs=250)
+
+
+async def test_what_waited_for_the_line_does_not_flood_the_relay(tmp_path: Path) -> None:
+    async with served(tmp_path / "data") as relay:
+        address = RelayAddress.parse(relay.server.local_url, relay.lecture_id)
+        troubles = list[str | None]()
+        part = LinePart("control", lambda name, why: troubles.append(why))
+        socket = LecturerSocket(address, relay.lecture.lecturer_token, line=part, on_message=lambda message: None)
+        for number in range(110):
+            socket.send(Mark(str(number)))
+        running = asyncio.create_task(socket.run())
+        log = (await relay.relay.open_lecture("waves")).log
+        await until(lambda: len(log.read(kinds={Kind.MARK})) == 110, "all marks")
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert troubles == [None], "the relay never broke the connection off"
 
 
 async def test_slides_that_the_relay_refuses_do_not_stop_the_lecture(tmp_path: Path, voice: Path) -> None:
