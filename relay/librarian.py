@@ -134,9 +134,9 @@ class Librarian:
         async with self._busy:
             record = await asyncio.to_thread(self._bin.delete, lecture_id, time.time())
             await self._settle(lecture_id)
+        await self._count()
         if self.on_deleted is not None:
             await self.on_deleted(lecture_id)
-        await self._count()
         return record
 
     async def restore(self, lecture_id: str) -> LectureRecord:
