@@ -146,8 +146,8 @@ class Feed:
             looks = looks + 1 if packets == self._packets else 0
             packets = self._packets
             if looks >= DUMB_LOOKS:
-                self._broken("The microphone gives nothing. Trying to open it again.")
-                voice.interrupt()
+                again = "Trying to open it again." if voice.interrupt() else "Is it still there?"
+                self._broken(f"The microphone gives nothing. {again}")
                 looks = 0
 
     def _broken(self, text: str) -> None:

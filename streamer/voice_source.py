@@ -35,8 +35,8 @@ class VoiceSource(Protocol):
     def close(self) -> None:
         """Free the source."""
 
-    def interrupt(self) -> None:
-        """Let a read that gives nothing come to its end, where that is possible. May be called from any thread."""
+    def interrupt(self) -> bool:
+        """Let a read that gives nothing come to its end; False where that cannot be. May be called from any thread."""
 
 
 def open_voice(text: str) -> VoiceSource:
@@ -91,8 +91,9 @@ class AvVoice:
         """See :class:`VoiceSource`."""
         self._container.close()
 
-    def interrupt(self) -> None:
-        """FFmpeg does not let go of a device that blocks."""
+    def interrupt(self) -> bool:
+        """See :class:`VoiceSource`."""
+        return False  # FFmpeg does not let go of a device that blocks
 
 
 class RawVoice:
@@ -112,8 +113,9 @@ class RawVoice:
     def close(self) -> None:
         """Standard input is not ours to close."""
 
-    def interrupt(self) -> None:
-        """Who writes into standard input may take his time."""
+    def interrupt(self) -> bool:
+        """See :class:`VoiceSource`."""
+        return False
 
 
 def _filled(samples: Samples) -> Samples:
