@@ -22,8 +22,9 @@ _Opened = TypeVar("_Opened")
 
 REOPEN_S = 3.0
 LOOK_S = 0.5
-DUMB_LOOKS = 6
-"""A microphone that gives no packet between so many looks gives none at all: even silence would come as packets."""
+DUMB_LOOKS, FIRST_LOOKS = 6, 20
+"""A microphone that gives no packet between so many looks gives none at all: even silence would come as packets. The
+first may take a headset without a wire some seconds."""
 QUIET_S = 15.0
 QUIET_DB = -60.0
 NO_LEVEL_DB = -96.0
@@ -140,12 +141,14 @@ class Feed:
 
     async def _watch(self, voice: VoiceSource) -> None:
         """Notice a microphone that gives nothing, not even silence, and have it opened again."""
-        packets, looks = self._packets, 0
+        packets, looks, most_looks = self._packets, 0, FIRST_LOOKS
         while voice.live:
             await asyncio.sleep(LOOK_S)
-            looks = looks + 1 if packets == self._packets else 0
-            packets = self._packets
-            if looks >= DUMB_LOOKS:
+            if packets != self._packets:
+                packets, looks, most_looks = self._packets, 0, DUMB_LOOKS
+                continue
+            looks += 1
+            if looks >= most_looks:
                 again = "Trying to open it again." if voice.interrupt() else "Is it still there?"
                 self._broken(f"The microphone gives nothing. {again}")
                 looks = 0
