@@ -81,6 +81,17 @@ async def test_a_lecture_is_planned_listed_changed_and_ended(relay: Served) -> N
     assert [found["lecture"] for found in by_state] == [name]
 
 
+async def test_only_its_end_has_the_librarian_look_for_a_lecture_not_each_question_about_it(relay: Served) -> None:
+    librarian, woken = relay.relay.librarian, relay.relay.librarian._wake
+    lecture = await relay.relay.open_lecture("waves")
+    assert librarian._soon <= 0
+    await lecture.end()
+    assert librarian._soon > 0
+    await until(lambda: not woken.is_set(), 20)
+    await relay.relay.open_lecture("waves")
+    assert not woken.is_set()
+
+
 async def test_a_lecture_that_is_open_shows_how_it_goes(relay: Served, capsys: pytest.CaptureFixture[str]) -> None:
     async with publisher_offer() as offer:
         made = await relay.http.post("/whip/waves", content=offer, headers={**SDP, **relay.lecturer})
