@@ -40,6 +40,9 @@ log = logging.getLogger("hallcast.relay")
 CATALOGUE_WAIT_S = 5.0
 """How long the start of a relay and the end of a lecture wait for the catalogue to know of it."""
 
+FILE_WAIT_S = 2.0
+"""How long a change of a lecture waits for its file to know of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class LectureHandout:
@@ -194,7 +197,8 @@ class Relay:
         record = await asyncio.to_thread(
             self.catalogue.update, lecture_id, lambda found: change.apply(found, self._moved_expiry)
         )
-        await self.librarian.remember(record)
+        # The catalogue knows; the file follows at once, or after what the librarian is busy with.
+        await asyncio.wait({self.librarian.remembering(record)}, timeout=FILE_WAIT_S)
         return self.handout(record)
 
     async def renew_hall_code(self, lecture_id: str) -> LectureHandout:

@@ -110,6 +110,10 @@ class Librarian:
 
     # What staff do
 
+    def remembering(self, record: LectureRecord) -> asyncio.Task[None]:
+        """:meth:`remember` as a task of the librarian's: its turn may come only when an import is over."""
+        return self._crew.spawn(f"remembering {record.lecture_id}", self.remember(record))
+
     async def remember(self, record: LectureRecord) -> None:
         """Have what staff said of a lecture in its file too; a file that cannot be written now only costs a warning."""
         lecture = self._directory.get(record.lecture_id)

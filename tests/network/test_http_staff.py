@@ -12,7 +12,9 @@ import pytest_asyncio
 
 from hallcast.cli import main
 from lecture.entries import Entry, Kind, pack_event
+from lecture.file import LectureFile
 from recordings.catalogue import Catalogue
+from relay import app
 from tests.network.peers import until
 from tests.network.relays import SDP, Served, bearer, publisher_offer, served
 
@@ -90,6 +92,18 @@ async def test_only_its_end_has_the_librarian_look_for_a_lecture_not_each_questi
     await until(lambda: not woken.is_set(), 20)
     await relay.relay.open_lecture("waves")
     assert not woken.is_set()
+
+
+async def test_a_change_does_not_wait_for_an_import(relay: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "FILE_WAIT_S", 0.05)
+    librarian = relay.relay.librarian
+    path = (await relay.relay.open_lecture("waves")).log.path
+    await relay.relay.directory.close("waves")
+    async with librarian._busy:
+        changed = await relay.http.patch("/api/lectures/waves", json={"title": "Tides"}, headers=relay.staff)
+        assert changed.json()["title"] == "Tides"
+    with LectureFile.open(path, readonly=True) as file:
+        await until(lambda: file.get_meta("title") == "Tides", 20)
 
 
 async def test_a_lecture_that_is_open_shows_how_it_goes(relay: Served, capsys: pytest.CaptureFixture[str]) -> None:
