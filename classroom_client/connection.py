@@ -80,6 +80,7 @@ class Connection:
         self._spare: SocketLink | None = None  # one that stands while the present one is silent
         self._media: MediaLink | None = None
         self._backoff = Backoff(first_s=0.3, longest_s=2.0)  # an outage that is over should not last longer for us
+        self._wait_s = 0.0  # before the next try, at least
         self._up_since = 0.0
         self._welcomed_s = 0.0
         self._patience = 1.0  # a link too thin for what comes at first is silent as one that is down
@@ -102,7 +103,7 @@ class Connection:
                 self._note_down(reason)
                 if self._spare is not None:
                     continue
-                wait_s = self._backoff.next_s(random.random())
+                wait_s = self._backoff.next_s(random.random(), self._wait_s)
                 self._link.retry_at = _now() + wait_s
                 await asyncio.sleep(wait_s)
         finally:
@@ -141,6 +142,7 @@ class Connection:
 
     async def _try(self) -> str:
         """One try: join if need be, then a socket until it ends; returns why it ended."""
+        self._wait_s = 0.0
         try:
             if self._grant is None:
                 self._grant = await join(self._settings.relay_url, self._settings.code)
@@ -150,6 +152,7 @@ class Connection:
             # Once in a lecture, no refusal is final: the relay may be half way through a restart.
             if self._reception is None and not error.retryable:
                 raise
+            self._wait_s = error.wait_s
             return error.error_id
         except LinkDown as down:
             if down.token_refused:
@@ -308,12 +311,14 @@ class Connection:
             link.reconnects += 1
         link.state = Link.UP
         link.down_since = None
+        link.down_error = ""
         self._up_since = self._welcomed_s = now
         self._backoff.reset()
         self._welcomed.set()
 
     def _note_down(self, reason: str) -> None:
         link = self._link
+        link.down_error = reason
         if link.state is not Link.DOWN and self._reception is not None:
             link.state = Link.DOWN
             link.down_since = _now()

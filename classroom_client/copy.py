@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import json
 import logging
 import re
+import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
@@ -30,6 +32,9 @@ gaps. Frames that came live in a lower rung stand in it too, since all rungs sha
 
 _PROGRESS_KEY = "hall.progress"
 _BEYOND_USE = frozenset({"file_damaged", "not_a_lecture_file"})
+_MEMORY = Path("/dev/shm")
+"""Where a system has files in memory: the stand-in of a copy for which the disk has no room."""
+_STAND_IN_BYTES = 256_000_000
 _PARTIAL_LIMIT, _COMPLETE_LIMIT = 200, 4000  # of blobs named in a hello, which may not exceed 64 kB
 _SHORT_DIGEST = 12  # hex digits
 
@@ -61,8 +66,12 @@ class Progress:
 class HallCopy:
     """One lecture's file in the hall's folder. Calls are quick but :meth:`commit`; all are safe from any thread."""
 
-    def __init__(self, file: LectureFile) -> None:
+    def __init__(self, file: LectureFile, stand_in: tempfile.TemporaryDirectory[str] | None = None) -> None:
+        """
+        :param stand_in: the folder of a file that is not kept, removed when that is closed.
+        """
         self._file = file
+        self._stand_in = stand_in
         self._tracks: dict[str, int] = {
             track.language: track.track_id for track in file.tracks() if track.kind == "voice"
         }
@@ -70,14 +79,26 @@ class HallCopy:
 
     @classmethod
     def open(cls, folder: Path, lecture_id: str, title: str = "") -> HallCopy:
-        """Open the lecture's file in ``folder``, or begin it.
+        """Open the lecture's file in ``folder``, or begin it. Where the disk has no room for one, another stands in for
+        it that is not kept (:attr:`kept`): the lecture is shown and heard all the same.
 
         :raises LectureFileError: the folder or the file cannot be used.
         """
         try:
+            return cls._open(folder, lecture_id, title)
+        except LectureFileError as error:
+            if error.error_id != "disk_full":
+                raise
+            log.error("the lecture is not kept: %s", error)
+            return cls._open_stand_in(lecture_id, title, error)
+
+    @classmethod
+    def _open(cls, folder: Path, lecture_id: str, title: str) -> HallCopy:
+        try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise LectureFileError("file_unwritable", f"The folder {folder} cannot be used.") from error
+            error_id = "disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "file_unwritable"
+            raise LectureFileError(error_id, f"The folder {folder} cannot be used.") from error
         path = folder / f"{_file_stem(lecture_id)}.lecture"
         if path.exists():
             try:
@@ -91,10 +112,33 @@ class HallCopy:
                 path.rename(aside)
         return cls(LectureFile.create(path, {"lecture": lecture_id, "title": title, "role": "hall"}))
 
+    @classmethod
+    def _open_stand_in(cls, lecture_id: str, title: str, full: LectureFileError) -> HallCopy:
+        """
+        :raises LectureFileError: ``disk_full``, there is no room anywhere.
+        """
+        for place in (_MEMORY, Path(tempfile.gettempdir())):
+            folder: tempfile.TemporaryDirectory[str] | None = None
+            try:
+                folder = tempfile.TemporaryDirectory(prefix="hallcast-", dir=place, ignore_cleanup_errors=True)
+                path = Path(folder.name, f"{_file_stem(lecture_id)}.lecture")
+                facts = {"lecture": lecture_id, "title": title, "role": "hall"}
+                return cls(LectureFile.create(path, facts, limit_bytes=_STAND_IN_BYTES), folder)
+            except (OSError, LectureFileError) as error:
+                log.info("nothing can be kept in %s either: %s", place, error)
+                if folder is not None:
+                    folder.cleanup()
+        raise full
+
     @property
     def path(self) -> Path:
         """Where the file is."""
         return self._file.path
+
+    @property
+    def kept(self) -> bool:
+        """Whether the file outlives the lecture; what stands in for it on a full disk does not."""
+        return self._stand_in is None
 
     # Voice
 
@@ -247,7 +291,11 @@ class HallCopy:
             if finished:
                 self._file.finish()
         finally:
-            self._file.close()
+            try:
+                self._file.close()
+            finally:
+                if self._stand_in is not None:
+                    self._stand_in.cleanup()
 
 
 def _free_name(path: Path) -> Path:

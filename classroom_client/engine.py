@@ -117,6 +117,7 @@ class Hall:
             return self._reception
         reception = await asyncio.to_thread(self._open, grant)
         self._reception = reception
+        self._disk_error = "" if reception.copy.kept else "disk_full"
         heard = reception.progress.heard_coverage()
         player = self._player = Player(reception.timeline, decode=self._decode, heard=heard)
         if self._dump_pages is not None:
@@ -236,7 +237,7 @@ class Hall:
             try:
                 assert self._reception is not None
                 await asyncio.to_thread(self._reception.copy.commit)
-                self._disk_error = ""
+                self._disk_error = "" if self._reception.copy.kept else "disk_full"
             except LectureFileError as error:
                 # The lecture goes on; what could not be written waits in memory, within bounds.
                 if not self._disk_error:

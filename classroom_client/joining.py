@@ -10,13 +10,15 @@ from urllib.parse import urljoin
 import httpx
 
 from lecture.errors import HallcastError
-from transport.address import is_loopback, relay_url
+from transport.address import relay_url
+from transport.http_client import http_client
 from transport.refusal import read_refusal
-from transport.trust import trusted, untrusted
+from transport.trust import untrusted
 
 log = logging.getLogger("hallcast.hall")
 
 _TIMEOUT_S = 10.0
+_HOPELESS_S = 60.0
 
 
 class JoinError(HallcastError):
@@ -26,18 +28,26 @@ class JoinError(HallcastError):
     ``certificate_untrusted``.
 
     :param retryable: whether trying again can help.
+    :param retry_after_s: what the relay asked for by ``Retry-After``, else None.
     """
 
-    def __init__(self, error_id: str, text: str, *, retryable: bool) -> None:
+    def __init__(self, error_id: str, text: str, *, retryable: bool, retry_after_s: float | None = None) -> None:
         super().__init__(error_id, text)
         self.retryable = retryable
+        self.retry_after_s = retry_after_s
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _join_error, (self.error_id, self.text, self.retryable)
+        return _join_error, (self.error_id, self.text, self.retryable, self.retry_after_s)
+
+    @property
+    def wait_s(self) -> float:
+        """How long to wait at least before the next try. All halls of a site have one address to the relay, which
+        takes few wrong codes from it: one hall must not use that up for the others."""
+        return max(0.0 if self.retryable else _HOPELESS_S, min(self.retry_after_s or 0.0, _HOPELESS_S))
 
 
-def _join_error(error_id: str, text: str, retryable: bool) -> JoinError:
-    return JoinError(error_id, text, retryable=retryable)
+def _join_error(error_id: str, text: str, retryable: bool, retry_after_s: float | None) -> JoinError:
+    return JoinError(error_id, text, retryable=retryable, retry_after_s=retry_after_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +65,11 @@ async def join(relay: str, code: str) -> Grant:
     """Exchange the code.
 
     :raises JoinError: refused, or not reached.
-    :raises AddressError: ``relay_url_malformed``.
+    :raises HallcastError: ``relay_url_malformed``, ``proxy_unusable``.
     """
     base = relay_url(relay) + "/"
     try:
-        async with httpx.AsyncClient(
-            timeout=_TIMEOUT_S, follow_redirects=True, trust_env=not is_loopback(base), verify=trusted()
-        ) as client:
+        async with http_client(base, timeout=_TIMEOUT_S, follow_redirects=True) as client:
             answer = await client.post(urljoin(base, "join"), json={"code": _tidy(code)})
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         log.info("joining failed: %s", type(error).__name__)
@@ -91,7 +99,9 @@ def _as_websocket(url: str) -> str:
 def _refusal(answer: httpx.Response) -> JoinError:
     refusal = read_refusal(answer)
     if refusal.error_id:
-        return JoinError(refusal.error_id, refusal.text, retryable=refusal.retryable)
+        return JoinError(
+            refusal.error_id, refusal.text, retryable=refusal.retryable, retry_after_s=refusal.retry_after_s
+        )
     if refusal.retryable:
         return JoinError("relay_unreachable", "The relay cannot be reached.", retryable=True)
     return _strange()

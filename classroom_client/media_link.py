@@ -98,11 +98,6 @@ class MediaLink:
         self._feedback: MediaFeedback | None = None
 
     @property
-    def connected(self) -> bool:
-        """Whether packets can flow."""
-        return self._peer is not None and self._peer.connected
-
-    @property
     def fraction_lost(self) -> float:
         """Of the voice's packets, before repair, over the last seconds."""
         return self._voice.fraction_lost if self._voice else 0.0

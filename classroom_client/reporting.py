@@ -6,6 +6,7 @@ from classroom_client.meter import LinkMeter
 from classroom_client.player import Player
 from classroom_client.receipt import HallReceipt
 from classroom_client.reception import Reception
+from classroom_client.screen_stills import SCREEN_DECK
 from classroom_client.settings import HallSettings
 from classroom_client.timeline import Timeline
 from classroom_client.view import Link, Sound, View
@@ -20,6 +21,7 @@ class LinkFacts:
     :ivar down_since: when the socket went down, None while it is up.
     :ivar retry_at: when the next try begins.
     :ivar join_error: id of why the hall could not join yet, empty before the first try has failed.
+    :ivar down_error: id of why the socket ended, empty while it is up.
     :ivar connected_s: how long a socket stood, in all.
     """
 
@@ -28,6 +30,7 @@ class LinkFacts:
         self.down_since: float | None = None
         self.retry_at = 0.0
         self.join_error = ""
+        self.down_error = ""
         self.reconnects = 0
         self.fraction_lost = 0.0
         self.rtt_s: float | None = None
@@ -44,6 +47,7 @@ def make_view(
         "link": link.state,
         "retry_in_s": max(0.0, link.retry_at - now) if link.state is Link.DOWN else 0.0,
         "join_error": link.join_error,
+        "down_error": link.down_error,
         "link_down_s": now - link.down_since if link.down_since is not None else 0.0,
         "in_kbps": round(usage.in_kbps, 1),
         "out_kbps": round(usage.out_kbps, 1),
@@ -115,9 +119,17 @@ def make_report(view: View, player: Player | None, rung: str, heads: int) -> Rep
         rung=rung,
         gaps=view.gaps,
         carrier=view.carrier,
-        page=view.page,
+        page=_page_seen(view),
         heads=heads,
     )
+
+
+def _page_seen(view: View) -> int:
+    """The page on the projector, which is another than the one that belongs there while that is on its way."""
+    if not view.page_waiting:
+        return view.page
+    picture = view.picture
+    return 0 if picture is None or picture.deck == SCREEN_DECK else picture.page
 
 
 def make_receipt(
@@ -144,5 +156,5 @@ def make_receipt(
         reconnects=progress.reconnects + link.reconnects,
         heads=settings.heads,
         questions=reception.questions.asked,
-        file=str(reception.copy.path),
+        file=str(reception.copy.path) if reception.copy.kept else "",
     )

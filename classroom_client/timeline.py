@@ -137,11 +137,6 @@ class Timeline:
             return self._end_ms + self.delay_ms + 10.0 * CATCHING_UP_MS
         return live
 
-    def behind_ms(self, now: float) -> float | None:
-        """How far behind the live edge the next step is."""
-        live = self.live_ms(now)
-        return None if live is None or not self._running else live - self._at
-
     def step(self, now: float) -> Step:
         """The next piece of sound, to be heard at ``now``."""
         live = self.live_ms(now)

@@ -34,6 +34,7 @@ class View:
 
     :param retry_in_s: seconds until the next try while the link is down.
     :param join_error: id of why the hall could not join yet, empty for nothing.
+    :param down_error: id of why the link is down: the relay's, or our own; empty while it is up.
     :param link_down_s: seconds since the link went down, 0 while it is up.
     :param carrier: ``rtp``, ``socket`` or empty: what brings the voice.
     :param lecture_state: ``planned``, ``live`` or ``ended``.
@@ -85,6 +86,7 @@ class View:
     questions_asked: int = 0
     disk_error: str = ""
     join_error: str = ""
+    down_error: str = ""
 
     def facts(self) -> dict[str, Any]:
         """JSON-ready; of the drawing only how many strokes it has."""
@@ -105,6 +107,8 @@ class Sign:
 
 
 _STALL_TOLD_MS = 1000
+_REFUSALS = frozenset({"halls_full", "too_slow", "internal_error"})
+"""Where the relay ends the session by one of these, it would be wrong to send people to look after their line."""
 
 
 def sign_of(view: View) -> Sign | None:
@@ -115,8 +119,9 @@ def sign_of(view: View) -> Sign | None:
     if view.link is Link.JOINING:
         return Sign("unreachable", urgent=True) if view.join_error == "relay_unreachable" else Sign("joining")
     if view.link is Link.DOWN:
-        text_id = "link_down_playing" if view.sound in (Sound.PLAYING, Sound.CATCHING_UP) else "link_down"
-        return Sign(text_id, urgent=True)
+        if view.sound in (Sound.PLAYING, Sound.CATCHING_UP):
+            return Sign("link_down_playing", urgent=True)
+        return Sign(view.down_error if view.down_error in _REFUSALS else "link_down", urgent=True)
     if view.lecture_state == "planned":
         return Sign("not_begun")
     if view.text_rung:

@@ -87,10 +87,6 @@ class Access:
         if not self._tokens.is_staff(token):
             raise unauthorised()
 
-    def is_staff(self, token: str) -> bool:
-        """Whether this is the staff token."""
-        return self._tokens.is_staff(token)
-
     async def join(self, code: str, moment: Moment) -> tuple[LectureRecord, str]:
         """Exchange a hall code for its lecture and a hall token.
 

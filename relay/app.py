@@ -40,6 +40,9 @@ log = logging.getLogger("hallcast.relay")
 CATALOGUE_WAIT_S = 5.0
 """How long the start of a relay and the end of a lecture wait for the catalogue to know of it."""
 
+FILE_WAIT_S = 2.0
+"""How long a change of a lecture waits for its file to know of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class LectureHandout:
@@ -119,6 +122,7 @@ class Relay:
             settings = self.config.library
             shelf = Shelf(self.catalogue, self.data_dir, RemoteStore(settings) if settings.storage_url else None)
             self.librarian = Librarian(shelf, self.directory, settings, self.renew_hall_code)
+            self.librarian.on_deleted = self.exports.forget
             if self.librarian.keeper is not None:
                 self.library.elsewhere = self.directory.elsewhere = self.librarian.keeper.fetching
             for lecture in self.directory.lectures():
@@ -191,9 +195,10 @@ class Relay:
         change.check()
         await self.record(lecture_id)
         record = await asyncio.to_thread(
-            self.catalogue.update, lecture_id, lambda found: change.apply(found, self._code_expiry)
+            self.catalogue.update, lecture_id, lambda found: change.apply(found, self._moved_expiry)
         )
-        await self.librarian.remember(record)
+        # The catalogue knows; the file follows at once, or after what the librarian is busy with.
+        await asyncio.wait({self.librarian.remembering(record)}, timeout=FILE_WAIT_S)
         return self.handout(record)
 
     async def renew_hall_code(self, lecture_id: str) -> LectureHandout:
@@ -204,11 +209,11 @@ class Relay:
         await self.record(lecture_id)
         while True:
             code = new_hall_code()
-            expires_at = self._code_expiry(time.time(), None)
             key = self.tokens.code_key(code)
 
             def change(record: LectureRecord, code: str = code, key: str = key) -> LectureRecord:
-                return replace(record, hall_code=code, hall_code_key=key, code_expires_at=expires_at)  # noqa: B023
+                expires_at = self._code_expiry(time.time(), record.planned_at)
+                return replace(record, hall_code=code, hall_code_key=key, code_expires_at=expires_at)
 
             try:
                 return self.handout(await asyncio.to_thread(self.catalogue.update, lecture_id, change))
@@ -268,8 +273,18 @@ class Relay:
             async with asyncio.timeout(CATALOGUE_WAIT_S):
                 await self._states.settled()
 
+    @property
+    def _code_life_s(self) -> float:
+        return self.config.access.hall_code_days * 86_400
+
     def _code_expiry(self, made_at: float, planned_at: float | None) -> float:
-        return max(made_at, planned_at or 0.0) + self.config.access.hall_code_days * 86_400
+        return max(made_at, planned_at or 0.0) + self._code_life_s
+
+    def _moved_expiry(self, record: LectureRecord) -> float:
+        """When a code expires whose lecture is planned anew: it was made so long before it would have, at the latest
+        now. So one that was just made stays, and one that has expired comes back only with a lecture to come."""
+        made_at = min(record.code_expires_at - self._code_life_s, time.time())
+        return self._code_expiry(made_at, record.planned_at)
 
     def _follow(self, lecture: LiveLecture) -> None:
         """Keep the catalogue's state equal to the lecture's."""
@@ -280,7 +295,8 @@ class Relay:
                 self.librarian.changed()
 
         lecture.on_state = changed
-        changed(lecture.state)
+        # As it is found, for the catalogue only: it is no change that the librarian must look for.
+        self._states.changed(lecture.lecture_id, lecture.state, lecture.now_ms(), time.time())
 
 
 @contextlib.contextmanager

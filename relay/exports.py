@@ -147,6 +147,11 @@ class Exports:
             await asyncio.wait({self._making[1]})
         await asyncio.to_thread(shutil.rmtree, job.path.parent, ignore_errors=True)
 
+    async def forget(self, lecture_id: str) -> None:
+        """The lecture was deleted: nothing of it is given out any more."""
+        for job in self.jobs(lecture_id):
+            await self.remove(job)
+
     def _look(self, lecture_id: str, order: ExportOrder) -> tuple[Path, str]:
         with self._library.open(lecture_id) as recording:
             if order.language and order.language not in recording.languages():

@@ -37,15 +37,15 @@ class LectureChange:
         check_tags(self.tags or ())
         check_planned_at(self.planned_at)
 
-    def apply(self, record: LectureRecord, code_expiry: Callable[[float, float | None], float]) -> LectureRecord:
+    def apply(self, record: LectureRecord, code_expiry: Callable[[LectureRecord], float]) -> LectureRecord:
         """The record, changed.
 
-        :param code_expiry: when the hall code of a lecture expires, from the time it was made and the planned one.
+        :param code_expiry: when the hall code of a lecture that was just planned anew expires.
         """
         told = {name: getattr(self, name) for name in ("title", "course", "series", "tags", "planned_at")}
         record = replace(record, **{name: value for name, value in told.items() if value is not None})
         if self.planned_at is not None:
-            record = replace(record, code_expires_at=code_expiry(record.created_at, self.planned_at))
+            record = replace(record, code_expires_at=code_expiry(record))
         if self.keep is not None:
             until = self.keep if isinstance(self.keep, float) else None
             record = replace(record, keep_forever=self.keep == "for_ever", keep_until=until)

@@ -17,9 +17,10 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from lecture.errors import HallcastError
-from transport.address import is_loopback, relay_url
+from transport.address import relay_url
+from transport.http_client import blocking_http_client
 from transport.refusal import read_refusal
-from transport.trust import trusted, untrusted
+from transport.trust import untrusted
 
 DEFAULT_RELAY = "http://127.0.0.1:8080"
 TIMEOUT_S = 30.0
@@ -48,10 +49,7 @@ class StaffClient:
 
     def __init__(self, url: str, token: str) -> None:
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
-        trust_env = not is_loopback(url)
-        self._http = httpx.Client(
-            base_url=url, headers=headers, timeout=TIMEOUT_S, trust_env=trust_env, verify=trusted()
-        )
+        self._http = blocking_http_client(url, base_url=url, headers=headers, timeout=TIMEOUT_S)
 
     def __enter__(self) -> StaffClient:
         return self
@@ -185,9 +183,35 @@ def _print_lecture(facts: dict[str, Any]) -> None:
         ("library", urls["library"]),
         ("deck", facts.get("deck", "")),
     ]
-    for name, value in rows:
+    for name, value in [*rows, *_live_rows(facts.get("live"))]:
         if value or not name:
             print(f"{name:18}{value}".rstrip())
+
+
+def _live_rows(live: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """How it is going, of a lecture that is open on the relay."""
+    if live is None:
+        return []
+    halls = [hall for hall in live["halls"] if hall["connected"]]
+    speakers = [f"{one['role']} ({one['language']})" for one in live["publishers"] if one["connected"]]
+    minutes, seconds = divmod(live["lecture"]["t_ms"] // 1000, 60)
+    deck, trouble = live["deck"], live["recorder"]["trouble"]
+    return [
+        ("", ""),
+        ("lecture time", f"{minutes}:{seconds:02}"),
+        ("speaking", ", ".join(speakers) or "nobody"),
+        ("page", f"{deck['page']} of {deck['page_count']}" if deck["page"] else ""),
+        ("recording", f"cannot be written: {trouble}" if trouble else ""),
+        ("halls", f"{len(halls)}, with {sum(hall['heads'] for hall in halls)} people"),
+        *((f"  {hall['name']}", _hall(hall)) for hall in halls),
+    ]
+
+
+def _hall(hall: dict[str, Any]) -> str:
+    facts = [f"page {hall['page']}", f"{max(0, hall['behind_ms']) / 1000:.1f} s behind"]
+    if hall["gaps"]:
+        facts.append(f"{hall['gaps']} gaps to be filled")
+    return ", ".join([*facts, f"{hall['fraction_lost']:.0%} lost", hall["carrier"]]).rstrip(", ")
 
 
 def _local(time: str | None) -> str:

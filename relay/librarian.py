@@ -46,6 +46,7 @@ class Librarian:
     :ivar storage: what there is, as of the last round; None before the first.
     :ivar behind: recordings that are not yet in the index.
     :ivar keeper: sees to the object storage; None if there is none.
+    :ivar on_deleted: is told of each lecture that was put into the recycle bin, by staff or by the rules.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Librarian:
         self._soon = 0
         self.storage: Storage | None = None
         self.behind = 0
+        self.on_deleted: Callable[[str], Awaitable[None]] | None = None
 
     async def __aenter__(self) -> Self:
         """Begin; lectures that are live must be known to the catalogue from the first moment."""
@@ -109,6 +111,10 @@ class Librarian:
 
     # What staff do
 
+    def remembering(self, record: LectureRecord) -> asyncio.Task[None]:
+        """:meth:`remember` as a task of the librarian's: its turn may come only when an import is over."""
+        return self._crew.spawn(f"remembering {record.lecture_id}", self.remember(record))
+
     async def remember(self, record: LectureRecord) -> None:
         """Have what staff said of a lecture in its file too; a file that cannot be written now only costs a warning."""
         lecture = self._directory.get(record.lecture_id)
@@ -135,6 +141,8 @@ class Librarian:
             record = await asyncio.to_thread(self._bin.delete, lecture_id, time.time())
             await self._settle_soon(lecture_id)
         await self._count()
+        if self.on_deleted is not None:
+            await self.on_deleted(lecture_id)
         return record
 
     async def restore(self, lecture_id: str) -> LectureRecord:

@@ -27,6 +27,8 @@ from streamer.view import View, minutes
 from streamer.voice_pump import BITRATE_BPS
 
 DRAW_EVERY_S = 0.2
+_INTERRUPTED = 130
+"""Exit status of a program that Ctrl-C has ended at once."""
 
 _EPILOG = """\
 keys: space, page down or n: next page; b or page up: back; g12 Enter: page 12; s: share the screen, or stop it;
@@ -79,7 +81,10 @@ def _kbps(text: str) -> int:
 def run(args: argparse.Namespace) -> int:
     """Give the lecture; returns the exit status."""
     options = _options(args)
-    return asyncio.run(_stream(options, as_json=args.json))
+    try:
+        return asyncio.run(_stream(options, as_json=args.json))
+    except asyncio.CancelledError:
+        return _INTERRUPTED
 
 
 def _options(args: argparse.Namespace) -> StreamOptions:

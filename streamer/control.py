@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 
 from lecture.decks import Deck, PageImage, read_deck_event
@@ -14,6 +15,7 @@ from lecture.wire import pack_screen
 from streamer.address import RelayAddress
 from streamer.lecture_time import LectureTime
 from streamer.lecturer_socket import LecturerSocket
+from streamer.outbox import MAX_WAITING
 from streamer.pages import Pages
 from streamer.publisher import LineListener
 
@@ -58,6 +60,8 @@ class Control:
         self._on_screen_lost = on_screen_lost
         self._on_repair = on_repair
         self._is_ending = False
+        self._knows_deck = False
+        self._early: deque[tuple[int, float]] = deque(maxlen=MAX_WAITING)
         self._socket = LecturerSocket(address, token, line=line, on_message=self._take, on_frames_lost=on_screen_lost)
         self._listening = 0
 
@@ -78,9 +82,22 @@ class Control:
         """
         await self._socket.run()
 
-    def turn(self, turn: Turn) -> None:
-        """Turn a page, now or when the line is back."""
-        self._socket.send(turn)
+    def turn(self, page: int, at_s: float) -> None:
+        """Turn to a page of the deck, as soon as there is a line and the relay has the deck: before that it would
+        refuse the turn.
+
+        :param at_s: when the lecturer turned (the loop's clock).
+        """
+        if self._knows_deck:
+            self._socket.send(Turn(self.deck, page, self.time.of_voice_at(at_s)))
+        else:
+            self._early.append((page, at_s))
+
+    def deck_is_there(self) -> None:
+        """The relay has the deck: pages of it can be turned to."""
+        self._knows_deck = True
+        while self._early:
+            self.turn(*self._early.popleft())
 
     def screen(self, update: bytes, captured_s: float) -> None:
         """Show an update of the screen, if there is a line.
@@ -120,6 +137,7 @@ class Control:
         if pages and done == pages and self.rendered < pages:
             self._say(f"All {pages} pages of the slides can be shown.")
         self.rendered = max(self.rendered, done)
+        self.deck_is_there()
         if done:
             self.first_page.set()
 
@@ -138,7 +156,9 @@ class Control:
         match read_deck_event(message.entry_kind, fields):
             case PageImage(deck=self.deck):
                 self.first_page.set()  # also of a deck that an earlier session brought
+                self.deck_is_there()
             case Deck(deck=self.deck) as deck:
+                self.deck_is_there()
                 self.pages.titles = {words.page: words.title for words in deck.pages}
                 self.pages.page_count = deck.page_count or self.pages.page_count
 

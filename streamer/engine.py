@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 
 from lecture.errors import HallcastError
-from lecture.lecturer_messages import Turn
 from lecture.tracks import UNKNOWN_LANGUAGE
 from streamer.address import RelayAddress
 from streamer.camera_pump import CodedPicture
@@ -30,8 +29,8 @@ from streamer.screen_share import CodedScreen, ScreenShare
 from streamer.turns import TurnSchedule
 from streamer.upload import DeckUpload, read_pdf
 from streamer.voice_pump import VoicePacket
+from transport.http_client import http_client
 from transport.network import NetworkConfig
-from transport.trust import trusted
 
 __all__ = ["StreamOptions", "Streamer"]
 
@@ -106,7 +105,7 @@ class Streamer:
 
     def _turned(self, upload: DeckUpload) -> None:
         pages, now = self._control.pages, _now()
-        self._control.turn(Turn(upload.deck, pages.page, self._control.time.of_voice_at(now)))
+        self._control.turn(pages.page, now)
         self._copy.turn(upload.deck, pages.page, round(self.stream_ms(now)))
         self._pages_turned += 1
         self._on_event(PageTurned(pages.page, pages.title))
@@ -151,7 +150,7 @@ class Streamer:
     async def run(self) -> StreamReceipt:
         """Give the lecture until the voice ends or :meth:`finish` is called.
 
-        :raises StreamError: what is to be given cannot be read, or the relay refuses it for good.
+        :raises HallcastError: what is to be given cannot be read, or the relay refuses it for good; ``proxy_unusable``.
         """
         try:
             receipt = await self._run()
@@ -177,8 +176,7 @@ class Streamer:
             raise
         self._copy = OwnCopy(file, options.language or UNKNOWN_LANGUAGE)
         try:
-            trust_env = not self.address.is_loopback
-            async with httpx.AsyncClient(trust_env=trust_env, verify=trusted(), timeout=30.0) as http:
+            async with http_client(self.address.base, timeout=30.0) as http:
                 self._publisher = self._make_publisher(http)
                 self._repair = OwnRepair(
                     self.address,
@@ -327,6 +325,7 @@ class Streamer:
             self._control.first_page.set()
         else:
             self._control.deck = upload.deck
+            self._control.deck_is_there()
             self.say(f"The slides are at the relay ({len(upload.pdf) / 1000:.0f} kB).")
 
     def _voice_packet(self, packet: VoicePacket) -> None:

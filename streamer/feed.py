@@ -21,8 +21,13 @@ from streamer.voice_source import VoiceSource, open_voice
 _Opened = TypeVar("_Opened")
 
 REOPEN_S = 3.0
+LOOK_S = 0.5
+DUMB_LOOKS, FIRST_LOOKS = 6, 20
+"""A microphone that gives no packet between so many looks gives none at all: even silence would come as packets. The
+first may take a headset without a wire some seconds."""
 QUIET_S = 15.0
 QUIET_DB = -60.0
+NO_LEVEL_DB = -96.0
 LEAST_SHARE = SHARES[1]
 METER_FALL_DB = 1.0
 """By packet: 50 dB a second is a meter that people can read."""
@@ -50,7 +55,7 @@ class Feed:
     ) -> None:
         self.keyframes = KeyframeRequest()
         self.spoken_ms = 0
-        self.level_db = -96.0
+        self.level_db = NO_LEVEL_DB
         self.camera_bps = options.camera_bps
         self._options = options
         self._voice = voice
@@ -61,6 +66,7 @@ class Feed:
         self._loud_s = 0.0
         self._is_silent = False
         self._is_broken = False
+        self._packets = 0
         self._spoken_before_ms = 0
 
     @classmethod
@@ -119,6 +125,7 @@ class Feed:
             def run(stop: threading.Event, voice: VoiceSource = voice) -> None:
                 pump_voice(voice, start_s, emit, stop, bitrate_bps=self._options.voice_bps)
 
+            watching = asyncio.create_task(self._watch(voice))
             try:
                 await run_in_thread("hallcast-voice", run)
                 await asyncio.sleep(0)  # what the thread posted last comes first
@@ -126,11 +133,31 @@ class Feed:
             except StreamError as error:
                 if not voice.live:
                     raise
-                if not self._is_broken:
-                    self._say(f"{error.text} Trying to open it again.")
-                self._is_broken = True
+                self._broken(f"{error.text} Trying to open it again.")
+            finally:
+                watching.cancel()
             self._spoken_before_ms = self.spoken_ms
             self._voice = await self._reopened(lambda: open_voice(self._options.voice))
+
+    async def _watch(self, voice: VoiceSource) -> None:
+        """Notice a microphone that gives nothing, not even silence, and have it opened again."""
+        packets, looks, most_looks = self._packets, 0, FIRST_LOOKS
+        while voice.live:
+            await asyncio.sleep(LOOK_S)
+            if packets != self._packets:
+                packets, looks, most_looks = self._packets, 0, DUMB_LOOKS
+                continue
+            looks += 1
+            if looks >= most_looks:
+                again = "Trying to open it again." if voice.interrupt() else "Is it still there?"
+                self._broken(f"The microphone gives nothing. {again}")
+                looks = 0
+
+    def _broken(self, text: str) -> None:
+        self.level_db = NO_LEVEL_DB
+        if not self._is_broken:
+            self._say(text)
+        self._is_broken = True
 
     def share_camera(self, share: float) -> None:
         """The uplink bears so much of the camera's rate; where it bears none, the own copy still gets a little."""
@@ -164,6 +191,7 @@ class Feed:
                 continue
 
     def _take_voice(self, packet: VoicePacket) -> None:
+        self._packets += 1
         self.spoken_ms = self._spoken_before_ms + packet.spoken_ms
         if self._is_broken:
             self._is_broken = False

@@ -36,6 +36,8 @@ PING_EVERY_S = 3.0
 SILENT_S = 12.0
 """The relay answers every ping; without any word for so long the connection is taken for dead."""
 
+PIECES_EVERY_S = 1.0
+
 MAX_FRAME_BYTES = 300_000
 """What may wait of the screen to be sent; beyond it all is dropped, and the screen begins anew."""
 
@@ -176,6 +178,9 @@ class LecturerSocket:
                 if _now() - self._heard_s > SILENT_S:
                     socket.transport.abort()
                     return
+                if self._outbox.more:
+                    await asyncio.sleep(PIECES_EVERY_S)
+                    continue
                 with suppress(TimeoutError):
                     async with asyncio.timeout(every_s):
                         await self._woken.wait()

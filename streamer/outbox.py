@@ -10,11 +10,13 @@ from collections import deque
 
 from lecture.messages import Message
 
-MAX_WAITING = 200
+MAX_WAITING = 2000
+MOST_AT_ONCE = 40
+"""A relay takes 100 messages in a second; what waited through a long outage goes piece by piece, a second apart."""
 
 
 class Outbox:
-    """Holds messages until the relay has worked on them. At most 200 wait; the oldest are dropped first."""
+    """Holds messages until the relay has worked on them. At most 2,000 wait; the oldest are dropped first."""
 
     def __init__(self) -> None:
         self._unsent: deque[Message] = deque(maxlen=MAX_WAITING)
@@ -27,13 +29,17 @@ class Outbox:
         """Take a message."""
         self._unsent.append(message)
 
+    @property
+    def more(self) -> bool:
+        """Whether something is still to be sent."""
+        return bool(self._unsent)
+
     def take(self, next_ping: int) -> list[Message]:
-        """What is to be sent now.
+        """What is to be sent now, :data:`MOST_AT_ONCE` at most.
 
         :param next_ping: id of the ping that will follow.
         """
-        taken = list(self._unsent)
-        self._unsent.clear()
+        taken = [self._unsent.popleft() for _ in range(min(MOST_AT_ONCE, len(self._unsent)))]
         self._unanswered.extend((next_ping, message) for message in taken)
         return taken
 

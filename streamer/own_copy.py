@@ -56,7 +56,9 @@ def open_own_copy(folder: Path, lecture: str, title: str = "") -> LectureFile:
             file.close()
     except (OSError, LectureFileError) as error:
         text = error.text if isinstance(error, LectureFileError) else f"{error.strerror}."
-        raise StreamError("keep_unwritable", f"Your own copy cannot be kept in {folder}: {text}") from error
+        raise StreamError(
+            "keep_unwritable", f"Your own copy cannot be kept in {folder}: {text} --keep names another folder."
+        ) from error
     raise StreamError("keep_unwritable", f"There are a thousand copies of this lecture in {folder}.")
 
 
@@ -77,11 +79,6 @@ class OwnCopy:
         self._voice = _Recorded(file, Kind.VOICE, Track("voice", "opus", 48_000, language, SOURCE_RUNG, 1))
         self._camera: _Recorded | None = None
         self._times = CopyTime.of_meta(file.get_meta)
-
-    @property
-    def file(self) -> LectureFile:
-        """The lecture file."""
-        return self._file
 
     @property
     def path(self) -> Path:

@@ -70,6 +70,11 @@ class RecorderVoice:
         said = [line.strip() for line in lines if line.strip()]
         return f"{said[-1].rstrip('.')}." if said else f"{self._name} has ended."
 
+    def interrupt(self) -> bool:
+        """See :class:`streamer.voice_source.VoiceSource`."""
+        self._process.kill()  # a recorder that hangs may heed nothing else
+        return True
+
     def close(self) -> None:
         """Stop the recorder."""
         self._process.terminate()

@@ -51,6 +51,7 @@ class RepairClient:
     """Asks and sends, one segment at a time, for as long as :meth:`run` runs.
 
     :param rate: beside live voice; None: there is none. A lecture that has ended has none.
+    :param on_trouble: is told of each error that is going to be tried again.
     :ivar recording: as the relay last told.
     :ivar rested: set while the relay wants nothing that this copy has; cleared by :meth:`hurry`.
     :ivar unavailable: why the relay does not take part in this at all, empty if it does.
@@ -65,6 +66,7 @@ class RepairClient:
         http: httpx.AsyncClient,
         rate: SpareRate | None = None,
         on_recording: Callable[[Recording], None] = lambda recording: None,
+        on_trouble: Callable[[Exception], None] = lambda error: None,
     ) -> None:
         self.recording = Recording()
         self.rested = asyncio.Event()
@@ -75,6 +77,7 @@ class RepairClient:
         self._http = http
         self._rate = rate
         self._on_recording = on_recording
+        self._on_trouble = on_trouble
         self._woken = asyncio.Event()
         # What was answered just so is not answered again: the relay asks once more only if something is wrong.
         self._answered: dict[Wanted, None] = {}
@@ -95,15 +98,18 @@ class RepairClient:
                 await self._repair()
                 backoff.reset()
                 delay_s = ASK_SOON_S if self._rate is None else ASK_EVERY_S
-            except (httpx.HTTPError, LectureFileError):
+            except (httpx.HTTPError, LectureFileError) as error:
                 self._answered.clear()  # the relay may be a new one, which has lost what it was told
                 delay_s = backoff.next_s(random.random())
+                self._on_trouble(error)
             except _TryLaterError as later:
                 delay_s = backoff.next_s(random.random(), later.after_s)
+                self._on_trouble(later)
             except (ValueError, OverflowError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 # Whatever answers there in the relay's place: the lecture goes on.
                 log.warning("the relay's answer about the recording makes no sense: %r", error)
                 delay_s = backoff.next_s(random.random())
+                self._on_trouble(error)
             if not self.unavailable:
                 await self._sleep(delay_s)
         self.rested.set()

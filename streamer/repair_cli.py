@@ -6,19 +6,23 @@ import argparse
 import asyncio
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 from rich.console import Console
 from rich.progress import Progress, TextColumn
 
+from lecture.errors import HallcastError, LectureFileError
 from lecture.file import LectureFile
 from streamer.address import RelayAddress
 from streamer.copy_source import CopySource
 from streamer.errors import StreamError
 from streamer.repair import Recording, RepairClient
 from streamer.spare_rate import SpareRate
-from transport.trust import trusted
+from transport.http_client import http_client
+from transport.tasks import until_first
+from transport.trust import untrusted
 
 LIVE_KBPS = 64.0
 """While the lecture is live somebody may be speaking over this line, whose feedback we do not have."""
@@ -53,6 +57,52 @@ def run(args: argparse.Namespace) -> int:
         return asyncio.run(_repair(address, token, file, as_json=args.json))
 
 
+class _Trouble:
+    """What keeps the repair from going on: told once for each kind, or the end of it.
+
+    :param base: the relay's address.
+    """
+
+    def __init__(self, base: str, say: Callable[[str], None]) -> None:
+        self._base = base
+        self._say = say
+        self._told: set[str] = set()
+        self._final: asyncio.Future[HallcastError] = asyncio.get_running_loop().create_future()
+
+    def met(self, error: Exception) -> None:
+        """The client will try again."""
+        if reason := untrusted(error):
+            self._end(HallcastError("certificate_untrusted", reason))
+        elif isinstance(error, LectureFileError):
+            self._end(error)
+        elif isinstance(error, HallcastError):
+            self._tell(error.error_id, f"The relay cannot take it yet: {error.text}")
+        elif isinstance(error, httpx.HTTPError):
+            reason = str(error) or type(error).__name__
+            self._tell(type(error).__name__, f"No answer from the relay at {self._base}: {reason}.")
+        else:
+            self._tell("strange", f"What answers at {self._base} makes no sense. Is it a relay?")
+
+    async def beyond_help(self) -> None:
+        """
+        :raises HallcastError: trying again does not help.
+        """
+        raise await self._final
+
+    def _end(self, error: HallcastError) -> None:
+        if not self._final.done():
+            self._final.set_result(error)
+
+    def _tell(self, kind: str, text: str) -> None:
+        if kind not in self._told:
+            self._told.add(kind)
+            self._say(f"{text} Trying again until it does; Ctrl-C stops.")
+
+
+async def _set(event: asyncio.Event) -> None:
+    await event.wait()
+
+
 async def _repair(address: RelayAddress, token: str, file: LectureFile, *, as_json: bool) -> int:
     console = Console(highlight=False, soft_wrap=True)
     columns = ("{task.description}", "{task.completed:.0f} of {task.total:.0f} s")
@@ -66,15 +116,18 @@ async def _repair(address: RelayAddress, token: str, file: LectureFile, *, as_js
                 facts = {"missing_ms": recording.missing_ms, "repaired_ms": recording.repaired_ms}
                 print(json.dumps({"event": "repair", **facts}), flush=True)
 
-        async with httpx.AsyncClient(trust_env=not address.is_loopback, verify=trusted(), timeout=30.0) as http:
-            rate = SpareRate(LIVE_KBPS)
-            client = RepairClient(address, token, CopySource(file), http=http, rate=rate, on_recording=told)
-            running = asyncio.create_task(client.run())
-            try:
-                await client.rested.wait()
-            finally:
-                running.cancel()
-                await asyncio.gather(running, return_exceptions=True)
+        def say(text: str) -> None:
+            if as_json:
+                print(json.dumps({"event": "say", "text": text}), flush=True)
+            else:
+                progress.console.print(text, markup=False)
+
+        async with http_client(address.base, timeout=30.0) as http:
+            rate, trouble = SpareRate(LIVE_KBPS), _Trouble(address.base, say)
+            client = RepairClient(
+                address, token, CopySource(file), http=http, rate=rate, on_recording=told, on_trouble=trouble.met
+            )
+            await until_first(client.run(), _set(client.rested), trouble.beyond_help())
     if client.unavailable:
         raise StreamError("repair_refused", f"The relay does not take it: {client.unavailable}")
     missing_ms = client.recording.missing_ms

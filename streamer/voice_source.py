@@ -35,6 +35,9 @@ class VoiceSource(Protocol):
     def close(self) -> None:
         """Free the source."""
 
+    def interrupt(self) -> bool:
+        """Let a read that gives nothing come to its end; False where that cannot be. May be called from any thread."""
+
 
 def open_voice(text: str) -> VoiceSource:
     """Open what ``--voice`` names (blocks).
@@ -88,6 +91,10 @@ class AvVoice:
         """See :class:`VoiceSource`."""
         self._container.close()
 
+    def interrupt(self) -> bool:
+        """See :class:`VoiceSource`."""
+        return False  # FFmpeg does not let go of a device that blocks
+
 
 class RawVoice:
     """Signed 16-bit little-endian mono samples of 48 kHz."""
@@ -105,6 +112,10 @@ class RawVoice:
 
     def close(self) -> None:
         """Standard input is not ours to close."""
+
+    def interrupt(self) -> bool:
+        """See :class:`VoiceSource`."""
+        return False
 
 
 def _filled(samples: Samples) -> Samples:

@@ -17,6 +17,7 @@ from typing import Self
 import av
 
 from classroom_client.camera_queue import CameraQueue, CodedPicture
+from lecture.errors import LectureFileError
 
 log = logging.getLogger("hallcast.hall")
 
@@ -109,6 +110,8 @@ class PageDecoder(_Worker):
         self._changed = threading.Condition()
         self._wish = ""
         self._done = ""
+        # Loaded last: when the window changes it is wanted again, and after the lecture the copy is closed.
+        self._loaded = ("", b"")
 
     def want(self, digest: str, generation: int) -> None:
         """Decode this page; ``generation`` changes with the window's size."""
@@ -129,13 +132,15 @@ class PageDecoder(_Worker):
                 wish = self._wish
             self._done = wish
             digest = wish.split()[0]
-            found = self._load(digest)
-            if found is None:
-                continue
             try:
-                frame = decode_page(found[0])
+                if digest != self._loaded[0]:
+                    found = self._load(digest)
+                    if found is None:
+                        continue
+                    self._loaded = digest, found[0]
+                frame = decode_page(self._loaded[1])
                 self.ready = to_raw(digest, frame, *self._place(frame.width, frame.height))
-            except ValueError as error:
+            except (ValueError, LectureFileError) as error:
                 log.warning("a page cannot be shown: %s", error)
 
 

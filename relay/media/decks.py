@@ -12,6 +12,7 @@ from lecture.decks import Deck, PageImage, PageWords, deck_id, looks_like_pdf, w
 from lecture.errors import HallcastError, RefusedError
 from lecture.lecturer_messages import DeckProgress
 from lecture.messages import ErrorMessage, Message
+from recordings.files import written_whole
 from relay.media.deck import DeckInfo, DeckLimits, RenderedPage, render_deck
 from relay.media.stage import Stage
 
@@ -83,6 +84,8 @@ class Decks:
 
     def resume(self) -> None:
         """Go on with a deck that a former process did not finish."""
+        for partial in self._cache_dir.glob(f"{self._stage.lecture_id}.*.pdf.*.part"):
+            partial.unlink(missing_ok=True)
         for path in sorted(self._cache_dir.glob(f"{self._stage.lecture_id}.*.pdf"))[:1]:
             deck = path.name.split(".")[-2]
             known = self._stage.book.decks.get(deck)
@@ -173,5 +176,6 @@ class _Filing:
 
 
 def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+    # Half of one, left by a full disk or a lost process, would be taken for a deck by the next run.
+    with written_whole(path) as partial:
+        partial.write_bytes(data)

@@ -25,14 +25,15 @@ async def read_hello(
 
     :raises ProtocolError: it is anything else (``message_unexpected``, ``message_malformed``, ``frame_unexpected``),
         or of a newer major version (``version_unsupported``).
-    :raises RefusedError: ``hello_timeout`` (401) when nothing comes in time.
+    :raises RefusedError: ``hello_timeout`` (503) when nothing comes in time, which says of a slow line
+        nothing about its token.
     :raises ChannelClosed: the client has gone.
     """
     try:
         async with asyncio.timeout(timeout_s):
             data = await channel.receive()
     except TimeoutError:
-        raise RefusedError("hello_timeout", "No hello came in time.", 401) from None
+        raise RefusedError("hello_timeout", "No hello came in time.", 503) from None
     messages = session.receive_text(data) if isinstance(data, str) else session.receive_binary(data)
     for message in messages:
         if isinstance(message, HallHello | LecturerHello):

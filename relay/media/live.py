@@ -36,7 +36,8 @@ logger = logging.getLogger("hallcast.lectures")
 
 TICK_S = 0.03
 IDLE_TICK_S = 0.5
-TURN_PAST_MS = 60_000
+TURN_PAST_MS = 12 * 3600 * 1000
+"""Turns that a lecturer made while the line was down come with its end, however long that took."""
 
 
 class LiveLecture:
@@ -200,8 +201,8 @@ class LiveLecture:
     def turn(self, deck: str, page: int, *, at_ms: int | None = None) -> None:
         """Turn to a page of a deck (counted from 1).
 
-        :param at_ms: lecture time of the turn, default now. The future counts as now, more than a minute ago as a
-            minute ago.
+        :param at_ms: lecture time of the turn, default now. The future counts as now, more than twelve hours ago as
+            twelve hours ago.
         :raises RefusedError: ``deck_unknown`` (404), ``page_unknown`` (404), ``lecture_ended`` (410).
         """
         self._check_open()

@@ -42,12 +42,14 @@ class _Uploads:
         if self._active >= self._relay.config.limits.deck_uploads:
             raise RefusedError("overloaded", "Too many decks are being uploaded; come back in a moment.", 503)
         self._active += 1
+        title = request.query_params.get("title", "")[:MAX_TITLE_CHARS]
         try:
-            title = request.query_params.get("title", "")[:MAX_TITLE_CHARS]
             with tempfile.TemporaryDirectory(dir=self._relay.cache_dir, prefix="upload-") as folder:
                 path = Path(folder, "deck.pdf")
                 await self._save(request, path)
                 deck = await lecture.set_deck(path, title=title)
+        except OSError as error:
+            raise RefusedError("disk_full", "The relay's disk cannot take the deck.", 507) from error
         finally:
             self._active -= 1
         return JSONResponse({"lecture": lecture_id, "deck": deck}, 202)
@@ -71,8 +73,6 @@ class _Uploads:
                 limit_mb = self._relay.config.media.deck_max_bytes / 1e6
                 raise RefusedError("deck_too_large", f"A deck may have at most {limit_mb:.0f} MB.", 413) from error
             raise
-        except OSError as error:
-            raise RefusedError("disk_full", "The relay's disk cannot take the deck.", 507) from error
 
 
 def _require_pdf(head: bytes | bytearray) -> None:

@@ -36,6 +36,7 @@ class _Watch:
         self._relay = relay
         self._metrics = metrics
         self._networks = [ipaddress.ip_network(text) for text in relay.config.access.metrics_from]
+        self._checking = asyncio.Lock()
         self._checked_at = float("-inf")
         self._checks: dict[str, str] = {}
 
@@ -45,9 +46,10 @@ class _Watch:
 
     async def readyz(self, request: Request) -> Response:
         """The data folder takes files and the catalogue can be read: 200, else 503 with what is wrong."""
-        if time.monotonic() - self._checked_at > READY_MAX_AGE_S:
-            self._checked_at = time.monotonic()
-            self._checks = await asyncio.to_thread(self._check)
+        async with self._checking:
+            if time.monotonic() - self._checked_at > READY_MAX_AGE_S:
+                self._checks = await asyncio.to_thread(self._check)
+                self._checked_at = time.monotonic()
         ready = all(result == "ok" for result in self._checks.values())
         return JSONResponse({"ready": ready, "checks": self._checks}, 200 if ready else 503)
 

@@ -77,13 +77,14 @@ def _hall_classes(snapshot: Facts) -> Iterator[tuple[Labels, Facts]]:
 
 
 def _publishers(snapshot: Facts) -> Iterator[tuple[Labels, Facts]]:
-    return (((publisher["role"],), publisher) for publisher in snapshot["publishers"])
+    return (((publisher["role"], publisher["language"]), publisher) for publisher in snapshot["publishers"])
 
 
 def _sources(snapshot: Facts) -> Iterator[tuple[Labels, Facts]]:
     for publisher in snapshot["publishers"]:
         for source in publisher["sources"]:
-            yield (publisher["role"], source["kind"], source["codec"], source["rid"]), source
+            of = publisher["role"], publisher["language"]  # interpreters are told apart by nothing else
+            yield (*of, source["kind"], source["codec"], source["rid"]), source
 
 
 def _voices(snapshot: Facts) -> Iterator[tuple[Labels, Facts]]:
@@ -120,7 +121,8 @@ _PARTS = {
 
 _HALL = ("lecture", "hall")
 _CARRIERS = ("rtp", "socket")
-_SOURCE = ("lecture", "role", "kind", "codec", "rid")
+_PUBLISHER = ("lecture", "role", "language")
+_SOURCE = (*_PUBLISHER, "kind", "codec", "rid")
 
 _FAMILIES = (
     _Family("lecture_time_seconds", "Lecture time.", ("lecture",), "lecture", "t_ms", 0.001),
@@ -128,8 +130,8 @@ _FAMILIES = (
     _Family("halls", "Halls that are connected.", ("lecture",), "lecture", "halls"),
     _Family("players", "Standard (WHEP) players.", ("lecture",), "lecture", "players"),
     _Family("heads", "People in the connected halls, by their own count.", ("lecture",), "lecture", "heads"),
-    _Family("publisher_silent_seconds", "Time since its last packet.", ("lecture", "role"), "publishers", "silent_s"),
-    _Family("publisher_rtt_seconds", "Round-trip time.", ("lecture", "role"), "publishers", "rtt_ms", 0.001),
+    _Family("publisher_silent_seconds", "Time since its last packet.", _PUBLISHER, "publishers", "silent_s"),
+    _Family("publisher_rtt_seconds", "Round-trip time.", _PUBLISHER, "publishers", "rtt_ms", 0.001),
     _Family("source_kbps", "Rate of one stream of a publisher.", _SOURCE, "sources", "kbps"),
     _Family("source_fraction_lost", "Share lost on the way here, before repair.", _SOURCE, "sources", "fraction_lost"),
     _Family("source_jitter_seconds", "Interarrival jitter.", _SOURCE, "sources", "jitter_ms", 0.001),

@@ -58,6 +58,13 @@ async def main():
             fill(ballast)
             await until(lambda: lecture.snapshot()["recorder"]["trouble"], "the warning")
             print("trouble", lecture.snapshot()["recorder"]["trouble"])
+            deck = await server.http.put(
+                "/lectures/waves/deck",
+                content=b"%PDF-1.7" + bytes(100_000),
+                headers={**server.lecturer, "Content-Type": "application/pdf"},
+            )
+            assert (deck.status_code, deck.json()["error"]["id"]) == (507, "disk_full"), deck.text
+            assert not list((data / "cache").rglob("*.p*")), "half a deck is left"
             facts, failing = await seen_by_staff()
             assert failing and '"disk_full"' in facts, facts
             told_ms = end_ms()
@@ -151,6 +158,44 @@ asyncio.run(main())
 """
 )
 
+HALL = (
+    FILL
+    + """
+import sys
+from pathlib import Path
+from classroom_client.copy import HallCopy
+from lecture.entries import EncodedFrame
+from lecture.errors import LectureFileError
+
+folder = Path(sys.argv[1])
+fill(folder / "ballast")
+for keep in (folder, folder / "new"):
+    copy = HallCopy.open(keep, "waves", "Waves")
+    assert not copy.kept and folder not in copy.path.parents, copy.path
+    copy.keep_voice("en", [EncodedFrame(0, 60, b"voice")])
+    copy.commit()
+    assert [frame.data for frame in copy.frames("en", copy.voice_spans("en")[0])] == [b"voice"]
+    copy.close(finished=True)
+    assert not copy.path.parent.exists(), "nothing is left of what is not kept"
+(folder / "ballast").unlink()
+copy = HallCopy.open(folder, "waves", "Waves")
+assert copy.kept and copy.path.parent == folder
+copy.close(finished=True)
+# What was begun before the disk was full goes on in its own file.
+fill(folder / "ballast")
+copy = HallCopy.open(folder, "waves", "Waves")
+copy.keep_voice("en", [EncodedFrame(0, 60, b"voice")])
+if copy.kept:
+    try:
+        copy.commit()
+    except LectureFileError as error:
+        assert error.error_id == "disk_full", error
+    (folder / "ballast").unlink()
+    copy.commit()
+copy.close(finished=True)
+"""
+)
+
 READ_ONLY = """
 import contextlib, io, json, subprocess, sys
 from pathlib import Path
@@ -218,3 +263,7 @@ def test_an_upload_that_meets_a_full_disk_goes_on_when_there_is_room(tmp_path: P
 def test_a_disk_that_cannot_be_written_can_be_read_and_says_so_else(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     on_a_disk_of(20_000, READ_ONLY, tmp_path)
+
+
+def test_a_hall_whose_disk_is_full_shows_the_lecture_and_keeps_nothing(tmp_path: Path) -> None:
+    on_a_disk_of(1500, HALL, tmp_path)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -172,6 +173,30 @@ async def test_a_new_code_voids_the_old_one_and_its_halls(relay: Served) -> None
     assert (await relay.http.post("/join", json={"code": relay.hall_code})).status_code == 403
     assert (await relay.http.post("/whep/waves", headers={**SDP, **bearer(old_token)})).status_code == 401
     assert (await relay.http.post("/join", json={"code": renewed.json()["hall_code"]})).status_code == 200
+
+
+async def test_a_code_outlives_its_lecture_however_that_is_planned_anew(relay: Served) -> None:
+    life = timedelta(days=relay.relay.config.access.hall_code_days)
+    url, planned = "/api/lectures/waves", datetime.now(UTC) + timedelta(days=90)
+
+    def expiry(answer: httpx.Response) -> datetime:
+        assert answer.status_code == 200, answer.text
+        return datetime.fromisoformat(answer.json()["hall_code_expires_at"])
+
+    async def plan(at: datetime) -> datetime:
+        return expiry(await relay.http.patch(url, json={"planned_at": at.isoformat()}, headers=relay.staff))
+
+    assert await plan(planned) == planned + life
+    assert expiry(await relay.http.post(f"{url}/code", headers=relay.staff)) == planned + life
+    # A lecture that was created long ago and planned for a day that has passed gets a code that serves for now.
+    relay.relay.catalogue.update(
+        "waves", lambda found: replace(found, created_at=found.created_at - 1e7, planned_at=found.created_at - 1e7)
+    )
+    renewed = expiry(await relay.http.post(f"{url}/code", headers=relay.staff))
+    assert await plan(planned - timedelta(days=300)) == renewed
+    # One that has expired does not come back because the past is put right.
+    relay.relay.catalogue.update("waves", lambda found: replace(found, code_expires_at=found.code_expires_at - 1e7))
+    assert await plan(planned - timedelta(days=301)) < datetime.now(UTC)
 
 
 async def test_guessing_codes_is_slowed_down_and_honest_tokens_are_not(tmp_path: Path) -> None:

@@ -90,6 +90,17 @@ async def test_staff_ask_for_a_film_and_their_browser_fetches_it_without_a_token
     assert list((relay.relay.cache_dir / "exports").iterdir()) == []
 
 
+async def test_nothing_is_given_out_of_a_lecture_that_was_deleted(relay: Served) -> None:
+    job = await finished(relay, await ask(relay, to="pdf"))
+    assert (await relay.http.get(job["file"])).status_code == 200
+    await until(lambda: relay.relay.catalogue.get(recorded.LECTURE) is not None, 20)
+    deleted = await relay.http.delete(f"/api/library/lectures/{recorded.LECTURE}", headers=relay.staff)
+    assert deleted.status_code == 200
+    for address in (job["file"], f"{URL}/{job['job']}"):
+        assert (await relay.http.get(address, headers=relay.staff)).status_code == 404
+    assert list((relay.relay.cache_dir / "exports").iterdir()) == []
+
+
 async def test_only_staff_may(relay: Served) -> None:
     for headers in ({}, relay.lecturer, bearer(relay.hall_token)):
         for path in (URL, f"{URL}/0011223344556677", f"{URL}/0011223344556677/file"):

@@ -134,7 +134,7 @@ async def test_a_message_beyond_all_bounds_is_not_even_read(relay: Served) -> No
 async def test_who_says_nothing_is_sent_away(relay: Served) -> None:
     async with relay.socket("/ws/hall/waves") as ws:
         code, said = await closed_with(ws)
-    assert code == 4401
+    assert code == 1013, "a slow line is no wrong token: come back"
     assert [json.loads(message)["id"] for message in said] == ["hello_timeout"]
 
 

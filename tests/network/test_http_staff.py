@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -9,8 +10,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from hallcast.cli import main
 from lecture.entries import Entry, Kind, pack_event
+from lecture.file import LectureFile
 from recordings.catalogue import Catalogue
+from relay import app
 from tests.network.peers import until
 from tests.network.relays import SDP, Served, bearer, publisher_offer, served
 
@@ -79,11 +83,39 @@ async def test_a_lecture_is_planned_listed_changed_and_ended(relay: Served) -> N
     assert [found["lecture"] for found in by_state] == [name]
 
 
-async def test_a_lecture_that_is_open_shows_how_it_goes(relay: Served) -> None:
+async def test_only_its_end_has_the_librarian_look_for_a_lecture_not_each_question_about_it(relay: Served) -> None:
+    librarian, woken = relay.relay.librarian, relay.relay.librarian._wake
+    lecture = await relay.relay.open_lecture("waves")
+    assert librarian._soon <= 0
+    await lecture.end()
+    assert librarian._soon > 0
+    await until(lambda: not woken.is_set(), 20)
+    await relay.relay.open_lecture("waves")
+    assert not woken.is_set()
+
+
+async def test_a_change_does_not_wait_for_an_import(relay: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "FILE_WAIT_S", 0.05)
+    librarian = relay.relay.librarian
+    path = (await relay.relay.open_lecture("waves")).log.path
+    await relay.relay.directory.close("waves")
+    async with librarian._busy:
+        changed = await relay.http.patch("/api/lectures/waves", json={"title": "Tides"}, headers=relay.staff)
+        assert changed.json()["title"] == "Tides"
+    with LectureFile.open(path, readonly=True) as file:
+        await until(lambda: file.get_meta("title") == "Tides", 20)
+
+
+async def test_a_lecture_that_is_open_shows_how_it_goes(relay: Served, capsys: pytest.CaptureFixture[str]) -> None:
     async with publisher_offer() as offer:
         made = await relay.http.post("/whip/waves", content=offer, headers={**SDP, **relay.lecturer})
         assert made.status_code == 201
         live = (await relay.http.get("/api/lectures/waves", headers=relay.staff)).json()["live"]
+        words = ["lectures", "show", "waves", "--relay", relay.server.local_url, "--staff-token", relay.staff_token]
+        assert await asyncio.to_thread(main, words) == 0
+        shown = capsys.readouterr().out
+    assert "lecture time      0:00\n" in shown
+    assert "halls             0, with 0 people\n" in shown
     assert [publisher["role"] for publisher in live["publishers"]] == ["lecturer"]
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -52,6 +53,11 @@ async def test_a_relay_that_cannot_write_or_read_is_alive_and_not_ready(
     assert (await relay.http.get("/healthz")).status_code == 200
 
 
+async def test_who_asks_while_the_relay_checks_itself_hears_what_comes_of_it(relay: Served) -> None:
+    answers = await asyncio.gather(*(relay.http.get("/readyz") for _ in range(3)))
+    assert [answer.json()["checks"] for answer in answers] == [{"data_folder": "ok", "catalogue": "ok"}] * 3
+
+
 async def test_metrics_tell_of_publishers_halls_and_the_disk(relay: Served) -> None:
     idle = figures((await relay.http.get("/metrics")).text)
     assert idle["hallcast_lectures_live", ()] == 0
@@ -81,7 +87,7 @@ async def test_metrics_tell_of_publishers_halls_and_the_disk(relay: Served) -> N
     assert found["hallcast_hall_page_due", of_hall] == 0
     assert found["hallcast_hall_carrier", (("carrier", "socket"), *of_hall)] in (0, 1)
     assert found["hallcast_publishers", of_lecture] == 0
-    assert ("hallcast_publisher_silent_seconds", (("lecture", "waves"), ("role", "lecturer"))) in found
+    assert ("hallcast_publisher_silent_seconds", (("language", "en"), *of_lecture, ("role", "lecturer"))) in found
     assert found["hallcast_recorder_failing", of_lecture] == 0
     assert found["process_open_fds", ()] > 0
 

@@ -18,6 +18,7 @@ import httpx
 import pypdfium2
 import pytest
 
+from lecture.file import LectureFile
 from tests.network.parts import SAMPLES
 from tests.network.relays import SDP, bearer, publisher_offer, self_signed
 
@@ -212,6 +213,17 @@ async def test_a_certificate_of_your_own_is_trusted_when_named_and_asked_for_whe
             await said(process, "certificate is not trusted here")
         async with hallcast(*words, SSL_CERT_FILE=str(certificate)) as process:
             await said(process, "Connected to the relay.")
+
+        copy = tmp_path / "copy.lecture"
+        LectureFile.create(copy, {"lecture": handout["lecture"], "copy": "laptop"}).close()
+        repair = ("repair", "--relay", ready["url"], "--token", handout["lecturer_token"], copy)
+        code, _, err = await run(*repair, SSL_CERT_FILE="")
+        assert (code, "(certificate_untrusted)" in err) == (2, True)
+        code, out, _ = await run(*repair, SSL_CERT_FILE=str(certificate))
+        assert (code, "The recording is whole." in out) == (0, True)
+        away = ("repair", "--relay", "http://127.0.0.1:9", "--token", "t", copy, "--json")
+        async with hallcast(*away) as process:
+            await said(process, "No answer from the relay at http://127.0.0.1:9")
 
 
 async def said(process: asyncio.subprocess.Process, words: str) -> None:

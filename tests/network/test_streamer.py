@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -15,13 +17,18 @@ import pytest
 from lecture.chunks import HOLE_MS
 from lecture.entries import Entry, Kind, unpack_event, unpack_frames
 from lecture.file import LectureFile
+from lecture.lecturer_messages import Mark
 from lecture.log import Span
 from lecture.tracks import SOURCE_RUNG
 from relay.app import Relay
+from relay.signalling import errors
 from relay.signalling.server import RelayServer
+from streamer.address import RelayAddress
 from streamer.engine import Streamer, StreamOptions
 from streamer.errors import StreamError
 from streamer.events import Event, PageTurned, Said, StreamReceipt
+from streamer.lecturer_socket import LecturerSocket
+from streamer.line import LinePart
 from streamer.turns import TimedTurn
 from tests import sound
 from tests.network.link import LinkSpec, Loss, LossyLink
@@ -262,6 +269,55 @@ async def test_a_lecture_that_has_ended_takes_no_more(tmp_path: Path, voice: Pat
     assert receipt.ended
     assert receipt.voice_sent_ms == 0
     assert "ended at the relay" in watcher.said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="recorders of Linux")
+async def test_pages_turned_before_the_relay_has_the_slides_are_turned_there_at_their_time(
+    tmp_path: Path, slides: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lecturer in person does not wait for the upload, whatever that takes."""
+    recorder = tmp_path / "bin" / "parec"
+    recorder.parent.mkdir()
+    recorder.write_text("#!/bin/sh\nexec cat /dev/zero\n")
+    recorder.chmod(0o755)
+    monkeypatch.setattr(errors, "RETRY_AFTER_S", 1)
+    monkeypatch.setenv("PATH", f"{recorder.parent}:{os.environ['PATH']}")
+    async with served(tmp_path / "data", limits={"deck_uploads": 0}) as relay:
+        given = options(relay, tmp_path, Path("mic"), slides=slides)
+        async with streaming(given) as (streamer, watcher, task):
+            await until(lambda: "cannot take the slides yet" in watcher.said, "the slides are refused")
+            await until(lambda: watcher.pages == [1], "the first page")
+            await until(lambda: (status := streamer.status()) and status.spoken_ms > 500, "the voice is given")
+            streamer.turn_to(2)
+            relay.relay.config = config_for(tmp_path / "data")
+            await until(lambda: "The slides are at the relay" in watcher.said, "the upload", 20)
+            streamer.turn_to(3)
+            log = (await relay.relay.open_lecture("waves")).log
+            await until(lambda: len(log.read(kinds={Kind.TURN})) == 3, "the turns")
+            turns = log.read(kinds={Kind.TURN})
+            streamer.finish(end=True)
+            streamer.finish(end=False)
+            receipt = await asyncio.wait_for(task, 20)
+    assert [unpack_event(entry)["page"] for entry in turns] == [1, 2, 3]
+    with LectureFile.open(Path(receipt.own_copy), readonly=True) as ours:
+        at_ms = [entry.t_ms for entry in ours.read(kinds={Kind.TURN})]
+    assert [entry.t_ms for entry in turns] == pytest.approx(at_ms, abs=250)
+
+
+async def test_what_waited_for_the_line_does_not_flood_the_relay(tmp_path: Path) -> None:
+    async with served(tmp_path / "data") as relay:
+        address = RelayAddress.parse(relay.server.local_url, relay.lecture_id)
+        troubles = list[str | None]()
+        part = LinePart("control", lambda name, why: troubles.append(why))
+        socket = LecturerSocket(address, relay.lecture.lecturer_token, line=part, on_message=lambda message: None)
+        for number in range(110):
+            socket.send(Mark(str(number)))
+        running = asyncio.create_task(socket.run())
+        log = (await relay.relay.open_lecture("waves")).log
+        await until(lambda: len(log.read(kinds={Kind.MARK})) == 110, "all marks")
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert troubles == [None], "the relay never broke the connection off"
 
 
 async def test_slides_that_the_relay_refuses_do_not_stop_the_lecture(tmp_path: Path, voice: Path) -> None:

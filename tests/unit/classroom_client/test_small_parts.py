@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import pickle
 import string
 from dataclasses import replace
 
 import pytest
 
 from classroom_client.carrier import CarrierChoice
+from classroom_client.joining import JoinError
 from classroom_client.live_edge import LiveEdge
 from classroom_client.meter import LinkMeter
+from classroom_client.reporting import make_report
+from classroom_client.screen_stills import SCREEN_DECK
 from classroom_client.socket_link import LinkDown, SocketLink
 from classroom_client.texts import Texts, languages
 from classroom_client.view import Link, Sound, View, sign_of
+from lecture.decks import PageImage
 from lecture.errors import ProtocolError
 from lecture.messages import Report
 
@@ -158,6 +163,10 @@ WELL = View(link=Link.UP, sound=Sound.PLAYING, lecture_state="live", publisher="
         (View(join_error="relay_unreachable"), "unreachable"),
         (replace(WELL, link=Link.DOWN, sound=Sound.STALLED, retry_in_s=2.6), "link_down"),
         (replace(WELL, link=Link.DOWN, retry_in_s=2.6), "link_down_playing"),
+        (replace(WELL, link=Link.DOWN, sound=Sound.WAITING, down_error="halls_full"), "halls_full"),
+        (replace(WELL, link=Link.DOWN, sound=Sound.STALLED, down_error="too_slow"), "too_slow"),
+        (replace(WELL, link=Link.DOWN, sound=Sound.STALLED, down_error="internal_error"), "internal_error"),
+        (replace(WELL, link=Link.DOWN, sound=Sound.STALLED, down_error="hello_timeout"), "link_down"),
         (replace(WELL, lecture_state="planned", sound=Sound.WAITING), "not_begun"),
         (replace(WELL, sound=Sound.CATCHING_UP, behind_ms=40_100), "catching_up"),
         (replace(WELL, sound=Sound.CATCHING_UP, behind_ms=40_100, text_rung=True), "text_rung"),
@@ -209,3 +218,26 @@ def test_nothing_is_said_on_a_socket_that_the_relay_closed() -> None:
     socket.session.refuse(ProtocolError("internal_error", "A bug of the relay."))
     with pytest.raises(LinkDown):
         socket.send(Report(), droppable=True)
+
+
+def test_the_page_that_is_reported_is_the_one_on_the_projector() -> None:
+    def reported(view: View) -> int:
+        return make_report(view, None, "16", 0).page
+
+    third = PageImage("d", 3, 1, "0" * 64, "image/avif", 960, 540, 1000)
+    assert reported(replace(WELL, page=3, picture=third)) == 3
+    assert reported(replace(WELL, page=4, page_waiting=True, picture=third)) == 3
+    assert reported(replace(WELL, page=1, page_waiting=True)) == 0
+    still = replace(third, deck=SCREEN_DECK, page=77)
+    assert reported(replace(WELL, page=3, picture=still)) == 3, "the shared screen lies before it"
+    assert reported(replace(WELL, page=4, page_waiting=True, picture=still)) == 0
+
+
+def test_a_hall_that_cannot_join_leaves_the_others_of_its_site_room_to_try() -> None:
+    voided = JoinError("join_code_wrong", "No.", retryable=False)
+    assert voided.wait_s == 60
+    assert JoinError("relay_unreachable", "No.", retryable=True).wait_s == 0
+    busy = JoinError("too_many_attempts", "No.", retryable=True, retry_after_s=12)
+    assert busy.wait_s == 12
+    assert pickle.loads(pickle.dumps(busy)).wait_s == 12
+    assert JoinError("overloaded", "No.", retryable=True, retry_after_s=86_400).wait_s == 60

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -25,9 +26,10 @@ from classroom_client.window.link_history import EVERY_S, KEPT_SAMPLES, LinkHist
 from classroom_client.window.link_panel import runs
 from classroom_client.window.painting import Overlay, Painter
 from classroom_client.window.pen import Pen
-from classroom_client.window.pictures import CameraDecoder, Freshness, Raw, decode_page, to_raw
+from classroom_client.window.pictures import CameraDecoder, Freshness, PageDecoder, Raw, decode_page, to_raw
 from classroom_client.window.question_entry import QuestionEntry, hint_of, wrapped
 from lecture.entries import EncodedFrame, Flag
+from lecture.errors import LectureFileError
 from lecture.ink_book import Drawing, Stroke
 
 pygame = pytest.importorskip("pygame")
@@ -314,3 +316,36 @@ def test_ink_and_pointer_lie_at_their_place_of_the_page_and_never_beside_it(
     pixels = pygame.surfarray.array3d(surface).any(axis=2)
     pixels[box.x : box.x + box.width, box.y : box.y + box.height] = False
     assert not pixels.any()
+
+
+def test_a_page_can_be_resized_when_the_copy_is_closed_and_what_cannot_be_loaded_harms_no_other() -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (64, 36), "white").save(file, "PNG")
+    closed = threading.Event()
+    tried = threading.Event()
+
+    def load(digest: str) -> tuple[bytes, str]:
+        if closed.is_set():
+            tried.set()
+            raise LectureFileError("disk_failed", "The file is closed.")
+        return file.getvalue(), "image/png"
+
+    sizes = {"a": (64, 36)}
+    decoded = threading.Event()
+
+    def place(width: int, height: int) -> tuple[int, int]:
+        decoded.set()
+        return sizes["a"]
+
+    with PageDecoder(load, place) as decoder:
+        decoder.want("a", 1)
+        assert decoded.wait(10)
+        closed.set()
+        decoder.want("b", 1)
+        assert tried.wait(10)
+        decoded.clear()
+        sizes["a"] = (32, 18)
+        decoder.want("a", 2)
+        assert decoded.wait(10)
+    assert decoder.ready is not None
+    assert (decoder.ready.key, decoder.ready.width) == ("a", 32)

@@ -217,3 +217,12 @@ def test_pages_rendered_later_are_sent_too() -> None:
     received(push)
     add_page(book, "e", 1, 1)
     assert pages_of(received(push)) == ["e 1 1"]
+
+
+def test_turns_that_come_long_after_they_were_made_stand_at_their_time() -> None:
+    """As after an outage of the lecturer's line."""
+    book = small_deck()
+    for t_ms, page in ((0, 1), (600_000, 3), (120_000, 2), (300_000, 1)):
+        book.apply(event(Kind.TURN, {"deck": "d", "page": page}, t_ms))
+    assert (book.deck, book.page) == ("d", 3), "the newest by time is shown now"
+    assert [(t_ms, page) for t_ms, _, page in book.due(130_000)] == [(120_000, 2), (300_000, 1), (600_000, 3)]

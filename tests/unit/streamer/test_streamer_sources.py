@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import math
+import shutil
 import sys
+import time
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+from streamer import feed
 from streamer.address import RelayAddress
 from streamer.camera_pump import CameraEncoder
 from streamer.camera_source import CameraSource, fit
 from streamer.devices import Source, camera_source, screen_source, voice_source
 from streamer.errors import StreamError
+from streamer.options import StreamOptions
 from streamer.upload import read_pdf
 from streamer.voice_frames import FRAME_SAMPLES
 from streamer.voice_pump import level_db
@@ -123,6 +128,40 @@ def test_a_microphone_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(StreamError, match="Device or resource busy"):
         list(voice.frames())
     voice.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="recorders of Linux")
+async def test_a_microphone_that_gives_nothing_is_told_and_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a sound server does that hangs: no end, no error, no sample."""
+    first = tmp_path / "first"
+    recorder(tmp_path, f"if mkdir {first}; then dd if=/dev/zero bs=1920 count=5; exec sleep 1000; fi; cat /dev/zero")
+    for command in ("mkdir", "dd", "sleep", "cat"):
+        (tmp_path / command).symlink_to(shutil.which(command) or "")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(feed, "LOOK_S", 0.05)
+    monkeypatch.setattr(feed, "REOPEN_S", 0.0)
+    said: list[str] = []
+    levels: list[float] = []
+    again = asyncio.Event()
+
+    def say(text: str) -> None:
+        said.append(text)
+        levels.append(given.level_db)
+        if "again" in text and len(said) > 1:
+            again.set()
+
+    options = StreamOptions(relay="http://127.0.0.1", lecture="a", token="t", voice="mic", keep=tmp_path)
+    given = await feed.Feed.open(options, on_voice=lambda packet: None, on_picture=lambda picture: None, say=say)
+    given.level_db = -20.0
+    giving = asyncio.create_task(given.give_voice(time.monotonic()))
+    async with asyncio.timeout(20):
+        await again.wait()
+    giving.cancel()
+    await asyncio.gather(giving, return_exceptions=True)
+    assert said == ["The microphone gives nothing. Trying to open it again.", "The microphone works again."]
+    assert levels[0] == feed.NO_LEVEL_DB
 
 
 def test_silence_has_a_level() -> None:
