@@ -76,7 +76,7 @@ class Stage:
         exact_ms = self.clock.exact_ms
         self.voices = {lang: VoiceLine(lang, file, settings.voice_wait_s, exact_ms) for lang in info.languages}
         for line in self.voices.values():
-            line.resume(_voice_end_ms(file, line.track.track_id))
+            line.resume(file.track_end_ms(line.track.track_id))
         self.camera = CameraLine(file, settings.voice_wait_s, settings.camera_kbps, exact_ms)
         self.screen = ScreenLine(file, self.now_ms)
         self.fanout = Fanout(self.voices, self.camera)
@@ -135,11 +135,15 @@ class Stage:
         line = self.voices.get(language)
         return None if line is None else line.recorded_tracks
 
+    def recorded_end_ms(self, language: str) -> int:
+        """Lecture time up to which the language's voice is in the log."""
+        return self.voices[language].recorded_end_ms
+
     def edge_ms(self, language: str) -> int:
-        """Lecture time before which the language's voice is in the log or will never be."""
+        """Lecture time before which the language's voice is in the log or, as far as is known, will never be."""
         line = self.voices[language]
         if self.state == "ended":
-            return line.recorded_end_ms
+            return max(line.recorded_end_ms, self.length_ms())
         if line.quiet_since(self.now) <= IDLE_S + self.settings.voice_wait_s:
             return line.recorded_end_ms
         return max(line.recorded_end_ms, self.now_ms() - EDGE_MARGIN_MS)
@@ -208,9 +212,3 @@ def _known_state(file: LectureFile) -> LectureState:
             return "ended"
         case _:
             return "planned"
-
-
-def _voice_end_ms(file: LectureFile, track_id: int) -> int:
-    end_ms = file.last_t_ms()
-    entries = file.read_span(track_id, Span(max(0, end_ms - 60_000), end_ms + 1))
-    return max((entry.end_ms for entry in entries), default=0)
