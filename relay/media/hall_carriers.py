@@ -76,7 +76,7 @@ class HallCarriers:
     def attach(self, subscriber: Subscriber) -> None:
         """A media connection is being made; it is used once it stands."""
         self._subscriber = subscriber
-        self.outbox.language = subscriber.language
+        self.outbox.hears(subscriber.language)
         subscriber.on_tick = self._tick
         if self._data is not None:
             subscriber.on_heard = self._heard

@@ -38,7 +38,6 @@ class HallMedia:
         self._session: MediaSession | None = None
         self._early: list[str | None] = []
         self.subscriber: Subscriber | None = None
-        self.language = stage.info.languages[0]
 
     async def offer(self, offer: Offer) -> None:
         """Take an offer; the answer comes by ``reply``, or a non-fatal error (the hall goes on without media)."""
@@ -81,7 +80,7 @@ class HallMedia:
         ours = HALLCAST_VOICE in self._hello.voice
         policy = fanout.policy(camera=self._hello.camera, hall=ours)
         session = await MediaSession.answer(parse_offer(offer.sdp), policy, self._stage.network)
-        self._session, self.language = session, language
+        self._session = session
         # A browser's link is probed by nothing but its camera: it begins as a player's does.
         start_kbps = self._carriers.start_kbps if ours else PLAYER_START_KBPS
         subscriber = self.subscriber = fanout.add(

@@ -67,8 +67,7 @@ class People:
         """An entry is in the log: wake those who may want to send it."""
         if entry.kind in MEDIA_KINDS:
             for hall in self._halls:
-                if hall.wants_voice:
-                    hall.wake()
+                hall.recorded(entry)
             return
         for connection in (*self._halls, *self._lecturers):
             connection.wake()
