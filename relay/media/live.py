@@ -79,6 +79,7 @@ class LiveLecture:
             async with self._crew:
                 if self.state != "ended":
                     self._decks.resume()
+                self._repair.resume()
                 ready()
                 try:
                     await until_first(
