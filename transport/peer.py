@@ -48,7 +48,7 @@ class Peer:
     :ivar local: what to tell the other side.
     :ivar bytes_sent: UDP payload bytes of RTP and RTCP sent; ``packets_sent`` counts their packets.
     :ivar bytes_received: UDP payload bytes of RTP and RTCP received, authentic or not; likewise ``packets_received``.
-    :ivar packets_dropped: outgoing packets for which the system's socket buffer had no room.
+    :ivar packets_dropped: outgoing packets for which the system's socket buffer had no room, or that were too long.
     :ivar packets_rejected: received packets that were not authentic, or replayed.
     """
 
@@ -190,8 +190,11 @@ class Peer:
             self._send(outbound.protect(packet))
 
     def send_rtcp(self, packet: bytes | bytearray | memoryview) -> None:
-        """Protect and send one compound RTCP packet now; dropped like RTP."""
-        if (outbound := self._dtls.outbound) is not None and self.connected:
+        """Protect and send one compound RTCP packet now; dropped like RTP, and if longer than :data:`MAX_PACKET_BYTES`:
+        how long it is depends on what the other side has sent."""
+        if len(packet) > MAX_PACKET_BYTES:
+            self.packets_dropped += 1
+        elif (outbound := self._dtls.outbound) is not None and self.connected:
             self._send(outbound.protect_rtcp(packet))
 
     def _send(self, data: memoryview | None) -> None:

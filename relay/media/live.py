@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from relay.media.repair import RepairDesk
 from relay.media.settings import LectureInfo
 from relay.media.snapshot import snapshot
 from relay.media.stage import Role, Stage
-from relay.media.tasks import Crew
+from relay.media.tasks import Crew, fenced
 from transport.tasks import until_first
 
 __all__ = ["LectureState", "LiveLecture", "Role"]
@@ -286,8 +287,9 @@ class LiveLecture:
         while True:
             now = stage.now
             self._desk.tick(now)
-            for line in stage.voices.values():
-                line.tick(now)
+            for language, line in stage.voices.items():
+                with fenced(f"voice {language} of {self.lecture_id}", partial(self._desk.end_voice, language)):
+                    line.tick(now)
             stage.fanout.tick(now, stage.clock.exact_ms(now))
             stage.screen.tick(now)
             await asyncio.sleep(TICK_S if len(self._desk) or len(stage.fanout) else IDLE_TICK_S)

@@ -79,6 +79,8 @@ async def test_a_packet_too_long_is_an_error_of_the_caller() -> None:
     async with pair() as (near, _):
         with pytest.raises(ValueError, match="longer than"):
             near.peer.send_rtp(rtp_packet(1, bytes(MAX_PACKET_BYTES)))
+        near.peer.send_rtcp(bytes(MAX_PACKET_BYTES + 1))
+        assert near.peer.packets_dropped == 1, "how long feedback gets is not for the caller to say"
 
 
 async def test_who_says_goodbye_is_gone_at_once() -> None:
