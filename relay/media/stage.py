@@ -63,7 +63,7 @@ class Stage:
         self.publisher_state: PublisherState = "down" if self.state == "live" else "none"
         self.book = DeckBook()
         self.overview = Overview()
-        self.ink = InkIndex()
+        self.ink = InkIndex(file.first_seq)  # an entry's number never is above its seq, so all lost ones lie below
         self.tail = EventTail(file)
         for entry in read_events(file):
             self.tail.push(entry)
