@@ -142,15 +142,18 @@ class LectureDirectory:
         await lecture.closed.wait()
 
     async def _janitor(self) -> None:
-        loop = asyncio.get_running_loop()
-        idle_close_s = self._settings.idle_close_s
         while True:
-            await asyncio.sleep(min(JANITOR_MOST_S, idle_close_s / 2))
+            await asyncio.sleep(min(JANITOR_MOST_S, self._settings.idle_close_s / 2))
             for lecture in list(self._open.values()):
-                if lecture.state != "live" and lecture.idle_for(loop.time()) > idle_close_s:
+                if self._is_idle(lecture):
                     # Within the lock nobody opens it a second time before its file is closed.
                     async with self._opening:
-                        await self._close(lecture)
+                        if self._is_idle(lecture):  # to come by the lock may take long
+                            await self._close(lecture)
+
+    def _is_idle(self, lecture: LiveLecture) -> bool:
+        now = asyncio.get_running_loop().time()
+        return lecture.state != "live" and lecture.idle_for(now) > self._settings.idle_close_s
 
     def _open_file(self, lecture_id: str, info: LectureInfo) -> LectureFile:
         path = self.path_of(lecture_id)

@@ -300,7 +300,7 @@ class LiveLecture:
             self._set_state("live")
 
     def _publisher_changed(self, state: PublisherState) -> None:
-        if self.state == "live":
+        if self.state == "live" and not self.shutting:
             self._stage.publisher_state = state
             self._note_state()
 

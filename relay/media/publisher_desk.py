@@ -109,6 +109,7 @@ class PublisherDesk:
     async def close(self) -> None:
         """End all publishers."""
         for slot, publisher in list(self._publishers.items()):
+            publisher.session.end()  # by us: no line is down
             await self._leave(slot, publisher)
 
     async def _run(self, slot: Slot, publisher: Publisher) -> None:
