@@ -13,6 +13,7 @@ from typing import Self
 from lecture.errors import HallcastError, LectureFileError
 from lecture.file import LectureFile
 from recordings.shelf import files_in
+from relay.media.lecture_events import LectureEvents
 from relay.media.live import LiveLecture
 from relay.media.set_aside import begin, open_or_set_aside
 from relay.media.settings import HallSettings, LectureInfo, MediaSettings
@@ -117,9 +118,9 @@ class LectureDirectory:
         return self._folder / f"{lecture_id}{SUFFIX}"
 
     async def _start(self, lecture_id: str, info: LectureInfo) -> LiveLecture:
-        file = await asyncio.to_thread(self._open_file, lecture_id, info)
+        file, events = await asyncio.to_thread(self._open_file, lecture_id, info)
         try:
-            stage = Stage(lecture_id, info, file, self._network, self._settings, self._halls)
+            stage = Stage(lecture_id, info, file, self._network, self._settings, self._halls, events)
             lecture = LiveLecture(stage, self._cache_dir)
         except BaseException:
             await asyncio.to_thread(file.close)
@@ -155,14 +156,18 @@ class LectureDirectory:
         now = asyncio.get_running_loop().time()
         return lecture.state != "live" and lecture.idle_for(now) > self._settings.idle_close_s
 
-    def _open_file(self, lecture_id: str, info: LectureInfo) -> LectureFile:
+    def _open_file(self, lecture_id: str, info: LectureInfo) -> tuple[LectureFile, LectureEvents]:
         path = self.path_of(lecture_id)
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() and self.elsewhere is not None and (error := self.elsewhere(lecture_id)) is not None:
             raise error
         file = open_or_set_aside(path, info) if path.exists() else begin(path, info)
-        write_info(file, lecture_id, info)
-        return file
+        try:
+            write_info(file, lecture_id, info)
+            return file, LectureEvents(file)
+        except BaseException:
+            file.close()
+            raise
 
     def _find_live(self) -> list[tuple[str, LectureInfo]]:
         found = []

@@ -193,7 +193,7 @@ class LiveLecture:
         :param role: what its token allows, whatever ``hello`` says.
         """
         lecturer = LecturerConnection(
-            self._stage, self, channel, session, role, self._decks.progress, self._repair.status
+            self._stage, self, channel, session, hello, role, self._decks.progress, self._repair.status
         )
         await self._people.serve_lecturer(lecturer)
 
@@ -318,10 +318,7 @@ class LiveLecture:
 
     def _appended(self, entry: Entry) -> None:
         if entry.kind not in MEDIA_KINDS:
-            self._stage.tail.push(entry)
-            self._stage.book.apply(entry)
-            self._stage.overview.apply(entry)
-            self._stage.ink.apply(entry)
+            self._stage.events.apply(entry)
         self._repair.appended(entry)
         self._people.appended(entry)
 

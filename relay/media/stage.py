@@ -14,12 +14,9 @@ from lecture.log import Blob, Span
 from lecture.message_parts import IceServer, LectureState, LectureSummary, PublisherState
 from recordings.merge import SET_ASIDE_KEY
 from relay.media.camera_line import CameraLine
-from relay.media.deck_book import DeckBook
-from relay.media.event_tail import EventTail, read_events
 from relay.media.fanout import Fanout
-from relay.media.ink_push import InkIndex
 from relay.media.lecture_clock import CLOCK_META_KEYS, LectureClock, read_boot_time
-from relay.media.overview import Overview
+from relay.media.lecture_events import LectureEvents
 from relay.media.recorder import Recorder
 from relay.media.roster import HallRoster
 from relay.media.screen_line import ScreenLine
@@ -39,6 +36,8 @@ class Stage:
 
     Must be made in the running loop. ``file`` is the lecture's file, open for writing; everything known of an earlier
     run is taken from it.
+
+    :param events: as read from the file before, in another thread.
     """
 
     def __init__(
@@ -49,6 +48,7 @@ class Stage:
         network: NetworkConfig,
         settings: MediaSettings,
         halls: HallSettings,
+        events: LectureEvents | None = None,
     ) -> None:
         self.lecture_id = lecture_id
         self.info = info
@@ -61,15 +61,9 @@ class Stage:
         self.clock = LectureClock.resume(meta, file.last_t_ms(), self._loop.time(), read_boot_time())
         self.state: LectureState = _known_state(file)
         self.publisher_state: PublisherState = "down" if self.state == "live" else "none"
-        self.book = DeckBook()
-        self.overview = Overview()
-        self.ink = InkIndex(file.first_seq)  # an entry's number never is above its seq, so all lost ones lie below
-        self.tail = EventTail(file)
-        for entry in read_events(file):
-            self.tail.push(entry)
-            self.book.apply(entry)
-            self.overview.apply(entry)
-            self.ink.apply(entry)
+        self.events = events or LectureEvents(file)
+        self.tail, self.book = self.events.tail, self.events.book
+        self.overview, self.ink = self.events.overview, self.events.ink
         self.set_aside = file.get_meta(SET_ASIDE_KEY) or ""
         self.recorder = Recorder(file, settings.commit_interval_s)
         self.roster = HallRoster()

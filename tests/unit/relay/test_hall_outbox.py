@@ -48,9 +48,7 @@ class Hall:
 
     def _appended(self, entry: Entry) -> None:
         if entry.kind is not Kind.VOICE:
-            self.stage.tail.push(entry)
-            self.stage.book.apply(entry)
-            self.stage.ink.apply(entry)
+            self.stage.events.apply(entry)
 
     def outbox(self, *, frames: tuple[int, ...] = (3, 4), **have: Any) -> HallOutbox:
         hello = m.HallHello(m.PROTOCOL_VERSION, token="t", frames=frames, have=parts.Have(**have))

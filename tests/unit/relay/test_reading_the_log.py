@@ -14,7 +14,7 @@ from lecture.log import Span
 from lecture.messages import Filled, Want
 from lecture.tracks import Track
 from relay.media.backfill import GIVEN_S, MAX_WANTS, READ_MS, Backfill
-from relay.media.event_tail import TAIL_ENTRIES, EventCursor, EventTail, read_events
+from relay.media.event_tail import HALL_KINDS, TAIL_ENTRIES, EventCursor, EventTail, read_events
 
 
 @pytest.fixture
@@ -319,7 +319,30 @@ def test_halls_get_neither_receipts_nor_questions_nor_page_texts(log: LectureFil
     assert message is not None
     assert message.fields["pages"] == [{"page": 1, "title": "T"}]
     assert hall.next() is None
-    assert len(all_of(lecturer)) == 3
+    assert len(all_of(lecturer)) == 2, "receipts are for who reads the recording"
+
+
+def test_a_lecturer_who_comes_back_is_not_told_where_the_pointer_was(log: LectureFile) -> None:
+    tail = EventTail(log)
+    for _ in range(3):
+        mark(log, tail, Kind.POINTER, deck="d", page=1, x=0.5, y=0.5)
+    seq = mark(log, tail, text="a note")
+    lecturer = EventCursor(tail, 0, for_hall=False)
+    assert all_of(lecturer) == [seq]
+    now = mark(log, tail, Kind.POINTER, deck="d", page=1, x=0.6, y=0.5)
+    assert all_of(lecturer) == [now]
+
+
+def test_a_hall_that_joins_late_reads_only_what_halls_get(log: LectureFile) -> None:
+    tail = EventTail(log)
+    turns = []
+    for number in range(TAIL_ENTRIES):
+        turns.append(mark(log, tail, text=str(number)))
+        for _ in range(3):
+            mark(log, tail, Kind.INK, number=number)
+    kinds = {message.entry_kind for message in tail.after(0, HALL_KINDS)}
+    assert kinds == {Kind.MARK}
+    assert all_of(EventCursor(tail, 0, for_hall=True)) == turns
 
 
 def test_an_unreadable_event_is_passed_over(log: LectureFile) -> None:
