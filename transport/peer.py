@@ -10,6 +10,7 @@ from typing import Self
 
 from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCIceParameters
 
+from transport import rtp
 from transport.dtls import DtlsTransport, fingerprints, process_certificate
 from transport.errors import TransportError
 from transport.ice import IceGatherer, IceTransport
@@ -210,8 +211,7 @@ class Peer:
             return
         self.packets_received += 1
         self.bytes_received += len(data)
-        # RTCP by its packet type (RFC 5761 section 4).
-        is_rtcp = len(data) > 1 and 192 <= data[1] <= 223
+        is_rtcp = rtp.is_rtcp(data)
         try:
             packet = inbound.unprotect_rtcp(data) if is_rtcp else inbound.unprotect(data)
         except ValueError:

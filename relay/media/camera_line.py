@@ -56,11 +56,6 @@ class CameraLine:
         self._source_rate = SourceRate()
         self._maker = CameraMaker(self._made)
 
-    @property
-    def made_kbps(self) -> list[int]:
-        """Rungs being made now."""
-        return sorted(feed.kbps for feed in self._maker.feeds)
-
     def begin(self, voice_clock: MediaClock | None) -> None:
         """A new publisher starts."""
         self.finish()

@@ -62,11 +62,6 @@ class CameraMaker:
         self._feeds: frozenset[Feed] = frozenset()
 
     @property
-    def feeds(self) -> frozenset[Feed]:
-        """Rungs being made."""
-        return self._feeds
-
-    @property
     def waiting(self) -> int:
         """Coded pictures that the thread has not come to yet."""
         return 0 if self._worker is None else self._worker.waiting

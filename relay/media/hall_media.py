@@ -42,6 +42,7 @@ class HallMedia:
     async def offer(self, offer: Offer) -> None:
         """Take an offer; the answer comes by ``reply``, or a non-fatal error (the hall goes on without media)."""
         await self.close()
+        self._early.clear()
         self._task = start_guarded(asyncio.create_task, "media of a hall", self._run(offer))
 
     async def candidate(self, message: Candidate) -> None:
@@ -66,7 +67,6 @@ class HallMedia:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _run(self, offer: Offer) -> None:
-        self._early.clear()
         try:
             await self._serve(offer)
         except HallcastError as error:

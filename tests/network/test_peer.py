@@ -204,8 +204,8 @@ async def test_candidates_may_come_later_and_useless_ones_do_no_harm() -> None:
             "",
         )
         connecting = asyncio.gather(
-            a.connect(replace(remote_of(b), candidates=useless, end_of_candidates=True)),
-            b.connect(replace(remote_of(a, setup="active"), candidates=useless, end_of_candidates=True)),
+            a.connect(replace(remote_of(b), candidates=useless)),
+            b.connect(replace(remote_of(a, setup="active"), candidates=useless)),
         )
         for candidate in (*useless, None, *b.local.candidates):
             await a.add_candidate(candidate)
