@@ -103,7 +103,7 @@ class LectureFile(LectureFileReader):
 
     @property
     def first_seq(self) -> int:
-        """The first ``seq`` of this opening: above all that any other has given out, committed or not."""
+        """The first ``seq`` of this opening for append: above all that any other has given out, committed or not."""
         return self._first_seq
 
     @property

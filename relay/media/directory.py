@@ -118,8 +118,9 @@ class LectureDirectory:
         return self._folder / f"{lecture_id}{SUFFIX}"
 
     async def _start(self, lecture_id: str, info: LectureInfo) -> LiveLecture:
-        file, events = await asyncio.to_thread(self._open_file, lecture_id, info)
+        file = await asyncio.to_thread(self._open_file, lecture_id, info)
         try:
+            events = await asyncio.to_thread(LectureEvents, file)
             stage = Stage(lecture_id, info, file, self._network, self._settings, self._halls, events)
             lecture = LiveLecture(stage, self._cache_dir)
         except BaseException:
@@ -156,18 +157,14 @@ class LectureDirectory:
         now = asyncio.get_running_loop().time()
         return lecture.state != "live" and lecture.idle_for(now) > self._settings.idle_close_s
 
-    def _open_file(self, lecture_id: str, info: LectureInfo) -> tuple[LectureFile, LectureEvents]:
+    def _open_file(self, lecture_id: str, info: LectureInfo) -> LectureFile:
         path = self.path_of(lecture_id)
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() and self.elsewhere is not None and (error := self.elsewhere(lecture_id)) is not None:
             raise error
         file = open_or_set_aside(path, info) if path.exists() else begin(path, info)
-        try:
-            write_info(file, lecture_id, info)
-            return file, LectureEvents(file)
-        except BaseException:
-            file.close()
-            raise
+        write_info(file, lecture_id, info)
+        return file
 
     def _find_live(self) -> list[tuple[str, LectureInfo]]:
         found = []

@@ -104,11 +104,6 @@ class Ingest:
         """Sources of ``audio`` or ``video``, in order of appearance."""
         return [source for source in self.sources if source.media.kind == kind]
 
-    @property
-    def ssrcs(self) -> list[int]:
-        """SSRCs that are known, those of retransmissions too."""
-        return list(self._by_ssrc)
-
     def _recognise(self, data: bytes, now: float) -> Source | None:
         packet = rtp.parse(data)
         for media in self._media:
