@@ -188,7 +188,7 @@ class HallCarriers:
             subscriber.outlet.open = False
             if subscriber.outlet.estimator.measured:
                 self._window.expect(HEDGE_SHARE * subscriber.outlet.estimator.sustained_kbps(now))
-            self.outbox.owe(voice.unheard())
+            self.outbox.owe(subscriber.language, voice.unheard())
             self.outbox.backfill.follow(subscriber.language, voice.end_ms)
             self.outbox.urgent_voice = Class.VOICE
             self._wake_socket()
@@ -241,7 +241,7 @@ class HallCarriers:
         assert voice is not None
         voice.on = False
         line = self._stage.voices[subscriber.language]
-        self.outbox.owe(voice.unheard())
+        self.outbox.owe(subscriber.language, voice.unheard())
         voice.forget()
         # Where no live voice went over RTP yet, the log may be followed already.
         self.outbox.backfill.follow(

@@ -121,10 +121,10 @@ class HallOutbox:
         for class_, item in items:
             self._again[Class(class_)].append(item)
 
-    def owe(self, spans: Iterable[Span]) -> None:
+    def owe(self, language: str, spans: Iterable[Span]) -> None:
         """Live voice of these spans may not have arrived."""
         for span in sorted(spans, key=lambda span: span.start_ms, reverse=True):
-            self.backfill.owe(self.language, span)
+            self.backfill.owe(language, span)
 
     def repeat_events(self, now: float) -> None:
         """Say the events of the last seconds again: another carrier may overtake them."""
