@@ -246,6 +246,7 @@ class HallCopy:
         """What to tell the relay in the hello.
 
         :param voice_end_ms: the voice from there on is wanted at once.
+        :param language: which voice the hall hears.
         """
         complete = b"".join(bytes.fromhex(digest[:_SHORT_DIGEST]) for digest in self.complete_blobs()[:_COMPLETE_LIMIT])
         return Have(
@@ -253,7 +254,7 @@ class HallCopy:
             tuple(self._file.partial_blobs()[:_PARTIAL_LIMIT]),
             base64.urlsafe_b64encode(complete).decode(),
             voice_end_ms,
-            language if voice_end_ms is not None else "",
+            language,
         )
 
     # The hall's own state

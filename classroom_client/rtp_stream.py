@@ -12,7 +12,7 @@ from transport.receive import ReceivedPacket, ReceiveStream
 from transport.rtp import MalformedPacket, RtpPacket
 from transport.sdp import NegotiatedMedia
 
-_RING_S = 15.0  # longer than the longest playout delay: what is older cannot be told from a duplicate
+_REMEMBERED_S = 15.0  # longer than the longest playout delay: what is older cannot be told from a duplicate
 
 
 class RtpStream(ABC):
@@ -90,7 +90,7 @@ class RtpStream(ABC):
     def _begin(self, ssrc: int, now: float) -> ReceiveStream:
         if self._stream is not None:
             self._restarted()
-        return ReceiveStream.negotiated(self._media, ssrc, deadline_s=self._deadline_s, ring_s=_RING_S)
+        return ReceiveStream.negotiated(self._media, ssrc, deadline_s=self._deadline_s, remembered_s=_REMEMBERED_S)
 
     def _feedback(self, now: float) -> None:
         """Send what is due, and come again when the next is."""

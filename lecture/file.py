@@ -59,6 +59,7 @@ class LectureFile(LectureFileReader):
         self._next_seq = 1
         if not fresh:
             self._start_block()
+        self._first_seq = self._next_seq
 
     @classmethod
     def create(
@@ -99,6 +100,11 @@ class LectureFile(LectureFileReader):
         except BaseException:
             store.close()
             raise
+
+    @property
+    def first_seq(self) -> int:
+        """The first ``seq`` of this opening for append: above all that any other has given out, committed or not."""
+        return self._first_seq
 
     @property
     def pending_bytes(self) -> int:

@@ -120,6 +120,10 @@ class LectureFileReader:
             return self._store.last_t_ms(before_ms)
         return self._store.last_t_ms() if self.readonly else self._last_t_ms
 
+    def track_end_ms(self, track_id: int) -> int:
+        """The largest ``end_ms`` of any committed entry of a track, 0 for none."""
+        return self._store.track_end_ms(track_id)
+
     def blob_sizes(self) -> list[tuple[str, int]]:
         """Complete blobs: (digest, size in bytes)."""
         with self._lock:

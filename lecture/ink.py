@@ -19,7 +19,8 @@ MAX_SPANS = 64
 class InkEvent:
     """An ``INK`` entry.
 
-    :param number: 1 for a lecture's first one, then 2, 3, …: what comes later has the higher one, and none is left out.
+    :param number: 1 for a lecture's first one, then 2, 3, …: what comes later has the higher one. A relay that is
+        started again leaves many out, so that none stands for two.
     """
 
     number: int

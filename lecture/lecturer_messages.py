@@ -16,13 +16,17 @@ from lecture.tracks import Track
 
 @dataclass(frozen=True, slots=True)
 class LecturerHello(Message):
-    """First message of a lecturer's or interpreter's program."""
+    """First message of a lecturer's or interpreter's program.
+
+    :param after_seq: the highest seq of an event it has, of this lecture; 0 for the history from its beginning.
+    """
 
     KIND: ClassVar[str] = "hello"
     v: str
     token: Secret = field(default="", repr=False)
     client: Client = field(default_factory=Client)
     role: Literal["lecturer", "interpreter"] = "lecturer"
+    after_seq: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,18 +131,20 @@ class StoreReader:
 
     def last_t_ms(self, before_ms: int = MAX_SEQ + 1) -> int:
         """The largest end of any entry that begins before ``before_ms``, 0 for none."""
-        # Track by track, so that the index answers; no entry lasts longer than MAX_DURATION_MS.
+        # Track by track, so that the index answers.
+        return max(self.track_end_ms(track_id, before_ms) for track_id in (0, *(t.track_id for t in self.tracks())))
+
+    def track_end_ms(self, track_id: int, before_ms: int = MAX_SEQ + 1) -> int:
+        """The largest end of any entry of a track (0: of events) that begins before ``before_ms``, 0 for none."""
+        # No entry lasts longer than MAX_DURATION_MS.
         sql = """SELECT max(t_ms + duration_ms) FROM entries WHERE track_id = ?1 AND t_ms < ?3
             AND t_ms >= (SELECT max(t_ms) FROM entries WHERE track_id = ?1 AND t_ms < ?3) - ?2"""
 
         def salvaged() -> Iterator[tuple[Any, ...]]:
-            return iter([(max((entry.end_ms for entry in self._all_sound() if entry.t_ms < before_ms), default=0),)])
+            found = (entry for entry in self._all_sound() if entry.track_id == track_id and entry.t_ms < before_ms)
+            return iter([(max((entry.end_ms for entry in found), default=0),)])
 
-        ends = [
-            self._rows(sql, track_id, MAX_DURATION_MS, before_ms, salvaged=salvaged)
-            for track_id in (0, *(t.track_id for t in self.tracks()))
-        ]
-        return max(map(_largest, ends))
+        return _largest(self._rows(sql, track_id, MAX_DURATION_MS, before_ms, salvaged=salvaged))
 
     def last_origin_seq(self) -> int:
         """The highest ``origin_seq`` of an event that comes in order, 0 for none."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from itertools import groupby
 
-from lecture.chunks import Chunker
+from lecture.chunks import HOLE_MS, Chunker
 from lecture.coverage import Coverage
 from lecture.entries import EncodedFrame, Entry, Flag, Kind, unpack_frames
 from lecture.log import LectureLog, Span
@@ -29,14 +29,10 @@ def remake(log: LectureLog, language: str, span: Span, wanted: Coverage | None =
     :param wanted: holes of the source that may still be filled: frames in them are left for later.
     :returns: entries of tracks of ``log``, to be appended in any order.
     """
-    sources = [
-        track for track in log.tracks() if track.kind == "voice" and track.language == language and _is_source(track)
-    ]
+    sources = _sources(log, language)
     if not sources or span.start_ms >= span.end_ms:
         return []
-    spoken = Coverage([span])
-    for hole in log.gaps([track.track_id for track in sources], span):
-        spoken.discard(hole)
+    spoken = _spoken(log, sources, span)
     entries: list[Entry] = []
     for kbps in (LIGHT_KBPS, RECORDED_KBPS):
         track = log.add_track(Track("voice", "opus", SAMPLE_RATE, language, str(kbps), 1))
@@ -54,8 +50,31 @@ def remake(log: LectureLog, language: str, span: Span, wanted: Coverage | None =
     return entries
 
 
-def _is_source(track: Track) -> bool:
-    return track.rung == SOURCE_RUNG and track.codec == "opus"
+def unmade(log: LectureLog, language: str, span: Span) -> list[Span]:
+    """What the source has of a span and a recorded rung lacks; :func:`remake` may have something to make of it."""
+    sources = _sources(log, language)
+    made = [track for track in log.tracks() if track.kind == "voice" and track.language == language]
+    made = [track for track in made if track.rung in (str(LIGHT_KBPS), str(RECORDED_KBPS))]
+    if not sources or span.start_ms >= span.end_ms:
+        return []
+    spoken = _spoken(log, sources, span)
+    found = Coverage()
+    for track in made:
+        for gap in log.gaps([track.track_id], span, concealed=False):
+            silent = Coverage(spoken.missing(gap))
+            for heard in silent.missing(gap):
+                if heard.end_ms - heard.start_ms >= HOLE_MS:
+                    found.add(heard)
+    return list(found)
+
+
+def _sources(log: LectureLog, language: str) -> list[Track]:
+    voices = [track for track in log.tracks() if track.kind == "voice" and track.language == language]
+    return [track for track in voices if track.rung == SOURCE_RUNG and track.codec == "opus"]
+
+
+def _spoken(log: LectureLog, sources: list[Track], span: Span) -> Coverage:
+    return Coverage(Coverage(log.gaps([track.track_id for track in sources], span)).missing(span))
 
 
 def _may_be_made(slot: Span, absent: Coverage, spoken: Coverage, wanted: Coverage | None) -> bool:

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from lecture.errors import HallcastError, ProtocolError
 from lecture.lecturer_messages import LecturerHello, LecturerWelcome, Ping, Pong
 from lecture.message_parts import Client
-from lecture.messages import PROTOCOL_VERSION, Bye, ErrorMessage, Message, State
+from lecture.messages import PROTOCOL_VERSION, Bye, EntryMessage, ErrorMessage, Message, State
 from lecture.session import LecturerSession, SessionState, Side
 from streamer.address import RelayAddress
 from streamer.errors import StreamError
@@ -76,6 +76,7 @@ class LecturerSocket:
         self._pings = 0
         self._heard_s = 0.0
         self._is_live = False
+        self._after_seq = 0
 
     def send(self, message: Message) -> None:
         """Send it, now or when there is a connection again."""
@@ -122,7 +123,8 @@ class LecturerSocket:
 
     async def _serve(self, socket: ClientConnection, session: LecturerSession, backoff: Backoff) -> None:
         client = Client("hallcast-streamer", version())
-        await socket.send(session.send(LecturerHello(v=PROTOCOL_VERSION, token=self._token, client=client)))
+        hello = LecturerHello(PROTOCOL_VERSION, token=self._token, client=client, after_seq=self._after_seq)
+        await socket.send(session.send(hello))
         self.time.reconnected()
         self._outbox.reconnected()
         self._heard_s = _now()
@@ -197,6 +199,8 @@ class LecturerSocket:
             self._woken.set()
         if isinstance(message, ErrorMessage) and message.fatal:
             raise HallcastError(message.id, message.text)
+        if isinstance(message, EntryMessage):
+            self._after_seq = max(self._after_seq, message.seq)
         if isinstance(message, LecturerWelcome):
             log.info("welcome to lecture %s, protocol %s", message.lecture.id, message.v)
         self._on_message(message)

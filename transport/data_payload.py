@@ -29,7 +29,6 @@ or four bytes. An object has at least one and at most :data:`MAX_OBJECT_BYTES` b
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -155,43 +154,3 @@ def _take_integer(payload: bytes, at: int) -> tuple[int, int]:
     if kind == 3 or end > len(payload):
         raise MalformedPacket("data payload has a number that is cut short or too long")
     return int.from_bytes(payload[at:end], "big") & ((1 << (8 * (end - at) - 2)) - 1), end
-
-
-class ByteRanges:
-    """Which bytes of an object are known: disjoint stretches ``[start, end)``, sorted, touching ones merged."""
-
-    __slots__ = ("_ends", "_starts")
-
-    def __init__(self) -> None:
-        self._starts: list[int] = []
-        self._ends: list[int] = []
-
-    def add(self, start: int, end: int) -> None:
-        """Mark a stretch as known."""
-        first, last = bisect_left(self._ends, start), bisect_right(self._starts, end)
-        if first < last:
-            start, end = min(start, self._starts[first]), max(end, self._ends[last - 1])
-        self._starts[first:last] = [start]
-        self._ends[first:last] = [end]
-
-    def missing(self, start: int, end: int) -> list[tuple[int, int]]:
-        """What of a stretch is not known, in order."""
-        out = []
-        for index in range(bisect_right(self._ends, start), len(self._starts)):
-            if self._starts[index] >= end:
-                break
-            if self._starts[index] > start:
-                out.append((start, self._starts[index]))
-            start = self._ends[index]
-        if start < end:
-            out.append((start, end))
-        return out
-
-    def covers(self, end: int) -> bool:
-        """Whether everything before ``end`` is known."""
-        return bool(self._starts) and self._starts[0] == 0 and self._ends[0] >= end
-
-    @property
-    def end(self) -> int:
-        """End of the last known byte."""
-        return self._ends[-1] if self._ends else 0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from transport.data_payload import MAX_AHEAD, OBJECT_OVERHEAD_BYTES, ByteRanges, Piece, parse
+from lecture.ranges import Ranges
+from transport.data_payload import MAX_AHEAD, OBJECT_OVERHEAD_BYTES, Piece, parse
 from transport.rtp import MalformedPacket
 
 DEFAULT_MAX_BYTES = 4 << 20
@@ -13,7 +14,7 @@ DEFAULT_MAX_BYTES = 4 << 20
 @dataclass(slots=True)
 class _Unfinished:
     data: bytearray = field(default_factory=bytearray)
-    known: ByteRanges = field(default_factory=ByteRanges)
+    known: Ranges = field(default_factory=Ranges)
     size: int | None = None
 
 
@@ -78,7 +79,7 @@ class DataReceiver:
         unfinished.size = size
         unfinished.data[piece.offset : end] = piece.data
         unfinished.known.add(piece.offset, end)
-        if size is None or not unfinished.known.covers(size):
+        if size is None or not unfinished.known.covers(0, size):
             return None
         self._forget(stream, piece.number)
         return bytes(unfinished.data)

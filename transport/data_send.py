@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from lecture.ranges import Ranges
 from transport.data_payload import (
     MAX_AHEAD,
     MAX_OBJECT_BYTES,
     OBJECT_OVERHEAD_BYTES,
-    ByteRanges,
     Piece,
     head_bytes,
     pack,
@@ -35,7 +35,7 @@ class _Object:
     pending: list[tuple[int, int]]  # stretches to send, in this order; of a withdrawn object: that it is, once
     waiting: int = 0  # their bytes, as counted in the lane
     number: int | None = None  # given when the first piece goes out
-    acked: ByteRanges = field(default_factory=ByteRanges)
+    acked: Ranges = field(default_factory=Ranges)
     withdrawn: bool = False
     done: bool = False
 
@@ -193,7 +193,7 @@ class DataSender:
                 self._finish(entry)
                 continue
             entry.acked.add(piece.offset, piece.offset + len(piece.data))
-            if entry.acked.covers(len(entry.data)):
+            if entry.acked.covers(0, len(entry.data)):
                 self._finish(entry)
             elif token._lost and not entry.withdrawn:
                 # It had been put in line again.

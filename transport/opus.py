@@ -28,7 +28,7 @@ MAX_PACKET_SAMPLES = 5760
 
 _APPLICATIONS = {"voip": 2048, "audio": 2049, "lowdelay": 2051}
 _SET_BITRATE, _SET_VBR, _SET_COMPLEXITY, _SET_FEC, _SET_LOSS, _SET_DTX = 4002, 4006, 4010, 4012, 4014, 4016
-_GET_LOOKAHEAD, _RESET = 4027, 4028
+_RESET = 4028
 _MAX_PACKET_BYTES = 1275 * 6
 _CELT_SAMPLES = (120, 240, 480, 960)
 _SILK_SAMPLES = (480, 960, 1920, 2880)
@@ -154,13 +154,6 @@ class Encoder:
     def set_dtx(self, on: bool) -> None:
         """Whether silence is sent as next to nothing, from the next frame on."""
         self._set(_SET_DTX, int(on))
-
-    @property
-    def lookahead_samples(self) -> int:
-        """The encoder's delay (pre-skip), in samples."""
-        value = ctypes.c_int32()
-        _check(self._library.opus_encoder_ctl(self._alive(), _GET_LOOKAHEAD, ctypes.byref(value)))
-        return value.value
 
     def reset(self) -> None:
         """Forget the past signal (after a jump)."""

@@ -66,17 +66,7 @@ def _declare(library: ctypes.CDLL) -> None:
         ("opus_decode", integer, [pointer, data, size, pointer, integer, integer]),
         ("opus_decoder_ctl", integer, [pointer, integer]),
         ("opus_strerror", data, [integer]),
-        ("opus_get_version_string", data, []),
     ):
         function = getattr(library, name)
         function.restype = result
         function.argtypes = arguments
-
-
-def version() -> str:
-    """What libopus calls itself.
-
-    :raises OpusError: ``opus_missing``.
-    """
-    text = load().opus_get_version_string()
-    return text.decode() if isinstance(text, bytes) else ""

@@ -10,6 +10,7 @@ from typing import Self
 
 from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCIceParameters
 
+from transport import rtp
 from transport.dtls import DtlsTransport, fingerprints, process_certificate
 from transport.errors import TransportError
 from transport.ice import IceGatherer, IceTransport
@@ -48,7 +49,7 @@ class Peer:
     :ivar local: what to tell the other side.
     :ivar bytes_sent: UDP payload bytes of RTP and RTCP sent; ``packets_sent`` counts their packets.
     :ivar bytes_received: UDP payload bytes of RTP and RTCP received, authentic or not; likewise ``packets_received``.
-    :ivar packets_dropped: outgoing packets for which the system's socket buffer had no room.
+    :ivar packets_dropped: outgoing packets for which the system's socket buffer had no room, or that were too long.
     :ivar packets_rejected: received packets that were not authentic, or replayed.
     """
 
@@ -190,8 +191,11 @@ class Peer:
             self._send(outbound.protect(packet))
 
     def send_rtcp(self, packet: bytes | bytearray | memoryview) -> None:
-        """Protect and send one compound RTCP packet now; dropped like RTP."""
-        if (outbound := self._dtls.outbound) is not None and self.connected:
+        """Protect and send one compound RTCP packet now; dropped like RTP, and if longer than :data:`MAX_PACKET_BYTES`:
+        how long it is depends on what the other side has sent."""
+        if len(packet) > MAX_PACKET_BYTES:
+            self.packets_dropped += 1
+        elif (outbound := self._dtls.outbound) is not None and self.connected:
             self._send(outbound.protect_rtcp(packet))
 
     def _send(self, data: memoryview | None) -> None:
@@ -207,8 +211,7 @@ class Peer:
             return
         self.packets_received += 1
         self.bytes_received += len(data)
-        # RTCP by its packet type (RFC 5761 section 4).
-        is_rtcp = len(data) > 1 and 192 <= data[1] <= 223
+        is_rtcp = rtp.is_rtcp(data)
         try:
             packet = inbound.unprotect_rtcp(data) if is_rtcp else inbound.unprotect(data)
         except ValueError:

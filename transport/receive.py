@@ -1,4 +1,4 @@
-"""Receiving one RTP source: unwrapping, statistics, the ring, retransmission (RFC 3550, 4585, 4588).
+"""Receiving one RTP source: unwrapping, duplicates, statistics, retransmission (RFC 3550, 4585, 4588).
 
 :class:`ReceiveStream` hands over every packet the moment it arrives, once, in whatever order; :class:`InOrder` puts a
 stream back in order for those who need it (recorder, decoder). Both are pure: ``now`` is an argument, in seconds of
@@ -23,7 +23,7 @@ from transport.sdp_types import NegotiatedMedia
 MAX_DROPOUT = 3000
 """Packets a stream may seem to leap ahead, or fall back, before a second packet must confirm it (RFC 3550 A.1)."""
 
-RING_S = 10.0
+REMEMBERED_S = 10.0
 
 _LONGEST_SPACING_S = 0.25
 _JITTER_LIMIT_S = 5.0
@@ -44,8 +44,8 @@ class ReceiveStream:
     :param nack: whether to ask for what is missing.
     :param deadline_s: how long after it was due a packet is still asked for.
     :param reorder_s: how long a hole may be mere reordering before it is asked for.
-    :param ring_s: how long packets are kept for readers.
-    :param max_ring_packets: bound of the ring whatever the rate; the oldest are dropped first.
+    :param remembered_s: how long it is known which packets have come; what is older is taken for a duplicate.
+    :param max_remembered: bound of that whatever the rate; the oldest are forgotten first.
     :param report_interval_s: between receiver reports.
     :param also: further payload types that the source may change to, with those of their RTX.
     """
@@ -62,8 +62,8 @@ class ReceiveStream:
         nack: bool = True,
         deadline_s: float = 3.0,
         reorder_s: float = 0.02,
-        ring_s: float = RING_S,
-        max_ring_packets: int = 8192,
+        remembered_s: float = REMEMBERED_S,
+        max_remembered: int = 8192,
         report_interval_s: float = 1.0,
         also: Mapping[int, int | None] | None = None,
     ) -> None:
@@ -79,11 +79,10 @@ class ReceiveStream:
         self._stats = ReceiveStats()
         self._nack = nack
         self._holes = NackSchedule(deadline_s=deadline_s, reorder_s=reorder_s)
-        self._ring_s = ring_s
-        self._max_ring_packets = max_ring_packets
-        self._ring: dict[int, ReceivedPacket] = {}
-        self._ring_order: deque[ReceivedPacket] = deque()
-        self._floor = -1  # numbers below it have left the ring: whether they had come cannot be told any more
+        self._remembered_s = remembered_s
+        self._max_remembered = max_remembered
+        self._arrived: dict[int, float] = {}  # numbers that have come, and when, in that order
+        self._floor = -1  # numbers below it are forgotten: whether they had come cannot be told any more
         self._sequence = rtp.Unwrapper(16)
         self._timestamps = rtp.Unwrapper(32)
         self._suspect: tuple[RtpPacket, float] | None = None
@@ -103,7 +102,7 @@ class ReceiveStream:
 
     @classmethod
     def negotiated(
-        cls, media: NegotiatedMedia, ssrc: int, *, deadline_s: float, ring_s: float = RING_S
+        cls, media: NegotiatedMedia, ssrc: int, *, deadline_s: float, remembered_s: float = REMEMBERED_S
     ) -> ReceiveStream:
         """One source of what was agreed on; several where the sender simulcasts."""
         return cls(
@@ -115,7 +114,7 @@ class ReceiveStream:
             local_ssrc=media.ssrc,
             nack="nack" in media.feedback,
             deadline_s=deadline_s,
-            ring_s=ring_s,
+            remembered_s=remembered_s,
             also={item.codec.payload_type: item.rtx_payload_type for item in media.also},
         )
 
@@ -219,7 +218,7 @@ class ReceiveStream:
 
     def _store(self, packet: RtpPacket, seq: int, now: float, *, by_rtx: bool) -> list[ReceivedPacket]:
         stats = self._stats
-        if seq in self._ring or seq < self._floor:
+        if seq in self._arrived or seq < self._floor:
             stats.duplicates += 1
             return []
         asked = self._holes.arrived(seq, now)
@@ -244,7 +243,7 @@ class ReceiveStream:
             if seq >= self._base:
                 self._first_hand += 1
             self._measure_jitter(packet.timestamp, now)
-        self._keep(received, now)
+        self._remember(seq, now)
         return [received]
 
     def _advance(self, newest: int | None, seq: int, now: float) -> None:
@@ -275,16 +274,15 @@ class ReceiveStream:
         if deviation < _JITTER_LIMIT_S * self.clock_rate:
             self._jitter += (deviation - self._jitter) / 16
 
-    def _keep(self, packet: ReceivedPacket, now: float) -> None:
-        ring, order = self._ring, self._ring_order
-        ring[packet.extended_seq] = packet
-        order.append(packet)
-        oldest_s = now - self._ring_s
-        while len(order) > self._max_ring_packets or order[0].arrival_s < oldest_s:
-            gone = order.popleft().extended_seq
-            del ring[gone]
-            if gone >= self._floor:
-                self._floor = gone + 1
+    def _remember(self, seq: int, now: float) -> None:
+        arrived = self._arrived
+        arrived[seq] = now
+        while True:
+            oldest = next(iter(arrived))
+            if len(arrived) <= self._max_remembered and arrived[oldest] >= now - self._remembered_s:
+                return
+            del arrived[oldest]
+            self._floor = max(self._floor, oldest + 1)
 
     def handle_sender_report(self, report: SenderReport, now: float) -> None:
         """Take a sender report of this source (our next receiver report answers it)."""
@@ -358,14 +356,6 @@ class ReceiveStream:
             return []
         self._keyframe_asked_s = now
         return [rtcp.build(rtcp.Pli(self.local_ssrc, self.ssrc))]
-
-    def get(self, extended_seq: int) -> ReceivedPacket | None:
-        """A packet from the ring."""
-        return self._ring.get(extended_seq)
-
-    def since(self, extended_seq: int) -> list[ReceivedPacket]:
-        """All packets in the ring after ``extended_seq``, in order."""
-        return [self._ring[seq] for seq in sorted(self._ring) if seq > extended_seq]
 
     @property
     def missing(self) -> list[int]:

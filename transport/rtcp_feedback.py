@@ -109,6 +109,11 @@ def build_feedback(packet: TransportFeedback) -> bytes:
     return out + bytes(-len(out) % 4)
 
 
+def most_chunk_bytes(count: int) -> int:
+    """What the statuses of so many packets take at the most."""
+    return 2 * -(-count // _TWO_BIT)
+
+
 def _build_chunks(statuses: Sequence[int]) -> bytes:
     """At each place the chunk that covers most."""
     out = bytearray()

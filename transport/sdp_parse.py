@@ -59,12 +59,7 @@ def parse_offer(text: str) -> Offer:
     if len(set(mids)) != len(mids):
         raise malformed("two media sections have the same mid")
     transport, bundled = _parse_transport(session, sections, media, _bundled(session, media))
-    return Offer(
-        media=media,
-        transport=transport,
-        bundled=bundled,
-        trickle=any("trickle" in value for part in (session, *sections) for value in part.all("ice-options")),
-    )
+    return Offer(media, transport, bundled)
 
 
 def malformed(text: str) -> SdpError:
@@ -276,7 +271,6 @@ def _section_transport(session: Section, section: Section) -> RemoteTransport | 
         fingerprints=tuple(_parse_fingerprints(section)) or tuple(_parse_fingerprints(session)),
         setup=cast(Setup, setup),
         candidates=tuple(parse_candidates(section)),
-        end_of_candidates=section.has("end-of-candidates") or session.has("end-of-candidates"),
         ice_lite=session.has("ice-lite"),
     )
 

@@ -56,7 +56,6 @@ class RemoteTransport:
 
     :param setup: its DTLS role as offered or answered (RFC 8842); we are the DTLS server only for ``active``.
     :param candidates: candidate attribute values without ``a=``.
-    :param end_of_candidates: whether it said that no more will come.
     """
 
     ufrag: str
@@ -64,7 +63,6 @@ class RemoteTransport:
     fingerprints: tuple[Fingerprint, ...]
     setup: Setup = "actpass"
     candidates: tuple[str, ...] = ()
-    end_of_candidates: bool = False
     ice_lite: bool = False
 
 
@@ -138,7 +136,6 @@ class Offer:
     media: tuple[OfferedMedia, ...]
     transport: RemoteTransport
     bundled: tuple[int, ...]
-    trickle: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,16 @@ class SendStats:
     report_at_s: float | None = None
 
 
+def transport_sequence_offset(block: bytes | bytearray) -> int:
+    """Where in a packet with such a block of extensions the transport-wide sequence number goes: it is the first
+    element, behind the fixed header, the block's header, and its own head of 1 or 2 bytes.
+
+    :param block: at least its first two bytes.
+    """
+    head_bytes = 1 if block[:2] == rtp.ONE_BYTE_PROFILE.to_bytes(2, "big") else 2
+    return rtp.HEADER_BYTES + 4 + head_bytes
+
+
 class SendStream:
     """One RTP source as it goes out to one peer.
 
@@ -107,9 +117,7 @@ class SendStream:
         self.transport_sequence_offset: int | None = None
         """Where in each packet the transport-wide sequence number goes; ``None`` without one."""
         if transport_sequence_id is not None:
-            # It is the first element: behind the fixed header, the block's header, and its own head of 1 or 2 bytes.
-            head_bytes = 1 if block[:2] == rtp.ONE_BYTE_PROFILE.to_bytes(2, "big") else 2
-            self.transport_sequence_offset = rtp.HEADER_BYTES + 4 + head_bytes
+            self.transport_sequence_offset = transport_sequence_offset(block)
         self._header = _template(payload_type, ssrc, block)
         self._rtx_header: bytearray | None = None
         if rtx_payload_type is not None and rtx_ssrc is not None:

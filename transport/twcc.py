@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from transport import rtcp, rtp
-from transport.rtcp_feedback import MAX_DELTA_TICKS, MIN_DELTA_TICKS, TICKS_PER_REFERENCE
+from transport.rtcp_feedback import MAX_DELTA_TICKS, MIN_DELTA_TICKS, TICKS_PER_REFERENCE, most_chunk_bytes
 
 OVERDUE_ROUND_TRIPS = 1.5
 OVERDUE_S = 1.0
@@ -38,8 +38,10 @@ _REFERENCE_S = TICKS_PER_REFERENCE * _TICK_S
 
 _MAX_SPAN = 4096
 """Numbers that one feedback may span; what is older is not spoken of."""
-_MAX_RECEIVED = 400
-"""Arrivals in one datagram, so that it fits into one IP packet; the rest follows at once."""
+MAX_FEEDBACK_BYTES = 1200
+"""Of one datagram, so that it fits into one IP packet; the rest follows at once."""
+_PACKET_BYTES = 24
+"""Of one feedback packet beside the statuses and times: its heads, and what fills up the last word."""
 
 
 def stamp(packet: bytearray, offset: int, sequence16: int) -> None:
@@ -225,9 +227,9 @@ class FeedbackRecorder:
             return rtcp.build(*packets)
         self._repeat = self.overlap
         self._news_s = None if whole else now
-        if end > self._base:  # else all news was late arrivals within a window that stays
+        if end > self._base or not whole:  # else all news was late arrivals within a window that stays
             self._before = max(first, self._base) if self.overlap and whole else end
-            self._base = end
+            self._base = max(self._base, end)
             for sequence in [sequence for sequence in self._arrivals if sequence < self._before]:
                 del self._arrivals[sequence]
         return rtcp.build(*packets)
@@ -235,15 +237,23 @@ class FeedbackRecorder:
     def _packets(self, first: int, last: int) -> tuple[list[rtcp.TransportFeedback], int]:
         """Feedback for these numbers, as many packets as the distances in time need, and the number where it ends."""
         groups: list[tuple[int, list[int | None]]] = []  # first number, ticks
-        at, before, received = first, 0, 0
+        at, before = first, 0
+        room_bytes, group_bytes = MAX_FEEDBACK_BYTES, 0
+        times_bytes = 0
         for sequence in range(first, last + 1):
             ticks = self._arrivals.get(sequence)
             if ticks is None:
                 continue
-            received += 1
-            if received > _MAX_RECEIVED:
+            is_new = not groups or not MIN_DELTA_TICKS <= ticks - before <= MAX_DELTA_TICKS
+            if is_new:
+                room_bytes -= group_bytes
+                times_bytes = 0
+            times_bytes += 1 if not is_new and 0 <= ticks - before <= 0xFF else 2
+            count = sequence + 1 - (at if is_new else groups[-1][0])
+            group_bytes = _PACKET_BYTES + most_chunk_bytes(count) + times_bytes
+            if group_bytes > room_bytes:
                 break
-            if not groups or not MIN_DELTA_TICKS <= ticks - before <= MAX_DELTA_TICKS:
+            if is_new:
                 groups.append((at, []))
             groups[-1][1].extend([None] * (sequence - at))
             groups[-1][1].append(ticks)

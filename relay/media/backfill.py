@@ -27,7 +27,8 @@ RECENT_MS = 10_000
 @dataclass(slots=True)
 class _Request:
     """:ivar filled: said when it is done, None for what nobody asked for.
-    :ivar urgent_ms: voice before this is waited for in a hall that stands still."""
+    :ivar urgent_ms: voice before this is waited for in a hall that stands still.
+    :ivar is_late: of voice that came after another request had been read past it; that one is not done before this."""
 
     language: str
     start_ms: int
@@ -36,6 +37,7 @@ class _Request:
     rung_kbps: int | None = None
     filled: Filled | None = None
     urgent_ms: int = 0
+    is_late: bool = False
     ready: deque[Entry] = field(default_factory=deque)
 
 
@@ -46,7 +48,9 @@ class Backfill:
     follows the lecture with one.
 
     :param tracks_of: track ids of a language's recorded voice by rung in kbit/s, None if there is no such language.
-    :param edge_ms: lecture time before which a language's voice is in the log or will never be.
+    :param edge_ms: lecture time before which a language's voice is in the log or, as far as is known, will never be.
+    :param recorded_ms: lecture time up to which a language's voice is in the log; what lies between this and the edge
+        may come late all the same, from an uplink that stood still.
     :param final: whether nothing will be recorded any more.
     :ivar light: whether to give the light rung where the hall leaves the choice to us.
     """
@@ -56,16 +60,19 @@ class Backfill:
         log: LectureLog,
         tracks_of: Callable[[str], Mapping[int, int] | None],
         edge_ms: Callable[[str], int],
+        recorded_ms: Callable[[str], int],
         final: Callable[[], bool],
     ) -> None:
         self.light = True
         self._log = log
         self._tracks_of = tracks_of
         self._edge_ms = edge_ms
+        self._recorded_ms = recorded_ms
         self._final = final
         self._requests: list[_Request] = []
         self._follow: _Request | None = None
         self._given: OrderedDict[tuple[str, int], float] = OrderedDict()  # language and t_ms of an entry: when
+        self._told: dict[str, Span] = {}  # by language: voice that the hall was told not to exist, and may yet come
 
     def __bool__(self) -> bool:
         return bool(self._requests)
@@ -73,10 +80,7 @@ class Backfill:
     @property
     def waiting(self) -> bool:
         """Whether there is voice to be given now."""
-        return any(
-            request.ready or request.at_ms < min(request.end_ms, self._edge_ms(request.language))
-            for request in self._requests
-        )
+        return any(request.ready or request.at_ms < self._readable_ms(request) for request in self._requests)
 
     def add(self, want: Want) -> None:
         """Take a want.
@@ -99,7 +103,7 @@ class Backfill:
 
     def drop_owed(self) -> None:
         """What was not asked for has arrived after all."""
-        self._requests = [request for request in self._requests if request.filled is not None]
+        self._requests = [request for request in self._requests if request.filled is not None or request.is_late]
         if self._follow not in self._requests:
             self._follow = None
 
@@ -125,6 +129,26 @@ class Backfill:
         if request.filled is not None:
             request.filled = Filled(request.language, request.start_ms, request.end_ms)
 
+    def recorded(self, language: str, span: Span) -> bool:
+        """Voice of this span is in the log now. What open requests were read past is given before they are done.
+
+        :returns: whether the hall was told before that there is none.
+        """
+        for place, request in enumerate(self._requests):
+            read = Span(request.start_ms, min(request.at_ms, request.end_ms))
+            if request.language == language and not request.is_late and _overlap(read, span):
+                self._add_late(place, language, span)
+                break
+        told = self._told.get(language)
+        return told is not None and told.start_ms <= span.start_ms < told.end_ms
+
+    def _add_late(self, place: int, language: str, span: Span) -> None:
+        for request in self._requests:
+            if request.is_late and request.language == language and request.at_ms <= span.start_ms <= request.end_ms:
+                request.end_ms = max(request.end_ms, span.end_ms)
+                return
+        self._requests.insert(place, _Request(language, span.start_ms, span.end_ms, span.start_ms, is_late=True))
+
     def next(self, now: float, *, from_ms: int = 0) -> Entry | Filled | None:
         """The next entry to send, or the end of a want, or None while all wait for voice that is yet to be spoken.
 
@@ -146,17 +170,40 @@ class Backfill:
                 request.ready.popleft()
             if request.ready:
                 return request.ready[0]
-            edge_ms = self._edge_ms(request.language)
-            if request.at_ms >= request.end_ms or (request.at_ms >= edge_ms and self._final()):
-                self._requests.remove(request)
-                if request is self._follow:
-                    self._follow = None
-                return request.filled
-            end_ms = min(request.end_ms, edge_ms, request.at_ms + READ_MS)
+            if request.at_ms >= request.end_ms or (self._final() and request.at_ms >= self._edge_ms(request.language)):
+                return None if self._is_late_within(request) else self._done(request)
+            end_ms = min(self._readable_ms(request), request.at_ms + READ_MS)
             if request.at_ms >= end_ms:
                 return None
             request.ready.extend(self._read(request, Span(request.at_ms, end_ms)))
             request.at_ms = max([end_ms, *(entry.end_ms for entry in request.ready)])
+
+    def _readable_ms(self, request: _Request) -> int:
+        """How far a request may be read. One that stays open goes no further than what is recorded."""
+        edge_ms = self._edge_ms(request.language)
+        if request.end_ms > edge_ms and not self._final():
+            return min(edge_ms, self._recorded_ms(request.language))
+        return min(request.end_ms, edge_ms)
+
+    def _is_late_within(self, request: _Request) -> bool:
+        whole = Span(request.start_ms, request.end_ms)
+        return not request.is_late and any(
+            late.is_late and late.language == request.language and _overlap(whole, Span(late.start_ms, late.end_ms))
+            for late in self._requests
+        )
+
+    def _done(self, request: _Request) -> Filled | None:
+        self._requests.remove(request)
+        if request is self._follow:
+            self._follow = None
+        filled = request.filled
+        if filled is not None and not self._final():
+            recorded_ms = self._recorded_ms(filled.language)
+            told = self._told.get(filled.language)
+            if told is None or told.end_ms <= recorded_ms:
+                told = Span(recorded_ms, recorded_ms)
+            self._told[filled.language] = Span(told.start_ms, max(told.end_ms, filled.end_ms))
+        return filled
 
     def _read(self, request: _Request, span: Span) -> list[Entry]:
         tracks = self._tracks_of(request.language) or {}
@@ -173,6 +220,10 @@ class Backfill:
         while given and now - next(iter(given.values())) >= GIVEN_S:
             given.popitem(last=False)
         return (language, t_ms) in given
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return one.start_ms < other.end_ms and other.start_ms < one.end_ms
 
 
 def _covered_ms(entries: list[Entry]) -> int:

@@ -56,11 +56,6 @@ class CameraLine:
         self._source_rate = SourceRate()
         self._maker = CameraMaker(self._made)
 
-    @property
-    def made_kbps(self) -> list[int]:
-        """Rungs being made now."""
-        return sorted(feed.kbps for feed in self._maker.feeds)
-
     def begin(self, voice_clock: MediaClock | None) -> None:
         """A new publisher starts."""
         self.finish()
@@ -68,7 +63,8 @@ class CameraLine:
 
     def push(self, source: Source, packet: ReceivedPacket, now: float) -> None:
         """Take a packet of the publisher, in whatever order; other layers than the chosen one are dropped."""
-        if self.source is None:
+        # The same layer from another source: the publisher has changed its SSRC.
+        if self.source is None or (source is not self.source and source.rid == self.source.rid):
             self._switch(source)
         if source is not self.source:
             return
@@ -96,12 +92,17 @@ class CameraLine:
         return any(s.waits_for_keyframe and s.wanted is not None and not s.wanted.made for s in self.senders)
 
     def tick(self, sources: list[Source], now: float) -> None:
-        """Let go of what waited long enough, choose the layer; call every 20 to 50 ms."""
+        """Let go of what waited long enough, choose the layer; call every 20 to 50 ms.
+
+        :param sources: all that the publisher's camera has now.
+        """
         if self._assembler is not None:
             self._record(self._in_order.poll(now))
         if now >= self._tell_at:
             self._tell_at = now + TELL_EVERY_S
             self._tell(now)
+        if self.source is not None and self.source not in sources:
+            self.finish()  # the next packet of any layer goes on
         if self.source is None or now < self._choose_at or len(sources) < 2:
             return
         self._choose_at = now + CHOOSE_EVERY_S

@@ -29,6 +29,9 @@ LINGER_S = 30.0
 """A rung that nobody takes for a while (a page goes first) is taken again soon: until then decoding goes on, which
 costs little and spares the publisher a keyframe."""
 
+TRY_AGAIN_MS = 10_000
+"""A rung that could not be made of a picture is tried again after so long."""
+
 
 @dataclass(frozen=True, slots=True)
 class MadePicture:
@@ -57,11 +60,6 @@ class CameraMaker:
         self._retired: list[_Worker] = []
         self._idle_since: float | None = None
         self._feeds: frozenset[Feed] = frozenset()
-
-    @property
-    def feeds(self) -> frozenset[Feed]:
-        """Rungs being made."""
-        return self._feeds
 
     @property
     def waiting(self) -> int:
@@ -172,7 +170,7 @@ class _Worker(threading.Thread):
         self._asked: set[Feed] = set()
         self._stopped = False
         self._rungs: dict[Feed, _Rung] = {}
-        self._given_up: set[Feed] = set()
+        self._given_up: dict[Feed, int] = {}  # with the lecture time at which it could not be made
         self._decoder: CameraDecoder | None = None
         self._codec = ""
 
@@ -215,7 +213,7 @@ class _Worker(threading.Thread):
         try:
             self._work()
         finally:
-            self._keep(frozenset(), set())
+            self._keep(frozenset(), set(), 0)
 
     def _work(self) -> None:
         while True:
@@ -227,7 +225,7 @@ class _Worker(threading.Thread):
                 newest_ms = self._newest_ms
                 feeds = self._feeds
                 asked, self._asked = self._asked, set()
-            self._keep(feeds, asked)
+            self._keep(feeds, asked, frame.t_ms)
             picture = self._decoded(codec, frame)
             if picture is not None and newest_ms - frame.t_ms <= BEHIND_MS:
                 self._make(picture, frame.t_ms)
@@ -235,10 +233,12 @@ class _Worker(threading.Thread):
     def _hand_over(self, picture: MadePicture) -> None:
         self._deliver(picture, self._loop.time())
 
-    def _keep(self, feeds: frozenset[Feed], asked: set[Feed]) -> None:
+    def _keep(self, feeds: frozenset[Feed], asked: set[Feed], t_ms: int) -> None:
         for feed in self._rungs.keys() - feeds:
             self._rungs.pop(feed).close()
-        for feed in feeds - self._rungs.keys() - self._given_up:
+        for feed in [feed for feed, at_ms in self._given_up.items() if not 0 <= t_ms - at_ms < TRY_AGAIN_MS]:
+            del self._given_up[feed]
+        for feed in feeds - self._rungs.keys() - self._given_up.keys():
             self._rungs[feed] = _Rung(feed)
         for feed in asked & self._rungs.keys():
             self._rungs[feed].wants_keyframe = True
@@ -262,9 +262,9 @@ class _Worker(threading.Thread):
                 made = rung.make(picture, t_ms)
             except CoderError as error:
                 logger.error("the camera's rung of %d kbit/s cannot be made: %s", feed.kbps, error)
-                self._given_up.add(feed)
+                self._given_up[feed] = t_ms
                 continue
             if made is not None:
                 self._loop.call_soon_threadsafe(self._hand_over, made)
-        for feed in self._given_up & self._rungs.keys():
+        for feed in self._given_up.keys() & self._rungs.keys():
             self._rungs.pop(feed).close()

@@ -136,14 +136,6 @@ class CameraSender:
         """How many packets wait for room."""
         return len(self._queue) + len(self._again)
 
-    @property
-    def next_bytes(self) -> int:
-        """Size of the packet that :meth:`next_packet` would give, with or without its header; 0 for none. It cannot be
-        cut any smaller."""
-        if self._again:
-            return len(self._again[0][1])
-        return len(self._queue[0].payload) if self._queue else 0
-
     def turn(self, kbps: int) -> None:
         """Send a camera that takes at most so much (0: none), from the next keyframe; less than now at once."""
         if kbps != self._kbps:

@@ -13,6 +13,7 @@ from typing import Self
 from lecture.errors import HallcastError, LectureFileError
 from lecture.file import LectureFile
 from recordings.shelf import files_in
+from relay.media.lecture_events import LectureEvents
 from relay.media.live import LiveLecture
 from relay.media.set_aside import begin, open_or_set_aside
 from relay.media.settings import HallSettings, LectureInfo, MediaSettings
@@ -135,7 +136,8 @@ class LectureDirectory:
     async def _started(self, lecture_id: str, info: LectureInfo) -> LiveLecture:
         file = await asyncio.to_thread(self._open_file, lecture_id, info)
         try:
-            stage = Stage(lecture_id, info, file, self._network, self._settings, self._halls)
+            events = await asyncio.to_thread(LectureEvents, file)
+            stage = Stage(lecture_id, info, file, self._network, self._settings, self._halls, events)
             lecture = LiveLecture(stage, self._cache_dir)
         except BaseException:
             await asyncio.to_thread(file.close)
@@ -158,15 +160,18 @@ class LectureDirectory:
         await lecture.closed.wait()
 
     async def _janitor(self) -> None:
-        loop = asyncio.get_running_loop()
-        idle_close_s = self._settings.idle_close_s
         while True:
-            await asyncio.sleep(min(JANITOR_MOST_S, idle_close_s / 2))
+            await asyncio.sleep(min(JANITOR_MOST_S, self._settings.idle_close_s / 2))
             for lecture in list(self._open.values()):
-                if lecture.state != "live" and lecture.idle_for(loop.time()) > idle_close_s:
+                if self._is_idle(lecture):
                     # Within the lock nobody opens it a second time before its file is closed.
                     async with self._opening:
-                        await self._close(lecture)
+                        if self._is_idle(lecture):  # to come by the lock may take long
+                            await self._close(lecture)
+
+    def _is_idle(self, lecture: LiveLecture) -> bool:
+        now = asyncio.get_running_loop().time()
+        return lecture.state != "live" and lecture.idle_for(now) > self._settings.idle_close_s
 
     def _open_file(self, lecture_id: str, info: LectureInfo) -> LectureFile:
         path = self.path_of(lecture_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from lecture.entries import EVENT_KINDS, Entry, Kind
@@ -16,6 +16,10 @@ READ_ENTRIES = 200
 NOT_FOR_HALLS = frozenset({Kind.RECEIPT, Kind.QUESTION, Kind.INK, Kind.POINTER})
 """What halls say is for lecturer and staff; sixty halls' receipts would cost every thin link more than a page.
 Ink and pointer go to halls another way, not in the order of the log (:mod:`relay.media.ink_push`)."""
+HALL_KINDS = EVENT_KINDS - NOT_FOR_HALLS
+LECTURER_KINDS = EVENT_KINDS - {Kind.RECEIPT}
+NOT_IN_HISTORY = frozenset({Kind.POINTER})
+"""Where the pointer was is of no use to a lecturer who comes back, and most of what there is."""
 
 
 def read_events(log: LectureLog, after_seq: int = 0) -> Iterator[Entry]:
@@ -45,12 +49,12 @@ class EventTail:
         if len(self._tail) > TAIL_ENTRIES:
             self._complete_after = self._tail.popleft().seq
 
-    def after(self, seq: int) -> list[EntryMessage]:
-        """The next events after ``seq``, in order; not all of them, but some if there are any."""
+    def after(self, seq: int, kinds: Collection[int] = EVENT_KINDS) -> list[EntryMessage]:
+        """The next events of these kinds after ``seq``, in order; not all of them, but some if there are any."""
         if seq >= self._complete_after:
-            return [message for message in self._tail if message.seq > seq]
+            return [message for message in self._tail if message.seq > seq and message.entry_kind in kinds]
         out = []
-        for entry in self._log.read(seq, kinds=EVENT_KINDS, limit=READ_ENTRIES):
+        for entry in self._log.read(seq, kinds=kinds, limit=READ_ENTRIES):
             try:
                 out.append(EntryMessage.of(entry))
             except ValueError:
@@ -62,13 +66,14 @@ class EventCursor:
     """One reader's place among the events.
 
     :param for_hall: leave out what halls don't get (:data:`NOT_FOR_HALLS`), and the pages' texts of a deck, which
-        would keep a thin link from its first page for many seconds.
+        would keep a thin link from its first page for many seconds; else what lecturers don't.
     """
 
     def __init__(self, tail: EventTail, after_seq: int, *, for_hall: bool) -> None:
         self._tail = tail
         self._after_seq = after_seq
         self._for_hall = for_hall
+        self._history_end = tail.last_seq
         self._ready: deque[EntryMessage] = deque()
 
     @property
@@ -83,20 +88,22 @@ class EventCursor:
 
     def next(self) -> EntryMessage | None:
         """The next event, or None while there is none."""
-        while True:
+        if not self._ready:
+            if self._after_seq >= self._tail.last_seq:
+                return None
+            self._ready.extend(self._tail.after(self._after_seq, self._kinds))
             if not self._ready:
-                if self._after_seq >= self._tail.last_seq:
-                    return None
-                self._ready.extend(self._tail.after(self._after_seq))
-                if not self._ready:
-                    self._after_seq = self._tail.last_seq
-                    return None
-            message = self._ready.popleft()
-            self._after_seq = message.seq
-            if not self._for_hall:
-                return message
-            if message.entry_kind not in NOT_FOR_HALLS:
-                return _for_hall(message)
+                self._after_seq = self._tail.last_seq
+                return None
+        message = self._ready.popleft()
+        self._after_seq = message.seq
+        return _for_hall(message) if self._for_hall else message
+
+    @property
+    def _kinds(self) -> frozenset[int]:
+        if self._for_hall:
+            return HALL_KINDS
+        return LECTURER_KINDS - NOT_IN_HISTORY if self._after_seq < self._history_end else LECTURER_KINDS
 
 
 def _for_hall(message: EntryMessage) -> EntryMessage:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from relay.media.camera_line import CameraLine
 from relay.media.media_session import MediaSession
 from relay.media.rtp_outlet import DataLane
 from relay.media.subscriber import PLAYER_START_KBPS, Subscriber
+from relay.media.tasks import fenced
 from relay.media.voice_line import VoiceLine
 from transport.sdp import HALLCAST_VOICE, AnswerPolicy, NegotiatedMedia
 
@@ -21,7 +23,7 @@ class Fanout:
     def __init__(self, voices: Mapping[str, VoiceLine], camera: CameraLine) -> None:
         self._voices = voices
         self._camera = camera
-        self._subscribers: set[Subscriber] = set()
+        self._subscribers: dict[Subscriber, MediaSession] = {}
         self._tick_at = 0.0
 
     def __len__(self) -> int:
@@ -58,7 +60,7 @@ class Fanout:
         """
         subscriber = Subscriber(session.peer, session.media, language, start_kbps=start_kbps, data=data)
         session.on_rtcp = subscriber.push_rtcp
-        self._subscribers.add(subscriber)
+        self._subscribers[subscriber] = session
         if subscriber.voice is not None:
             self._voices[language].senders.add(subscriber.voice)
         if subscriber.camera is not None:
@@ -67,7 +69,7 @@ class Fanout:
 
     def remove(self, subscriber: Subscriber) -> None:
         """Serve it no longer."""
-        self._subscribers.discard(subscriber)
+        self._subscribers.pop(subscriber, None)
         subscriber.close()
         if subscriber.voice is not None:
             self._voices[subscriber.language].senders.discard(subscriber.voice)
@@ -78,5 +80,6 @@ class Fanout:
         """Choices and sender reports; call as often as you like."""
         if now - self._tick_at >= TICK_S:
             self._tick_at = now
-            for subscriber in self._subscribers:
-                subscriber.tick(now, media_ms)
+            for subscriber, session in self._subscribers.items():
+                with fenced("a subscriber", partial(session.end, "failed")):
+                    subscriber.tick(now, media_ms)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from lecture.entries import Kind
+from lecture.entries import Entry, Kind
 from lecture.errors import HallcastError, ProtocolError, RefusedError
 from lecture.log import Span
 from lecture.message_parts import HallStatus
@@ -14,7 +14,6 @@ from lecture.messages import (
     Ack,
     Asked,
     Candidate,
-    Ended,
     ErrorMessage,
     HallHello,
     HallWelcome,
@@ -82,11 +81,6 @@ class HallConnection(Connection):
         )
         self.tell_state()
 
-    @property
-    def wants_voice(self) -> bool:
-        """Whether it may be waiting for voice that is recorded from now on."""
-        return bool(self.outbox.backfill)
-
     def wake(self) -> None:
         if self.outbox.overflown:
             self.leave("too_slow")
@@ -101,12 +95,17 @@ class HallConnection(Connection):
         stage = self._stage
         self.outbox.message(State(publisher=stage.publisher_state, lecture=stage.state))
         if stage.state == "ended":
-            self.outbox.message(Ended(stage.length_ms(), stage.voice_sent_ms(self.media.language)))
+            self.outbox.tell_ended()
         self.wake()
+
+    def recorded(self, entry: Entry) -> None:
+        """An entry with media is in the log."""
+        if self.outbox.recorded(entry):
+            self.wake()
 
     def repaired(self, message: Repaired) -> None:
         """Voice that was missing at the relay has come."""
-        if message.language == self.media.language:
+        if message.language == self.outbox.language:
             self.outbox.repaired(Span(message.start_ms, message.end_ms))
             self.wake()
 

@@ -76,7 +76,7 @@ class HallCarriers:
     def attach(self, subscriber: Subscriber) -> None:
         """A media connection is being made; it is used once it stands."""
         self._subscriber = subscriber
-        self.outbox.language = subscriber.language
+        self.outbox.hears(subscriber.language)
         subscriber.on_tick = self._tick
         if self._data is not None:
             subscriber.on_heard = self._heard
@@ -188,7 +188,7 @@ class HallCarriers:
             subscriber.outlet.open = False
             if subscriber.outlet.estimator.measured:
                 self._window.expect(HEDGE_SHARE * subscriber.outlet.estimator.sustained_kbps(now))
-            self.outbox.owe(voice.unheard())
+            self.outbox.owe(subscriber.language, voice.unheard())
             self.outbox.backfill.follow(subscriber.language, voice.end_ms)
             self.outbox.urgent_voice = Class.VOICE
             self._wake_socket()
@@ -241,7 +241,7 @@ class HallCarriers:
         assert voice is not None
         voice.on = False
         line = self._stage.voices[subscriber.language]
-        self.outbox.owe(voice.unheard())
+        self.outbox.owe(subscriber.language, voice.unheard())
         voice.forget()
         # Where no live voice went over RTP yet, the log may be followed already.
         self.outbox.backfill.follow(

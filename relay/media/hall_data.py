@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 
 from lecture.codec import encode
-from lecture.messages import Filled, Message
+from lecture.messages import Filled, Message, Repaired
 from relay.adaptation.pacer import Class
 from relay.media.hall_outbox import ENTRY, SCREEN_PART, HallOutbox
 from relay.media.rtp_outlet import HEADER_BYTES
@@ -45,7 +45,7 @@ class HallData:
         self._lecture_ms = lecture_ms
         self._pages: deque[tuple[int, bytes]] = deque(maxlen=PAGE_PIECES)  # (object, beginning of its digest)
         self._voice: list[int] = []  # objects with voice that may still be under way
-        self._held: list[tuple[Filled, list[int]]] = []
+        self._held: list[tuple[Filled | Repaired, list[int]]] = []  # with the objects that have to arrive before
 
     def waiting(self, class_: Class, packet_bytes: int, now: float) -> Class | None:
         """See :class:`relay.media.rtp_outlet.Lane`. A flood of events is paced: only a page turn may not wait."""
@@ -94,7 +94,7 @@ class HallData:
     def take_undelivered(self) -> list[tuple[int, str | bytes]]:
         """Everything that is not known to have arrived, with its class, for another carrier."""
         items = self._sender.undelivered()
-        items += [(Class.CATCH_UP, encode(filled)) for filled, _ in self._held]
+        items += [(Class.CATCH_UP, encode(message)) for message, _ in self._held]
         self._sender.clear()
         self._held.clear()
         self._voice.clear()
@@ -110,20 +110,21 @@ class HallData:
                     self._let_go()
             elif item[1] not in (SCREEN_PART, ENTRY):  # those are as urgent after a page turn as before
                 self._pages.append((number, item[_DIGEST]))
-        elif isinstance(item, Filled):
-            # It says that nothing more will come: not before all that was to come has arrived.
-            self._held.append((item, list(self._voice)))
+        elif isinstance(item, Filled | Repaired):
+            # "filled" says that nothing more will come: not before all that was to come has arrived. "repaired" takes
+            # that back: no "filled" of before may come after it.
+            self._held.append((item, list(self._voice) if isinstance(item, Filled) else []))
             self._let_go()
         else:
             self._sender.put(item if isinstance(item, str) else encode(item), Class.CONTROL)
 
     def _let_go(self) -> None:
         self._voice = [number for number in self._voice if self._sender.is_pending(number)]
-        still = []
-        for filled, numbers in self._held:
+        still: list[tuple[Filled | Repaired, list[int]]] = []
+        for message, numbers in self._held:
             pending = [number for number in numbers if self._sender.is_pending(number)]
-            if pending:
-                still.append((filled, pending))
+            if pending or (still and isinstance(message, Repaired)):
+                still.append((message, pending))
             else:
-                self._sender.put(encode(filled), Class.CONTROL)
+                self._sender.put(encode(message), Class.CONTROL)
         self._held = still

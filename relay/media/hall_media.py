@@ -38,11 +38,11 @@ class HallMedia:
         self._session: MediaSession | None = None
         self._early: list[str | None] = []
         self.subscriber: Subscriber | None = None
-        self.language = stage.info.languages[0]
 
     async def offer(self, offer: Offer) -> None:
         """Take an offer; the answer comes by ``reply``, or a non-fatal error (the hall goes on without media)."""
         await self.close()
+        self._early.clear()
         self._task = start_guarded(asyncio.create_task, "media of a hall", self._run(offer))
 
     async def candidate(self, message: Candidate) -> None:
@@ -67,7 +67,6 @@ class HallMedia:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _run(self, offer: Offer) -> None:
-        self._early.clear()
         try:
             await self._serve(offer)
         except HallcastError as error:
@@ -81,7 +80,7 @@ class HallMedia:
         ours = HALLCAST_VOICE in self._hello.voice
         policy = fanout.policy(camera=self._hello.camera, hall=ours)
         session = await MediaSession.answer(parse_offer(offer.sdp), policy, self._stage.network)
-        self._session, self.language = session, language
+        self._session = session
         # A browser's link is probed by nothing but its camera: it begins as a player's does.
         start_kbps = self._carriers.start_kbps if ours else PLAYER_START_KBPS
         subscriber = self.subscriber = fanout.add(

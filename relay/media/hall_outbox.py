@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from lecture.coverage import Coverage
 from lecture.entries import Entry, unpack_frames
 from lecture.log import Span
-from lecture.messages import Clock, HallHello, Message, Repaired, Want
+from lecture.messages import Clock, Ended, HallHello, Message, Repaired, Want
 from lecture.tracks import VOICE_FRAME_MS
 from lecture.wire import MAX_VOICE_FRAMES, pack_chunk, pack_voice
 from relay.adaptation.pacer import Class
@@ -27,6 +27,9 @@ REPEATED_EVENTS = 8
 """Events handed to the socket so lately may still be in its queue when RTP takes over, and are said there again:
 no more than a few of them, since a hall that has just joined was told the whole history."""
 
+LATE_VOICE_S = 1.0
+"""Voice that came late comes in many entries: a hall is told of them together."""
+
 Item = Message | str | bytes
 """A message, a message as text already, or a binary frame."""
 
@@ -34,7 +37,7 @@ Item = Message | str | bytes
 class HallOutbox:
     """The sources of one hall.
 
-    :param language: of the voice for clock messages; set it when the hall chooses another.
+    :ivar language: of the voice that the hall hears, as it last said (:meth:`hears`).
     :ivar clock_every_s: how often the clock is told, with :attr:`budget_kbps` and :attr:`text`.
     :ivar budget_kbps: what the hall's link carries.
     :ivar text: the link is too thin for live voice.
@@ -43,13 +46,16 @@ class HallOutbox:
     """
 
     def __init__(self, stage: Stage, hello: HallHello) -> None:
-        self.language = stage.info.languages[0]
+        wanted = hello.have.language
+        self.language = wanted if wanted in stage.voices else stage.info.languages[0]
         self.clock_every_s = 1.0
         self.budget_kbps = 0.0
         self.text = False
         self.urgent_voice: Class | None = Class.VOICE
         self.overflown = False
-        self.backfill = Backfill(stage.log, stage.tracks_of, stage.edge_ms, lambda: stage.state == "ended")
+        self.backfill = Backfill(
+            stage.log, stage.tracks_of, stage.edge_ms, stage.recorded_end_ms, lambda: stage.state == "ended"
+        )
         self.pages = BlobPush(
             stage.book,
             stage.get_blob,
@@ -64,35 +70,61 @@ class HallOutbox:
         self._events = EventCursor(stage.tail, hello.have.after_seq, for_hall=True)
         self._messages: deque[Message] = deque()
         self._repaired = Coverage()
+        self._repaired_at = 0.0
         self._again: dict[Class, deque[str | bytes]] = {class_: deque() for class_ in Class}
         self._clock_at = float("-inf")
         self._said: deque[tuple[float, int]] = deque(maxlen=REPEATED_EVENTS)  # (when, seq before it) of the newest
         start_ms = hello.have.voice_end_ms
         if start_ms is not None:
-            self.backfill.follow(hello.have.language or self.language, start_ms, announced=True)
+            self.backfill.follow(wanted or self.language, start_ms, announced=True)
 
     def message(self, message: Message) -> None:
         """Say this to the hall; beyond :data:`MAX_MESSAGES` that it did not take it is :attr:`overflown`."""
         self._messages.append(message)
         self.overflown = self.overflown or len(self._messages) > MAX_MESSAGES
 
+    def hears(self, language: str) -> None:
+        """The hall hears this language of the lecture; it may have been told of another."""
+        if language != self.language:
+            self.language = language
+            self._repaired = Coverage()
+            if self._stage.state == "ended":
+                self.tell_ended()
+
+    def tell_ended(self) -> None:
+        """Say that the lecture has ended."""
+        self.message(Ended(self._stage.length_ms(), self._stage.voice_sent_ms(self.language)))
+
+    def recorded(self, entry: Entry) -> bool:
+        """An entry with media is in the log. Returns whether there may be something to be sent."""
+        span = Span(entry.t_ms, entry.end_ms)
+        # The last of the made rungs, so that all of them have it.
+        made = entry.track_id == self._stage.voices[self.language].track.track_id
+        if made and self.backfill.recorded(self.language, span):
+            if not self._repaired:
+                self._repaired_at = self._stage.now + LATE_VOICE_S
+            self._repaired.add(span)
+        return bool(self.backfill)
+
     def repaired(self, span: Span) -> None:
         """Voice of this span may be wanted again. What is not told yet becomes one, so there is never much to tell."""
         self._repaired.add(span)
+        self._repaired_at = 0.0
 
     def want(self, want: Want) -> None:
         """Take a want; see :meth:`relay.media.backfill.Backfill.add`."""
         self.backfill.add(want)
+        self.hears(want.language)
 
     def hand_over(self, items: Iterable[tuple[int, str | bytes]]) -> None:
         """Take back what another carrier was given and may not have delivered."""
         for class_, item in items:
             self._again[Class(class_)].append(item)
 
-    def owe(self, spans: Iterable[Span]) -> None:
+    def owe(self, language: str, spans: Iterable[Span]) -> None:
         """Live voice of these spans may not have arrived."""
         for span in sorted(spans, key=lambda span: span.start_ms, reverse=True):
-            self.backfill.owe(self.language, span)
+            self.backfill.owe(language, span)
 
     def repeat_events(self, now: float) -> None:
         """Say the events of the last seconds again: another carrier may overtake them."""
@@ -142,13 +174,13 @@ class HallOutbox:
         stage = self._stage
         if stage.state != "live":
             return None
-        voice_end_ms = stage.voices[self.language].recorded_end_ms
+        voice_end_ms = stage.recorded_end_ms(self.language)
         return Clock(stage.now_ms(), voice_end_ms, round(self.budget_kbps, 1), self.text)
 
     def _control(self, now: float) -> Message | None:
         if self._messages:
             return self._messages.popleft()
-        for span in self._repaired:
+        for span in self._repaired if self._stage.now >= self._repaired_at else ():
             self._repaired.discard(span)
             return Repaired(self.language, span.start_ms, span.end_ms)
         # Nobody speaks: only the clock tells a hall how far the silence reaches, which it may pass over.

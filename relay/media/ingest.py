@@ -135,9 +135,15 @@ class Ingest:
             if packet.ssrc == announced or (
                 announced is None and (len(candidates) == 1 or (rid and rid == source.rid))
             ):
+                self._forget_rtx(source)
                 self._by_ssrc[packet.ssrc] = source
                 return source
         return None
+
+    def _forget_rtx(self, source: Source) -> None:
+        """A source has one SSRC for RTX at a time: a sender that makes up new ones must not fill the memory."""
+        own = source.stream.ssrc
+        self._by_ssrc = {ssrc: other for ssrc, other in self._by_ssrc.items() if other is not source or ssrc == own}
 
     def _forget(self, source: Source) -> None:
         self.sources.remove(source)

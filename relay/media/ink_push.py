@@ -38,19 +38,22 @@ class InkPlace:
 class InkIndex:
     """All ink of a lecture, and the pointer's newest place.
 
+    :param first_number: least number of the INK entries to come: none that may have been given out before, and was lost
+        with the relay before it was on disk, is given out again.
     :ivar places: in order.
     :ivar pointer: the newest POINTER entry.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, first_number: int) -> None:
         self.places: list[InkPlace] = []
+        self._next_number = first_number
         self.pointer: EntryMessage | None = None
         self._recent: deque[Entry] = deque(maxlen=RECENT_ENTRIES)  # the oldest goes: it is read from the log
 
     @property
     def next_number(self) -> int:
         """The number of the INK entry to come."""
-        return self.places[-1].number + 1 if self.places else 1
+        return self._next_number
 
     def apply(self, entry: Entry) -> None:
         """Take the next event of the log."""
@@ -63,6 +66,7 @@ class InkIndex:
         if isinstance(event, InkEvent):
             page = event.what.deck, event.what.page
             self.places.append(InkPlace(event.number, entry.seq, entry.t_ms, page))
+            self._next_number = max(self._next_number, event.number + 1)
             self._recent.append(entry)
         elif isinstance(event, Pointer):
             self.pointer = EntryMessage.of(entry)

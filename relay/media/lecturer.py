@@ -14,6 +14,7 @@ from lecture.lecturer_messages import (
     Erase,
     Halls,
     Ink,
+    LecturerHello,
     LecturerWelcome,
     Mark,
     Ping,
@@ -43,7 +44,10 @@ class Conductor(Protocol):
 
 
 class LecturerConnection(Connection):
-    """Serves one lecturer's or interpreter's socket."""
+    """Serves one lecturer's or interpreter's socket.
+
+    :param role: what its token allows, whatever ``hello`` says.
+    """
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class LecturerConnection(Connection):
         conductor: Conductor,
         channel: Channel,
         session: LecturerSession,
+        hello: LecturerHello,
         role: Role,
         decks: Callable[[], tuple[DeckProgress, ...]],
         repair: Callable[[], Repair],
@@ -61,7 +66,7 @@ class LecturerConnection(Connection):
         self.role = role
         self._stage = stage
         self._conductor = conductor
-        self._events = EventCursor(stage.tail, 0, for_hall=False)
+        self._events = EventCursor(stage.tail, hello.after_seq, for_hall=False)
         self._halls_at = 0.0
         self._repair = repair
         self._repair_told = Repair()

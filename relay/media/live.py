@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from relay.media.repair import RepairDesk
 from relay.media.settings import LectureInfo
 from relay.media.snapshot import snapshot
 from relay.media.stage import Role, Stage
-from relay.media.tasks import Crew
+from relay.media.tasks import Crew, fenced
 from transport.tasks import until_first
 
 __all__ = ["LectureState", "LiveLecture", "Role"]
@@ -80,6 +81,7 @@ class LiveLecture:
             async with self._crew:
                 if self.state != "ended":
                     self._decks.resume()
+                self._repair.resume()
                 ready()
                 try:
                     await until_first(
@@ -192,7 +194,7 @@ class LiveLecture:
         :param role: what its token allows, whatever ``hello`` says.
         """
         lecturer = LecturerConnection(
-            self._stage, self, channel, session, role, self._decks.progress, self._repair.status
+            self._stage, self, channel, session, hello, role, self._decks.progress, self._repair.status
         )
         await self._people.serve_lecturer(lecturer)
 
@@ -286,8 +288,9 @@ class LiveLecture:
         while True:
             now = stage.now
             self._desk.tick(now)
-            for line in stage.voices.values():
-                line.tick(now)
+            for language, line in stage.voices.items():
+                with fenced(f"voice {language} of {self.lecture_id}", partial(self._desk.end_voice, language)):
+                    line.tick(now)
             stage.fanout.tick(now, stage.clock.exact_ms(now))
             stage.screen.tick(now)
             await asyncio.sleep(TICK_S if len(self._desk) or len(stage.fanout) else IDLE_TICK_S)
@@ -298,7 +301,7 @@ class LiveLecture:
             self._set_state("live")
 
     def _publisher_changed(self, state: PublisherState) -> None:
-        if self.state == "live":
+        if self.state == "live" and not self.shutting:
             self._stage.publisher_state = state
             self._note_state()
 
@@ -316,10 +319,7 @@ class LiveLecture:
 
     def _appended(self, entry: Entry) -> None:
         if entry.kind not in MEDIA_KINDS:
-            self._stage.tail.push(entry)
-            self._stage.book.apply(entry)
-            self._stage.overview.apply(entry)
-            self._stage.ink.apply(entry)
+            self._stage.events.apply(entry)
         self._repair.appended(entry)
         self._people.appended(entry)
 

@@ -96,6 +96,11 @@ class MediaSession:
             self.end_reason = reason
             self._ending.set()
 
+    def ignore_packets(self) -> None:
+        """Take nothing more of what comes."""
+        self.on_rtp = self.on_rtcp = None
+        self.peer.on_rtp = self.peer.on_rtcp = None
+
     async def close(self) -> None:
         """End and free everything (also when :meth:`run` was never started)."""
         self.end()

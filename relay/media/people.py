@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 
 from lecture.entries import MEDIA_KINDS, Entry
 from lecture.errors import RefusedError
@@ -15,6 +16,7 @@ from relay.media.greeting import refuse
 from relay.media.hall import HallConnection
 from relay.media.lecturer import LecturerConnection
 from relay.media.stage import Stage
+from relay.media.tasks import fenced
 
 logger = logging.getLogger("hallcast.sessions")
 
@@ -64,14 +66,18 @@ class People:
             self._lecturers.discard(lecturer)
 
     def appended(self, entry: Entry) -> None:
-        """An entry is in the log: wake those who may want to send it."""
+        """An entry is in the log: wake those who may want to send it.
+
+        Whoever appends it, a publisher mostly, is not to suffer from a fault in what is done for one of them.
+        """
         if entry.kind in MEDIA_KINDS:
             for hall in self._halls:
-                if hall.wants_voice:
-                    hall.wake()
+                with fenced(hall.name, partial(hall.leave, "failed")):
+                    hall.recorded(entry)
             return
         for connection in (*self._halls, *self._lecturers):
-            connection.wake()
+            with fenced(connection.name, partial(connection.leave, "failed")):
+                connection.wake()
 
     def screen_changed(self) -> None:
         """Halls may have something of the lecturer's screen to get."""

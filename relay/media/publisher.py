@@ -106,7 +106,8 @@ class Publisher:
             peer.send_rtcp(self._remb(cameras))
 
     def finish(self, now: float) -> None:
-        """It has gone: let its lines give out what they hold."""
+        """It has gone: let its lines give out what they hold. What still comes of it would take them up again."""
+        self.session.ignore_packets()
         if self._voice_source is not None:
             self.voice.finish(now)
         if self.camera is not None:

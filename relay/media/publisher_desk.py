@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from lecture.errors import HallcastError, RefusedError
@@ -11,6 +12,7 @@ from lecture.message_parts import PublisherState
 from relay.media.media_session import MediaSession
 from relay.media.publisher import Publisher, publisher_policy
 from relay.media.stage import Role, Stage
+from relay.media.tasks import fenced
 from transport.sdp import parse_offer
 
 logger = logging.getLogger("hallcast.publishers")
@@ -92,14 +94,22 @@ class PublisherDesk:
     def tick(self, now: float) -> None:
         """Let each publisher do what is due, end those that are silent, watch the lecturer's line."""
         for publisher in self.publishers:
-            publisher.tick(now)
+            with fenced(f"{publisher.role} of {self._stage.lecture_id}", partial(publisher.session.end, "failed")):
+                publisher.tick(now)
             if publisher.silent_s(now) > self._stage.settings.publisher_silence_s:
                 publisher.session.end("silent")
         self._watch(now)
 
+    def end_voice(self, language: str) -> None:
+        """End whoever speaks a language."""
+        for publisher in self.publishers:
+            if publisher.voice.language == language:
+                publisher.session.end("failed")
+
     async def close(self) -> None:
         """End all publishers."""
         for slot, publisher in list(self._publishers.items()):
+            publisher.session.end()  # by us: no line is down
             await self._leave(slot, publisher)
 
     async def _run(self, slot: Slot, publisher: Publisher) -> None:

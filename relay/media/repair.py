@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from lecture.coverage import Coverage
 from lecture.entries import Entry, Kind
-from lecture.errors import RefusedError
+from lecture.errors import HallcastError, RefusedError
 from lecture.lecturer_messages import Repair
 from lecture.log import Span
 from lecture.messages import Repaired
@@ -18,7 +18,7 @@ from lecture.segment import SEGMENT_BYTES, Segment, parse_segment
 from lecture.tracks import VOICE_FRAME_MS
 from recordings.align import aligned
 from recordings.merge import fill
-from recordings.remake import remake
+from recordings.remake import remake, unmade
 from relay.media.repair_book import REPAIR_KEY, RepairBook
 from relay.media.stage import Stage
 from transport.opus import OpusError, packet_duration_ms
@@ -31,6 +31,9 @@ SETTLE_MS = 3_000
 OPEN_HELD_MS = 1_000
 """Of a hole that nobody knows the end of, the newest is asked for with its end: a rest below what counts as a hole
 would never be, and by what follows the end the last words find their place."""
+
+PIECE_MS = 60_000
+"""What is made at once; a multiple of a frame."""
 
 
 class RepairDesk:
@@ -56,9 +59,15 @@ class RepairDesk:
         self._book.load(stage.log.get_meta)
         self._languages = {line.source_track.track_id: language for language, line in stage.voices.items()}
         self._dropped = stage.log.dropped_entries
-        self._unmade: dict[str, Coverage] = {}
+        self._unmade = {language: Coverage() for language in stage.voices}
         self._is_making = False
+        self._finish_due = False
+        self._before = Span(0, stage.log.last_t_ms())
         self._read_known()
+
+    def resume(self) -> None:
+        """Have the rungs made of what an earlier run repaired, or recorded, and did not come to make."""
+        self._make_soon(look=True)
 
     def appended(self, entry: Entry) -> None:
         """An entry is in the log."""
@@ -136,12 +145,9 @@ class RepairDesk:
         added_ms = sum(entry.duration_ms for entry in entries)
         self._book.answered(language, segment.copy, span, added_ms, was_hole=was_hole)
         self._stage.log.set_meta(REPAIR_KEY, self._book.to_meta())
-        self._unmade.setdefault(language, Coverage()).add(
-            Span(max(0, span.start_ms - VOICE_FRAME_MS), span.end_ms + VOICE_FRAME_MS)
-        )
-        if not self._is_making:
-            self._is_making = True
-            self._spawn("making repaired voice", self._make())
+        self._to_make(language, [span])
+        self._finish_due = True
+        self._make_soon()
         # Only what is on disk is told to be here: the copy may be about to forget it.
         await self._stage.recorder.commit()
         return {**self.wanted([language], segment.copy, asked=True), "added_ms": added_ms}
@@ -174,27 +180,61 @@ class RepairDesk:
     def _held_ms(self) -> int:
         return 0 if self._stage.state == "ended" else OPEN_HELD_MS
 
-    async def _make(self) -> None:
-        """Make the light rungs of what was repaired, until there is no more."""
-        stage = self._stage
+    def _to_make(self, language: str, spans: Iterable[Span]) -> None:
+        for span in spans:
+            self._unmade[language].add(Span(max(0, span.start_ms - VOICE_FRAME_MS), span.end_ms + VOICE_FRAME_MS))
+
+    def _make_soon(self, *, look: bool = False) -> None:
+        if not self._is_making:
+            self._is_making = True
+            self._spawn("making repaired voice", self._make(look=look))
+
+    async def _make(self, *, look: bool) -> None:
+        """Make the recorded rungs of what lacks them, until there is no more.
+
+        :param look: in the log first, for what was there before.
+        """
+        failed: list[tuple[str, Span]] = []
         try:
-            while self._unmade:
-                language, spans = self._unmade.popitem()
-                # What is not even asked for yet is hoped for, too: no frame is made of half its words.
-                hopeful = Coverage(self._book.hopeful(language, max(self._end_ms(), stage.now_ms())))
-                for span in spans:
-                    made = await asyncio.to_thread(remake, stage.log, language, span, hopeful)
-                    for entry in made:
-                        stage.log.append(entry)
-                    if made:
-                        start_ms, end_ms = min(one.t_ms for one in made), max(one.end_ms for one in made)
-                        stage.voice_repaired(language, end_ms)
-                        self._tell_halls(Repaired(language, start_ms, end_ms))
+            for language in self._unmade if look else ():
+                self._to_make(language, await asyncio.to_thread(unmade, self._stage.log, language, self._before))
+            while (piece := self._next_unmade()) is not None:
+                try:
+                    await self._make_piece(*piece)
+                except HallcastError as error:
+                    language, span = piece
+                    logger.error("rungs of %s, %d to %d ms: %s", language, span.start_ms, span.end_ms, error.text)
+                    failed.append(piece)
         finally:
             self._is_making = False
-        if stage.state == "ended":
-            await stage.recorder.finish()
+            for language, span in failed:
+                self._unmade[language].add(span)  # tried again with the next segment, or the next time it is opened
+        if self._finish_due and self._stage.state == "ended":
+            self._finish_due = False
+            await self._stage.recorder.finish()
             self._done()
+
+    def _next_unmade(self) -> tuple[str, Span] | None:
+        """The next that is made at once. Whoever closes the lecture does not wait for an hour of it."""
+        for language, coverage in self._unmade.items():
+            for span in coverage:
+                piece = Span(span.start_ms, min(span.end_ms, (span.start_ms // PIECE_MS + 1) * PIECE_MS))
+                coverage.discard(piece)
+                return language, piece
+        return None
+
+    async def _make_piece(self, language: str, span: Span) -> None:
+        stage = self._stage
+        # What is not even asked for yet is hoped for, too: no frame is made of half its words.
+        hopeful = Coverage(self._book.hopeful(language, max(self._end_ms(), stage.now_ms())))
+        made = await asyncio.to_thread(remake, stage.log, language, span, hopeful)
+        for entry in made:
+            stage.log.append(entry)
+        if made:
+            self._finish_due = True
+            start_ms, end_ms = min(one.t_ms for one in made), max(one.end_ms for one in made)
+            stage.voice_repaired(language, end_ms)
+            self._tell_halls(Repaired(language, start_ms, end_ms))
 
     def _check_dropped(self) -> None:
         if self._stage.log.dropped_entries != self._dropped:

@@ -8,11 +8,11 @@ from typing import Any, Protocol
 
 from relay.adaptation.estimator import LinkEstimator
 from relay.adaptation.pacer import Class, Pacer
-from transport import rtcp
+from transport import rtcp, rtp
 from transport.data_send import Token
 from transport.peer import Peer
 from transport.rtcp import RtcpPacket
-from transport.send import SendStream
+from transport.send import SendStream, transport_sequence_offset
 from transport.twcc import Outcome, SentLog, stamp
 
 SRTP_TAG_BYTES = 10
@@ -25,7 +25,6 @@ PROBING = frozenset({Class.PAGE, Class.CATCH_UP, Class.BULK})
 SLACK_S = 0.002
 """Timers closer together than this are one."""
 UNKNOWN_RTT_S = 1.0
-_ONE_BYTE = b"\xbe\xde"
 
 
 class Lane(Protocol):
@@ -103,7 +102,7 @@ class RtpOutlet:
         """Send a packet now, whatever waits; it is charged to the account all the same."""
         size = len(packet) + WIRE_BYTES
         if self.log is not None:
-            offset = 17 if packet[12:14] == _ONE_BYTE else 18
+            offset = transport_sequence_offset(packet[rtp.HEADER_BYTES : rtp.HEADER_BYTES + 2])
             stamp(packet, offset, self.log.sent(size, now, token, class_))
         self.estimator.sent(size, now)
         self.pacer.sent(size, class_, now)

@@ -14,12 +14,9 @@ from lecture.log import Blob, Span
 from lecture.message_parts import IceServer, LectureState, LectureSummary, PublisherState
 from recordings.merge import SET_ASIDE_KEY
 from relay.media.camera_line import CameraLine
-from relay.media.deck_book import DeckBook
-from relay.media.event_tail import EventTail, read_events
 from relay.media.fanout import Fanout
-from relay.media.ink_push import InkIndex
 from relay.media.lecture_clock import CLOCK_META_KEYS, LectureClock, read_boot_time
-from relay.media.overview import Overview
+from relay.media.lecture_events import LectureEvents
 from relay.media.recorder import Recorder
 from relay.media.roster import HallRoster
 from relay.media.screen_line import ScreenLine
@@ -39,6 +36,8 @@ class Stage:
 
     Must be made in the running loop. ``file`` is the lecture's file, open for writing; everything known of an earlier
     run is taken from it.
+
+    :param events: as read from the file before, in another thread.
     """
 
     def __init__(
@@ -49,6 +48,7 @@ class Stage:
         network: NetworkConfig,
         settings: MediaSettings,
         halls: HallSettings,
+        events: LectureEvents | None = None,
     ) -> None:
         self.lecture_id = lecture_id
         self.info = info
@@ -61,22 +61,16 @@ class Stage:
         self.clock = LectureClock.resume(meta, file.last_t_ms(), self._loop.time(), read_boot_time())
         self.state: LectureState = _known_state(file)
         self.publisher_state: PublisherState = "down" if self.state == "live" else "none"
-        self.book = DeckBook()
-        self.overview = Overview()
-        self.ink = InkIndex()
-        self.tail = EventTail(file)
-        for entry in read_events(file):
-            self.tail.push(entry)
-            self.book.apply(entry)
-            self.overview.apply(entry)
-            self.ink.apply(entry)
+        self.events = events or LectureEvents(file)
+        self.tail, self.book = self.events.tail, self.events.book
+        self.overview, self.ink = self.events.overview, self.events.ink
         self.set_aside = file.get_meta(SET_ASIDE_KEY) or ""
         self.recorder = Recorder(file, settings.commit_interval_s)
         self.roster = HallRoster()
         exact_ms = self.clock.exact_ms
         self.voices = {lang: VoiceLine(lang, file, settings.voice_wait_s, exact_ms) for lang in info.languages}
         for line in self.voices.values():
-            line.resume(_voice_end_ms(file, line.track.track_id))
+            line.resume(file.track_end_ms(line.track.track_id))
         self.camera = CameraLine(file, settings.voice_wait_s, settings.camera_kbps, exact_ms)
         self.screen = ScreenLine(file, self.now_ms)
         self.fanout = Fanout(self.voices, self.camera)
@@ -135,11 +129,15 @@ class Stage:
         line = self.voices.get(language)
         return None if line is None else line.recorded_tracks
 
+    def recorded_end_ms(self, language: str) -> int:
+        """Lecture time up to which the language's voice is in the log."""
+        return self.voices[language].recorded_end_ms
+
     def edge_ms(self, language: str) -> int:
-        """Lecture time before which the language's voice is in the log or will never be."""
+        """Lecture time before which the language's voice is in the log or, as far as is known, will never be."""
         line = self.voices[language]
         if self.state == "ended":
-            return line.recorded_end_ms
+            return max(line.recorded_end_ms, self.length_ms())
         if line.quiet_since(self.now) <= IDLE_S + self.settings.voice_wait_s:
             return line.recorded_end_ms
         return max(line.recorded_end_ms, self.now_ms() - EDGE_MARGIN_MS)
@@ -208,9 +206,3 @@ def _known_state(file: LectureFile) -> LectureState:
             return "ended"
         case _:
             return "planned"
-
-
-def _voice_end_ms(file: LectureFile, track_id: int) -> int:
-    end_ms = file.last_t_ms()
-    entries = file.read_span(track_id, Span(max(0, end_ms - 60_000), end_ms + 1))
-    return max((entry.end_ms for entry in entries), default=0)

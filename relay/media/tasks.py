@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -31,6 +32,19 @@ def start_guarded(
     task = create_task(guarded(what, coroutine))
     task.add_done_callback(lambda _: coroutine.close())  # else Python complains that nobody ever awaited it
     return task
+
+
+@contextmanager
+def fenced(what: str, end: Callable[[], None]) -> Iterator[None]:
+    """One session's part of a task that serves many: as for :func:`guarded`, a fault of ours in it ends that session.
+
+    :param end: ends it.
+    """
+    try:
+        yield
+    except Exception:
+        logger.exception("%s failed", what)
+        end()
 
 
 class Crew:

@@ -22,7 +22,6 @@ class VoiceDecoder:
     """Decodes one source to mono.
 
     :ivar concealed_ms: made up so far.
-    :ivar malformed: packets that were not Opus.
     """
 
     def __init__(self) -> None:
@@ -30,7 +29,6 @@ class VoiceDecoder:
         self._expected: int | None = None
         self._last_seq = 0
         self.concealed_ms = 0
-        self.malformed = 0
 
     def push(self, packet: ReceivedPacket, t_ms: float) -> list[Block]:
         """Take the next packet in order; returns blocks of samples."""
@@ -44,7 +42,6 @@ class VoiceDecoder:
             blocks = [(at_ms, pcm, lost) for at_ms, pcm in self._concealed(gap, packet.payload, samples, t_ms)]
             blocks.append((t_ms, self._decoder.decode(packet.payload).reshape(-1), False))
         except OpusError:
-            self.malformed += 1
             return []
         self._expected = packet.timestamp_ext + samples
         self._last_seq = packet.extended_seq

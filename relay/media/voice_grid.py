@@ -43,11 +43,6 @@ class VoiceGrid:
         self._position: int | None = None  # lecture time of the next sample, in samples; None until the first block
         self._first_free = 0  # no sample before this one is ever written again
 
-    @property
-    def end_ms(self) -> int:
-        """Lecture time up to which frames have been given out or will never be."""
-        return self._first_free // SAMPLES_PER_MS
-
     def push(self, t_ms: float, pcm: Pcm, *, concealed: bool = False) -> list[GridFrame]:
         """Write a block that begins at ``t_ms``; returns the frames it completes.
 

@@ -198,3 +198,13 @@ async def test_lecture_time_goes_on_after_a_restart(tmp_path: Path) -> None:
             await hall.say(m.Want("en", 0, stopped_ms))
             await until(lambda: hall.of(m.Filled), "filled")
             assert max(hall.filled_frames) > stopped_ms - 1000
+
+
+async def test_a_lecture_that_is_ended_has_no_line_that_is_down(tmp_path: Path) -> None:
+    async with open_lecture(tmp_path) as lecture, VoicePublisher.publishing(lecture):
+        await until(lambda: lecture.now_ms() > 500, "a lecture under way")
+        await lecture.end()
+        states = [unpack_event(entry) for entry in lecture.log.read(kinds=[Kind.STATE])]
+        told = [(state["lecture"], state["publisher"]) for state in states]
+        assert told[-2:] == [("live", "none"), ("ended", "none")]
+        assert ("live", "down") not in told

@@ -79,6 +79,8 @@ async def test_a_packet_too_long_is_an_error_of_the_caller() -> None:
     async with pair() as (near, _):
         with pytest.raises(ValueError, match="longer than"):
             near.peer.send_rtp(rtp_packet(1, bytes(MAX_PACKET_BYTES)))
+        near.peer.send_rtcp(bytes(MAX_PACKET_BYTES + 1))
+        assert near.peer.packets_dropped == 1, "how long feedback gets is not for the caller to say"
 
 
 async def test_who_says_goodbye_is_gone_at_once() -> None:
@@ -202,8 +204,8 @@ async def test_candidates_may_come_later_and_useless_ones_do_no_harm() -> None:
             "",
         )
         connecting = asyncio.gather(
-            a.connect(replace(remote_of(b), candidates=useless, end_of_candidates=True)),
-            b.connect(replace(remote_of(a, setup="active"), candidates=useless, end_of_candidates=True)),
+            a.connect(replace(remote_of(b), candidates=useless)),
+            b.connect(replace(remote_of(a, setup="active"), candidates=useless)),
         )
         for candidate in (*useless, None, *b.local.candidates):
             await a.add_candidate(candidate)

@@ -156,7 +156,6 @@ def test_a_picture_that_has_begun_goes_out_whole_and_a_keyframe_may_take_longer(
     line.open = False
     line.made(THIN, 0, keyframe=True, packets=3)
     line.made(THIN, 250, now=0.25)
-    assert sender.next_bytes > 0
     assert sender.next_packet(QUEUE_S + 0.1) is not None
     late = KEYFRAME_QUEUE_S + 0.1
     rest = [sender.next_packet(late), sender.next_packet(late), sender.next_packet(late)]

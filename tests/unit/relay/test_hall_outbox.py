@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +17,7 @@ from lecture import messages as m
 from lecture.decks import PageImage, PageTurn, write_deck_event
 from lecture.entries import EncodedFrame, Entry, Kind, pack_frames
 from lecture.file import LectureFile
+from lecture.log import Span
 from lecture.wire import BlobFrame, ChunkFrame, VoiceFrame, parse_frame
 from relay.adaptation.pacer import Class
 from relay.media.hall_data import HallData
@@ -35,21 +37,21 @@ DATA = NegotiatedMedia("2", "application", "sendonly", Codec(120, "hallcast-data
 class Hall:
     """A stage with a lecture that is live, and one hall's outbox."""
 
-    def __init__(self, folder: Path, *, age_s: float = 0.0) -> None:
+    def __init__(self, folder: Path, *, age_s: float = 0.0, languages: tuple[str, ...] = ("en",)) -> None:
         self.log = LectureFile.create(folder / "x.lecture")
-        self.stage = Stage("x", LectureInfo("X"), self.log, NetworkConfig(), MediaSettings(), HallSettings())
+        self.stage = Stage(
+            "x", LectureInfo("X", "", languages), self.log, NetworkConfig(), MediaSettings(), HallSettings()
+        )
         self.stage.state = "live"
         self.stage.clock.start(self.stage.now - age_s)
         self.log.follow(self._appended)
 
     def _appended(self, entry: Entry) -> None:
         if entry.kind is not Kind.VOICE:
-            self.stage.tail.push(entry)
-            self.stage.book.apply(entry)
-            self.stage.ink.apply(entry)
+            self.stage.events.apply(entry)
 
-    def outbox(self, *, frames: tuple[int, ...] = (3, 4), **have: int) -> HallOutbox:
-        hello = m.HallHello(m.PROTOCOL_VERSION, token="t", frames=frames, have=parts.Have(**have))  # type: ignore[arg-type]
+    def outbox(self, *, frames: tuple[int, ...] = (3, 4), **have: Any) -> HallOutbox:
+        hello = m.HallHello(m.PROTOCOL_VERSION, token="t", frames=frames, have=parts.Have(**have))
         return HallOutbox(self.stage, hello)
 
     def page(self, page: int, size_bytes: int = 1500) -> None:
@@ -61,8 +63,8 @@ class Hall:
     def turn(self, page: int) -> None:
         self.stage.append_event(*write_deck_event(PageTurn("d", page)))
 
-    def speak(self, start_ms: int, end_ms: int) -> None:
-        line = self.stage.voices["en"]
+    def speak(self, start_ms: int, end_ms: int, language: str = "en") -> None:
+        line = self.stage.voices[language]
         for t_ms in range(start_ms, end_ms, 480):
             frames = [EncodedFrame(t_ms + n * 60, 60, b"voice") for n in range(8)]
             for track_id in line.recorded_tracks.values():
@@ -313,3 +315,72 @@ async def test_a_flood_of_events_is_paced_a_page_turn_is_not(hall: Hall) -> None
 
 
 _number = itertools.count()
+
+
+async def test_a_hall_whose_uplink_stood_still_is_told_of_what_came_late(tmp_path: Path) -> None:
+    hall = Hall(tmp_path, age_s=60.0)
+    hall.speak(0, 960)
+    outbox = hall.outbox()
+    hall.log.follow(outbox.recorded)
+    outbox.want(m.Want("en", 0, 1_920))
+    assert kinds(drained(outbox, Class.CATCH_UP)) == ["VoiceFrame", "VoiceFrame", "filled"]
+    drained(outbox, Class.CONTROL)
+    hall.speak(960, 1_920)
+    assert "repaired" not in kinds(drained(outbox, Class.CONTROL)), "more of it comes in a moment"
+    outbox.repaired(Span(1_920, 2_400))
+    told = [item for item in drained(outbox, Class.CONTROL) if isinstance(item, m.Repaired)]
+    assert told == [m.Repaired("en", 960, 2_400)]
+    hall.log.close()
+
+
+async def test_a_hall_hears_the_language_that_it_last_said(tmp_path: Path) -> None:
+    hall = Hall(tmp_path, languages=("en", "ko"))
+    hall.speak(0, 4_800)
+    hall.speak(0, 960, language="ko")
+    by_hello, by_want = hall.outbox(language="ko"), hall.outbox()
+    assert (by_hello.language, by_want.language) == ("ko", "en")
+    by_want.want(m.Want("ko", 0, 960))
+    for outbox in (by_hello, by_want):
+        outbox.repaired(Span(480, 960))
+        assert [item for item in drained(outbox, Class.CONTROL) if isinstance(item, m.Repaired)] == [
+            m.Repaired("ko", 480, 960)
+        ]
+        clock = outbox.clock()
+        assert clock is not None
+        assert clock.voice_end_ms == 960
+    assert hall.outbox(language="fr").language == "en"
+    hall.log.close()
+
+
+async def test_a_hall_that_changes_its_language_after_the_end_is_told_how_much_there_is_of_it(tmp_path: Path) -> None:
+    hall = Hall(tmp_path, languages=("en", "ko"))
+    hall.speak(0, 4_800)
+    hall.speak(0, 960, language="ko")
+    hall.stage.clock.stop(hall.stage.now)
+    hall.stage.state = "ended"
+    outbox = hall.outbox()
+    outbox.tell_ended()
+    outbox.want(m.Want("ko", 0, 960))
+    ended = [item for item in drained(outbox, Class.CONTROL) if isinstance(item, m.Ended)]
+    assert [item.voice_sent_ms for item in ended] == [4_800, 960]
+    hall.log.close()
+
+
+async def test_nothing_says_after_a_repair_that_there_is_no_voice(hall: Hall) -> None:
+    """``filled`` waits for the voice before it: what takes it back waits for it."""
+    hall.speak(0, 480)
+    outbox = hall.outbox()
+    link = Link(outbox)
+    outbox.urgent_voice = None
+    outbox.want(m.Want("en", 0, 480))
+    voice = link.send((Class.CATCH_UP,))
+    assert voice is not None
+    link.data.waiting(Class.CATCH_UP, PACKET_BYTES, 0.0)
+    outbox.repaired(Span(0, 480))
+    while (sent := link.send((Class.CONTROL,))) is not None:
+        link.arrive(*sent)
+    assert "repaired" not in link.got
+    link.arrive(*voice)
+    while (sent := link.send((Class.CONTROL,))) is not None:
+        link.arrive(*sent)
+    assert link.got[-2:] == ["filled", "repaired"]

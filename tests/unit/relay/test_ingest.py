@@ -78,6 +78,15 @@ def test_a_retransmission_finds_its_layer() -> None:
     assert (source.rid, packet.payload, packet.retransmitted) == ("h", b"again", True)
 
 
+def test_retransmissions_on_ever_new_ssrcs_fill_no_memory() -> None:
+    desk = Desk(VOICE, CAMERA)
+    desk.send(96, 2000, 1)
+    for number in range(100):
+        desk.send(97, 7000 + number, number, payload=(number + 2).to_bytes(2, "big") + b"again")
+    assert len(desk.packets) == 101
+    assert len(desk.ingest._by_ssrc) == 2
+
+
 def test_a_publisher_that_changes_its_ssrc_goes_on() -> None:
     desk = Desk(VOICE)
     desk.send(111, 1000, 1)

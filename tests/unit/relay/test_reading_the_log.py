@@ -14,7 +14,7 @@ from lecture.log import Span
 from lecture.messages import Filled, Want
 from lecture.tracks import Track
 from relay.media.backfill import GIVEN_S, MAX_WANTS, READ_MS, Backfill
-from relay.media.event_tail import TAIL_ENTRIES, EventCursor, EventTail, read_events
+from relay.media.event_tail import HALL_KINDS, TAIL_ENTRIES, EventCursor, EventTail, read_events
 
 
 @pytest.fixture
@@ -32,10 +32,15 @@ class Recording:
             kbps: log.add_track(Track("voice", "opus", 48_000, "en", str(kbps), 1)).track_id for kbps in (16, 12)
         }
         self.edge_ms = 0
+        self.recorded_ms = 0
         self.final = False
         self.now = 0.0
         self.backfill = Backfill(
-            log, lambda lang: self.tracks if lang == "en" else None, lambda _: self.edge_ms, lambda: self.final
+            log,
+            lambda lang: self.tracks if lang == "en" else None,
+            lambda _: self.edge_ms,
+            lambda _: self.recorded_ms,
+            lambda: self.final,
         )
 
     def record(self, start_ms: int, end_ms: int, *, rungs: tuple[int, ...] = (16, 12)) -> None:
@@ -43,7 +48,13 @@ class Recording:
             frames = [EncodedFrame(t_ms + n * 60, 60, b"x") for n in range(8)]
             for kbps in rungs:
                 self.log.append(Entry(Kind.VOICE, t_ms, pack_frames(t_ms, frames), self.tracks[kbps], 480))
-        self.edge_ms = end_ms
+        self.recorded_ms = end_ms
+        self.edge_ms = max(self.edge_ms, end_ms)
+
+    def late(self, start_ms: int, end_ms: int) -> bool:
+        """Voice comes that the uplink had held back."""
+        self.record(start_ms, end_ms)
+        return self.backfill.recorded("en", Span(start_ms, end_ms))
 
     def entries(self, *, from_ms: int = 0) -> tuple[list[Entry], list[Filled]]:
         entries, filled = [], []
@@ -90,6 +101,57 @@ def test_a_want_beyond_the_edge_is_served_as_voice_comes(log: LectureFile) -> No
     assert recording.drain() == ([960], [])
     recording.record(1440, 2880)
     assert recording.drain() == ([1440, 1920], [Filled("en", 480, 2400)])
+
+
+def test_voice_that_comes_late_is_given_to_who_follows(log: LectureFile) -> None:
+    recording = Recording(log)
+    recording.record(0, 960)
+    recording.backfill.follow("en", 0)
+    recording.backfill.add(Want("en", 480, 4_800))
+    assert recording.drain() == ([0, 480], [])
+    recording.edge_ms = 2_880  # the uplink stands still, and nobody knows of it
+    assert not recording.backfill.waiting
+    assert recording.drain() == ([], [])
+    assert not recording.late(960, 2_880), "nobody was told that there is none"
+    assert recording.drain() == (list(range(960, 2_880, 480)), [])
+
+
+def test_voice_that_comes_after_its_want_was_answered_is_told_of(log: LectureFile) -> None:
+    recording = Recording(log)
+    recording.record(0, 960)
+    recording.backfill.add(Want("en", 0, 1_920))
+    recording.edge_ms = 2_400
+    assert recording.drain() == ([0, 480], [Filled("en", 0, 1_920)])
+    assert recording.late(960, 1_440)
+    assert recording.late(1_440, 1_920)
+    assert not recording.late(1_920, 2_400)
+
+
+def test_voice_that_comes_while_a_want_is_being_answered_goes_before_its_end(log: LectureFile) -> None:
+    recording = Recording(log)
+    recording.record(0, 960)
+    recording.backfill.add(Want("en", 0, 1_920))
+    recording.edge_ms = 2_400
+    first = recording.backfill.next(recording.now)
+    assert isinstance(first, Entry)
+    assert not recording.late(960, 1_440)
+    assert not recording.late(1_440, 1_920)
+    assert not recording.late(1_920, 2_400)
+    times, filled = recording.drain()
+    assert sorted(times) == [480, 960, 1_440]
+    assert filled == [Filled("en", 0, 1_920)]
+    assert not recording.backfill
+
+
+def test_what_is_late_is_given_even_if_what_was_owed_has_arrived(log: LectureFile) -> None:
+    recording = Recording(log)
+    recording.record(0, 960)
+    recording.backfill.add(Want("en", 0, 1_920))
+    recording.edge_ms = 2_400
+    recording.backfill.next(recording.now)
+    recording.late(960, 1_440)
+    recording.backfill.drop_owed()
+    assert recording.drain() == ([960, 480], [Filled("en", 0, 1_920)])
 
 
 def test_after_the_end_an_endless_want_is_filled_at_once(log: LectureFile) -> None:
@@ -257,7 +319,30 @@ def test_halls_get_neither_receipts_nor_questions_nor_page_texts(log: LectureFil
     assert message is not None
     assert message.fields["pages"] == [{"page": 1, "title": "T"}]
     assert hall.next() is None
-    assert len(all_of(lecturer)) == 3
+    assert len(all_of(lecturer)) == 2, "receipts are for who reads the recording"
+
+
+def test_a_lecturer_who_comes_back_is_not_told_where_the_pointer_was(log: LectureFile) -> None:
+    tail = EventTail(log)
+    for _ in range(3):
+        mark(log, tail, Kind.POINTER, deck="d", page=1, x=0.5, y=0.5)
+    seq = mark(log, tail, text="a note")
+    lecturer = EventCursor(tail, 0, for_hall=False)
+    assert all_of(lecturer) == [seq]
+    now = mark(log, tail, Kind.POINTER, deck="d", page=1, x=0.6, y=0.5)
+    assert all_of(lecturer) == [now]
+
+
+def test_a_hall_that_joins_late_reads_only_what_halls_get(log: LectureFile) -> None:
+    tail = EventTail(log)
+    turns = []
+    for number in range(TAIL_ENTRIES):
+        turns.append(mark(log, tail, text=str(number)))
+        for _ in range(3):
+            mark(log, tail, Kind.INK, number=number)
+    kinds = {message.entry_kind for message in tail.after(0, HALL_KINDS)}
+    assert kinds == {Kind.MARK}
+    assert all_of(EventCursor(tail, 0, for_hall=True)) == turns
 
 
 def test_an_unreadable_event_is_passed_over(log: LectureFile) -> None:

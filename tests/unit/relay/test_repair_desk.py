@@ -1,0 +1,87 @@
+"""What was repaired, or recorded, just before a relay was killed is made into the rungs by the next one."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+
+from lecture.chunks import Chunker
+from lecture.entries import EncodedFrame, Entry, Kind
+from lecture.file import LectureFile
+from lecture.log import Span
+from lecture.messages import Repaired
+from recordings.remake import remake
+from relay.media.repair import RepairDesk
+from relay.media.settings import HallSettings, LectureInfo, MediaSettings
+from relay.media.stage import Stage
+from relay.media.tasks import Crew
+from transport.network import NetworkConfig
+from transport.opus import Encoder
+
+LENGTH_MS = 4_800
+
+
+def stage_on(file: LectureFile) -> Stage:
+    return Stage("x", LectureInfo("X"), file, NetworkConfig(), MediaSettings(), HallSettings())
+
+
+def put_source(stage: Stage, start_ms: int, end_ms: int) -> None:
+    encoder = Encoder(1, frame_ms=20)
+    chunks = Chunker(Kind.VOICE, stage.voices["en"].source_track.track_id)
+    tone = (np.sin(np.arange(960) * 0.05) * 5000).astype(np.int16)
+    frames = [EncodedFrame(t_ms, 20, encoder.encode(tone)) for t_ms in range(start_ms, end_ms, 20)]
+    for entry in [entry for frame in frames for entry in chunks.push(frame)] + chunks.flush():
+        stage.log.append(entry)
+    encoder.close()
+
+
+def killed_before_it_was_made(path: Path) -> LectureFile:
+    """A lecture that has ended, with a hole in its rungs and its last half second in none of them."""
+    with LectureFile.create(path, {"state": "ended"}) as file:
+        stage = stage_on(file)
+        put_source(stage, 0, LENGTH_MS)
+        for span in (Span(0, 1_920), Span(2_880, 4_320)):
+            for entry in remake(file, "en", span):
+                file.append(entry)
+    return LectureFile.open(path)
+
+
+def missing(stage: Stage) -> list[Span]:
+    return [
+        gap
+        for track_id in stage.voices["en"].recorded_tracks.values()
+        for gap in stage.log.gaps([track_id], Span(0, LENGTH_MS))
+    ]
+
+
+async def made(stage: Stage) -> list[Repaired]:
+    """What halls are told until there is nothing more to make."""
+    told: list[Repaired] = []
+    async with Crew() as crew:
+        tasks: list[asyncio.Task[None]] = []
+        desk = RepairDesk(stage, lambda what, work: tasks.append(crew.spawn(what, work)), told.append, lambda: None)
+        desk.resume()
+        await asyncio.wait_for(asyncio.gather(*tasks), 20)
+    return told
+
+
+async def test_what_was_not_made_before_a_kill_is_made_by_the_next_relay(tmp_path: Path) -> None:
+    with killed_before_it_was_made(tmp_path / "x.lecture") as file:
+        stage = stage_on(file)
+        assert missing(stage)
+        assert await made(stage) == [Repaired("en", 1_920, 2_880), Repaired("en", 4_320, 4_800)]
+        assert not missing(stage)
+        assert stage.recorded_end_ms("en") == LENGTH_MS
+        assert file.finished
+
+
+async def test_a_lecture_that_lacks_nothing_is_left_as_it_is(tmp_path: Path) -> None:
+    with killed_before_it_was_made(tmp_path / "x.lecture") as file:
+        await made(stage_on(file))
+    with LectureFile.open(tmp_path / "x.lecture") as file:
+        entries: list[Entry] = []
+        file.follow(entries.append)
+        assert await made(stage_on(file)) == []
+        assert not entries
