@@ -63,11 +63,11 @@ function parseInvitation(body) {
 export class HallSession extends LectureSession {
   /**
    * @param {{base: string, invitation: Invitation, hall: string, version: string, playout_delay_ms: number,
-   *   decodeWebp: import("./screen.js").Decode, onChange: (change: Change, detail?: any) => void,
+   *   language: () => string, decodeWebp: import("./screen.js").Decode, onChange: (change: Change, detail?: any) => void,
    *   onSignal: (message: import("./protocol.js").Message) => void}} options
-   *   onChange: what to draw anew; onSignal: welcome, answer and candidate, for the media connection
+   *   language: of the voice that was chosen, empty for the lecture's first; onChange: what to draw anew; onSignal: welcome, answer and candidate, for the media connection
    */
-  constructor({ base, invitation, hall, version, playout_delay_ms, decodeWebp, onChange, onSignal }) {
+  constructor({ base, invitation, hall, version, playout_delay_ms, language, decodeWebp, onChange, onSignal }) {
     super({
       base,
       ws: invitation.ws,
@@ -96,7 +96,8 @@ export class HallSession extends LectureSession {
     /** The lecturer's shared screen. */
     this.stills = new ScreenStills(decodeWebp);
     this.voice_sent_ms = 0;
-    this._questions = new Questions((kind, fields) => this._socket.send(kind, fields));
+    const send = (/** @type {string} */ kind, /** @type {Record<string, any>} */ fields) => this._socket.send(kind, fields);
+    this._questions = new Questions(send, () => language() || (this.lecture.languages[0] ?? ""));
     /** Bytes the socket brought, of all connections. */
     this.bytes_received = 0;
     this._unacked_bytes = 0;
@@ -153,7 +154,7 @@ export class HallSession extends LectureSession {
     super._take(message);
     if (message.kind !== "welcome") return;
     this._onSignal(message);
-    this._questions.connected(this.lecture.languages[0] ?? "");
+    this._questions.connected();
   }
 
   /** @param {ArrayBuffer} data */

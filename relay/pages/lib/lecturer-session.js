@@ -36,7 +36,7 @@ export class LecturerSession extends LectureSession {
       base,
       ws: `/ws/lecturer/${encodeURIComponent(lecture)}`,
       lecture: { id: lecture, title: "" },
-      hello: () => ({ v: PROTOCOL_VERSION, token, role, client: { name: "studio", version } }),
+      hello: () => ({ v: PROTOCOL_VERSION, token, role, client: { name: "studio", version }, after_seq: this.model.last_seq }),
       silence_ms: () => SILENCE_ALLOWED_MS,
       onChange,
     });

@@ -11,15 +11,19 @@ const APART_MS = 1200;
 const MAX_WAITING = 20;
 
 export class Questions {
-  /** @param {(kind: string, fields: Record<string, any>) => boolean} send */
-  constructor(send) {
+  /**
+   * @param {(kind: string, fields: Record<string, any>) => boolean} send
+   * @param {() => string} language of the voice that is heard here: asking for another would choose it
+   */
+  constructor(send, language) {
     this._send = send;
+    this._language = language;
     /** @type {{number: number, text: string}[]} oldest first */
     this._waiting = [];
     this._number = 0;
     /** Number of the newest that was sent over the present line. */
     this._sent = 0;
-    this._language = "";
+    this._isConnected = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this._timer = undefined;
   }
@@ -29,19 +33,18 @@ export class Questions {
     this._number += 1;
     this._waiting.push({ number: this._number, text });
     if (this._waiting.length > MAX_WAITING) this._waiting.shift();
-    if (this._language) this._next();
+    this._next();
   }
 
-  /** @param {string} language the lecture's first */
-  connected(language) {
-    this._language = language;
+  connected() {
+    this._isConnected = true;
     this._next();
   }
 
   disconnected() {
     clearTimeout(this._timer);
     this._timer = undefined;
-    this._language = "";
+    this._isConnected = false;
     this._sent = 0;
   }
 
@@ -58,10 +61,10 @@ export class Questions {
 
   _next() {
     const question = this._waiting.find(({ number }) => number > this._sent);
-    if (!question || this._timer !== undefined) return;
+    if (!question || !this._isConnected || this._timer !== undefined) return;
     const { number, text } = question;
     if (!this._send("question", { text })) return;
-    this._send("want", { language: this._language, start_ms: number, end_ms: number });
+    this._send("want", { language: this._language(), start_ms: number, end_ms: number });
     this._sent = number;
     this._timer = setTimeout(() => {
       this._timer = undefined;

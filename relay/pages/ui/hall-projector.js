@@ -40,6 +40,7 @@ export class Projector {
       hall,
       version: CLIENT_VERSION,
       playout_delay_ms: PLAYOUT_DELAY_MS + PATH_DELAY_MS,
+      language: /** @returns {string} */ () => this._media.language,
       decodeWebp,
       onChange: (change, detail) => this._changed(change, detail),
       onSignal: (message) => this._media.signal(message),

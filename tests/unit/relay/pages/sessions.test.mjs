@@ -76,7 +76,7 @@ test("page turns of an outage are all made, in order and at their time, and the 
   assert.deepEqual(sent("turn").map(({ page }) => page), [3], "the one that the relay has not told of");
   net().say(turned(3, 3, 6200));
   reconnect({ deck: "d", page: 3 });
-  assert.deepEqual(sent("turn"), []);
+  assert.deepEqual([sent("turn"), sent("hello")[0].after_seq], [[], 3]);
   net().say(turned(4, 7, 9000));
   assert.equal(session.shown.page, 7, "another studio's turn is followed");
 });
@@ -131,11 +131,11 @@ test("a pong that an outage held back moves no clock", () => {
   assert.equal(session.clock.relayTime(now_ms), 21_000);
 });
 
-function hall() {
+function hall(chosen = "") {
   const changes = [];
   const session = new HallSession({
     base: BASE, invitation: { lecture: "waves", title: "", ws: "/ws/hall/waves", token: "t" }, hall: "Hall 3", version: "1",
-    playout_delay_ms: 2000, decodeWebp: async () => new Uint8ClampedArray(), onChange: (change) => changes.push(change), onSignal: () => {},
+    playout_delay_ms: 2000, language: () => chosen, decodeWebp: async () => new Uint8ClampedArray(), onChange: (change) => changes.push(change), onSignal: () => {},
   });
   session.connect();
   return { session, changes };
@@ -160,6 +160,13 @@ test("a question is told to be with the lecturer when the relay has taken it, an
   net().say({ ...sent("want")[0], kind: "filled" });
   reconnect();
   assert.deepEqual(sent("question"), []);
+});
+
+test("asking whether a question was taken chooses no other voice than the one that is heard", () => {
+  const { session } = hall("en");
+  welcome();
+  session.ask("Who pays?");
+  assert.equal(sent("want")[0].language, "en");
 });
 
 test("a hall that waits for its lecture notices a dead line", () => {
