@@ -119,7 +119,7 @@ class End(Message):
 
 @dataclass(frozen=True, slots=True)
 class LecturerWelcome(Message):
-    """Answers ``hello``, with the page shown now."""
+    """Answers ``hello``, with the page shown now. ``role`` is what the token allows."""
 
     KIND: ClassVar[str] = "welcome"
     v: str
@@ -129,6 +129,7 @@ class LecturerWelcome(Message):
     page: PageNumber = 0
     tracks: tuple[Track, ...] = ()
     ice_servers: tuple[IceServer, ...] = field(default=(), repr=False)
+    role: Literal["", "lecturer", "interpreter"] = ""
 
 
 @dataclass(frozen=True, slots=True)

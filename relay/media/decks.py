@@ -109,6 +109,7 @@ class Decks:
         except HallcastError as error:
             logger.warning("deck %s of %s: %s", deck, self._stage.lecture_id, error.error_id)
             self.troubles[deck] = error.error_id
+            self._progress.pop(deck, None)
             self._tell(ErrorMessage(error.error_id, error.text, fatal=False))
         finally:
             self._rendering = ""

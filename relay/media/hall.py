@@ -170,11 +170,13 @@ class HallConnection(Connection):
             self._receipt_at = now
             self._write_receipt()
         self.carriers.every_second(now)
-        if self.carriers.in_use is Carrier.SOCKET or now - self._sign_at < SIGN_EVERY_S:
-            return None  # the clock is among the outbox's messages
-        # RTP carries everything, this too: here it only says that the socket lives.
+        planned = self._stage.state == "planned"
+        told = self.carriers.in_use is Carrier.SOCKET and not planned  # the clock is among the outbox's messages
+        if told or now - self._sign_at < SIGN_EVERY_S:
+            return None
+        # RTP carries everything, or nothing happens yet: what is said here only tells that the socket lives.
         self._sign_at = now
-        return self.outbox.clock()
+        return State(self._stage.publisher_state, "planned") if planned else self.outbox.clock()
 
     def next_item(self, now: float) -> Message | str | bytes | None:
         classes: Iterable[Class] = Class

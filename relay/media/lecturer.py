@@ -81,6 +81,7 @@ class LecturerConnection(Connection):
                 page=stage.book.page,
                 tracks=tuple(stage.log.tracks()),
                 ice_servers=stage.ice_servers,
+                role=role,
             )
         )
         self.tell_state()

@@ -28,6 +28,8 @@ WORKER_URL = "/library/worker.js"
 
 _LATER = re.compile(r"<!-- later -->\n(.*?)\n<!-- /later -->", re.DOTALL)
 _SCRIPT_TAG = f'<script type="module" async src="{pages.STATIC_URL}/{START}"></script>'
+_REFUSALS = re.compile(r"error_(exports?|recording|pages|file)_|error_(disk_full|overloaded|internal_error|forbidden)$")
+"""Texts of what a relay may answer who wants an export: scripts name them by the error's id."""
 _PLAIN = " '/:=,;()<>"
 """What may stand in a ``data:`` address as it is."""
 _STYLE = "css/replay-start.css"
@@ -84,7 +86,7 @@ def _made(_versions: tuple[tuple[Path, int], ...]) -> ReplayFiles:
     texts = json.loads((pages.FOLDER / _TEXTS).read_text())
     # Of all pages' texts those that this one may say.
     words = set(re.findall(r"\w+", html + rest))
-    used = {key: value for key, value in texts.items() if key in words}
+    used = {key: value for key, value in texts.items() if key in words or _REFUSALS.match(key)}
     logo = f"data:image/svg+xml,{quote((pages.FOLDER / _LOGO).read_text().strip(), safe=_PLAIN)}"
     html = "\n".join(line.strip() for line in html.splitlines())
     brought = {"Texts": used, "Sheet": _bare(_SHEET), "Logo": logo, "Later": _LATER.findall(html)}

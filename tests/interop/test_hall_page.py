@@ -132,7 +132,7 @@ async def test_operator_and_lecturer_hear_of_each_other(browser: Browser, tmp_pa
         await hall.page.fill("#question", "Who pays for the bread?")
         await hall.page.keyboard.press("Enter")
         await until(lambda: asked(studio, "Who pays for the bread?"), "the question in the studio")
-        assert "with the lecturer" in await hall.text("#sign")
+        await until(lambda: signs(hall, "with the lecturer"), "the hall is told so")
         await hall.page.keyboard.press("m")
         assert await hall.page.evaluate("document.querySelector('#voice').muted")
         assert await hall.text("#mute") == "Unmute"
@@ -146,6 +146,10 @@ async def test_operator_and_lecturer_hear_of_each_other(browser: Browser, tmp_pa
 async def lists(studio: Page, *words: str) -> bool:
     halls = await studio.text("#halls")
     return all(word in halls for word in words)
+
+
+async def signs(hall: Page, words: str) -> bool:
+    return words in await hall.text("#sign")
 
 
 async def asked(studio: Page, words: str) -> bool:

@@ -21,6 +21,16 @@ pytestmark = pytest.mark.timeout(180)
 
 TITLE = "Starting a small business"
 
+FORBID_CAMERA = """() => {
+  const devices = navigator.mediaDevices;
+  const open = devices.getUserMedia.bind(devices);
+  devices.getUserMedia = async (wanted) => {
+    if (wanted.video) throw new DOMException('', 'NotAllowedError');
+    return open(wanted);
+  };
+}"""
+"""Does what a browser does whose user allows the microphone alone; Chromium's fake devices cannot be forbidden."""
+
 
 async def open_studio(browser: Browser, url: str, handout: dict[str, Any]) -> Page:
     studio = await browser.open(f"{url}/studio/{handout['lecture']}#token={handout['lecturer_token']}")
@@ -236,12 +246,16 @@ async def is_on_air_again(studio: Page) -> bool:
 async def test_studio_says_what_is_wrong(browser: Browser, tmp_path: Path) -> None:
     data = tmp_path / "data"
     async with parts.relay(data) as (_, url):
-        handout = await parts.create_lecture(url, data, title=TITLE)
+        handout = await parts.create_lecture(url, data, title=TITLE, languages=["en", "ko", "ja"])
         stranger = await browser.open(f"{url}/studio/{handout['lecture']}#token=wrong")
         await until(lambda: stranger.text("#token-error"), "a wrong token is told")
-        await stranger.page.fill("#token", str(handout["lecturer_token"]))
-        await stranger.page.click("#token-form button")
+        await enter(stranger, str(handout["lecturer_token"]))
         await stranger.page.wait_for_selector("#studio:not([hidden])")
+        interpreter = await browser.open(f"{url}/studio/{handout['lecture']}")
+        await enter(interpreter, str(handout["interpreter_token"]))
+        await interpreter.page.wait_for_selector("#spoken-choice:not([hidden])")
+        assert await interpreter.page.locator("#spoken").input_value() == "ko"
+        assert not await interpreter.page.locator("#deck-card").is_visible()
 
         (tmp_path / "deck.pdf").write_text("this is no PDF" * 200)
         await stranger.page.set_input_files("#file", tmp_path / "deck.pdf")
@@ -249,12 +263,20 @@ async def test_studio_says_what_is_wrong(browser: Browser, tmp_path: Path) -> No
 
         studio = await open_studio(browser, url, handout)
         await go_on_air(studio)
+        await stranger.page.evaluate(FORBID_CAMERA)
         await stranger.page.click("#turn-on")
+        told = await until(lambda: stranger.text("#device-error"), "a camera that is not allowed is told")
+        assert "did not allow the camera" in told
         await stranger.page.click("#air")
         await until(lambda: is_refused(stranger), "a second publisher is told")
         assert await is_on_air(studio)
         await studio.page.close()
         await until(lambda: is_on_air(stranger), "the place is free when the first has closed the page")
+
+
+async def enter(studio: Page, token: str) -> None:
+    await studio.page.fill("#token", token)
+    await studio.page.click("#token-form button")
 
 
 async def is_refused(studio: Page) -> bool:

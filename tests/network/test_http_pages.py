@@ -200,6 +200,9 @@ async def test_the_replay_page_carries_the_script_that_starts_it(recorded: Serve
     assert "import " not in script.partition("await import(")[0]
     for address in re.findall(r'"(/pages/[^"]+\?v=[^"]+)"', page.text):
         assert "immutable" in (await recorded.http.get(address)).headers["cache-control"]
+    rest = re.search(r"/pages/replay\.js\?v=\w+", page.text)
+    assert rest is not None
+    assert "error_exports_full" in (await recorded.http.get(rest[0])).text, "what a relay refuses is told in words"
     worker = await recorded.http.get("/library/worker.js")
     assert worker.headers["content-type"].startswith("text/javascript")
     assert not re.search(r"^(import|export) ", worker.text, re.MULTILINE)

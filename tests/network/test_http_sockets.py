@@ -58,13 +58,31 @@ async def test_a_hall_is_let_in_by_code_or_token(relay: Served, by: str) -> None
     assert code == 1000
 
 
+async def test_a_hall_that_waits_is_told_so_again_and_that_its_question_was_taken(relay: Served) -> None:
+    async with relay.socket("/ws/hall/waves") as ws:
+        await ws.send(hello(token=relay.hall_token, hall="Hall 3"))
+        assert json.loads(await ws.recv())["kind"] == "welcome"
+        await ws.send(json.dumps({"kind": "question", "text": "When?"}))
+        await ws.send(json.dumps({"kind": "want", "language": "en", "start_ms": 7, "end_ms": 7}))
+        said: list[dict[str, Any]] = []
+        while not any(message["kind"] == "filled" for message in said) or len(planned(said)) < 2:
+            said.append(json.loads(await ws.recv()))
+    filled = next(message for message in said if message["kind"] == "filled")
+    assert (filled["language"], filled["start_ms"], filled["end_ms"]) == ("en", 7, 7)
+
+
+def planned(said: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [message for message in said if message["kind"] == "state" and message["lecture"] == "planned"]
+
+
 @pytest.mark.parametrize(("token", "claimed"), [("lecturer_token", "interpreter"), ("interpreter_token", "lecturer")])
 async def test_the_token_says_who_a_lecturer_is_whatever_the_hello_claims(
     relay: Served, token: str, claimed: str
 ) -> None:
     async with relay.socket("/ws/lecturer/waves") as ws:
         await ws.send(hello(token=getattr(relay.lecture, token), role=claimed))
-        assert json.loads(await ws.recv())["kind"] == "welcome"
+        welcome = json.loads(await ws.recv())
+        assert (welcome["kind"], welcome["role"]) == ("welcome", token.removesuffix("_token"))
         await ws.send(json.dumps({"kind": "turn", "deck": "no-such-deck", "page": 1}))
         errors: list[str] = []
         while not errors:

@@ -2,6 +2,8 @@
  * Binary frames of the hall socket (docs/protocol.md, "Binary frames"), and putting blobs together from them.
  */
 
+import { hex } from "./hex.js";
+
 const FRAME_VERSION = 1;
 const BLOB_FRAME = 2;
 const BLOB_HEADER_BYTES = 43;
@@ -18,6 +20,9 @@ const MEDIA_TYPES = ["", "image/avif", "image/png", "image/webp", "image/jpeg"];
 const MAX_BLOB_BYTES = 16 * 1024 * 1024;
 /** The same of an update of the shared screen, with its time. */
 const MAX_SCREEN_BYTES = 120_008;
+/** What `hello.have.complete` says of a digest, and of how many at most. */
+const SHORT_DIGEST_BYTES = 6;
+const MAX_COMPLETE = 5000;
 
 /**
  * @typedef {{digest: string, mediaType: string, offset: number, total: number, payload: Uint8Array}} BlobFrame
@@ -71,11 +76,6 @@ export function parseScreenPart(data) {
   return { number, offset, total, payload };
 }
 
-/** @param {Uint8Array} bytes */
-function hex(bytes) {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
 /**
  * The blobs a hall has or is getting. Pieces of a blob come in order of offset; a piece that does not
  * continue what is there is dropped, and asked for again by offset at the next connection.
@@ -120,9 +120,16 @@ export class BlobStore {
     return /** @type {{mediaType: string, data: Uint8Array<ArrayBuffer>}} */ (blob);
   }
 
-  /** @returns {[string, number][]} what `hello.have.blobs` says: digest, bytes from the start */
+  /** @returns {{blobs: [string, number][], complete: string}} what `hello.have` says of them */
   have() {
-    return Array.from(this._blobs, ([digest, blob]) => [digest, blob.have]);
+    /** @type {[string, number][]} */
+    const blobs = [];
+    const short = [];
+    for (const [digest, { have, data }] of this._blobs) {
+      if (have < data.length || short.length === MAX_COMPLETE) blobs.push([digest, have]);
+      else short.push(shortDigest(digest));
+    }
+    return { blobs, complete: short.join("") };
   }
 
   /** @param {string} newest */
@@ -134,4 +141,10 @@ export class BlobStore {
       this.bytes -= blob.data.length;
     }
   }
+}
+
+/** @param {string} digest in hex */
+function shortDigest(digest) {
+  const bytes = Array.from({ length: SHORT_DIGEST_BYTES }, (_, at) => Number.parseInt(digest.slice(2 * at, 2 * at + 2), 16));
+  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_");
 }

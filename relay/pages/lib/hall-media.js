@@ -18,13 +18,16 @@ const DISCONNECTED_GRACE_MS = 6000;
  */
 
 export class HallMedia {
-  /** @param {MediaOptions} options */
-  constructor(options) {
+  /**
+   * @param {MediaOptions} options
+   * @param {string} [language] that was heard before
+   */
+  constructor(options, language = "") {
     this._options = options;
     this._backoff = new Backoff({ first_ms: 1000 });
     this._finished = false;
     /** Of the voice; empty for the lecture's first. */
-    this.language = "";
+    this.language = language;
     /** @type {RTCPeerConnection | null} */
     this._peer = null;
     /** @type {RTCIceServer[]} */
@@ -47,6 +50,8 @@ export class HallMedia {
   signal(message) {
     if (message.kind === "welcome") {
       if (message.lecture?.state === "ended") return;
+      // Kept from before: the lecture may have been planned anew.
+      if (!message.lecture?.languages?.includes(this.language)) this.language = "";
       this._iceServers = (message.ice_servers ?? []).map((/** @type {any} */ server) => ({ ...server, urls: [...server.urls] }));
       this._backoff.reset();
       void this._connect();

@@ -4,6 +4,7 @@
 
 import { BlobStore, FRAMES_TAKEN, parseBlobFrame, parseEntryFrame, parseScreenPart } from "./frames.js";
 import { PROTOCOL_VERSION, RequestError, parseErrorBody } from "./protocol.js";
+import { Questions } from "./questions.js";
 import { ScreenStills } from "./screen-stills.js";
 import { LectureSession } from "./session.js";
 
@@ -11,11 +12,11 @@ const ACK_FROM_BYTES = 1024;
 const ACK_APART_MS = 200;
 const ACK_EVERY_BYTES = 4096;
 const ACK_EVERY_MS = 1000;
-/** A live relay tells the time every second. */
+/** A relay says something every second while the lecture is live, every 5 s before. */
 const SILENCE_ALLOWED_MS = 12_000;
 
 /**
- * @typedef {"socket" | "lecture" | "page" | "media" | "error"} Change
+ * @typedef {"socket" | "lecture" | "page" | "media" | "question" | "error"} Change
  * @typedef {{lecture: string, title: string, ws: string, token: string}} Invitation
  */
 
@@ -39,18 +40,34 @@ export async function join(code) {
   }
   const body = await response.text();
   if (!response.ok) throw new RequestError(response.status, parseErrorBody(body, response.status));
-  return JSON.parse(body);
+  const invitation = parseInvitation(body);
+  // A login page of the network's, which stands in the relay's place.
+  if (!invitation) throw new RequestError(0, { id: "not_the_relay", text: "" });
+  return invitation;
+}
+
+/**
+ * @param {string} body
+ * @returns {Invitation | null}
+ */
+function parseInvitation(body) {
+  try {
+    const invitation = JSON.parse(body);
+    return typeof invitation?.ws === "string" ? invitation : null;
+  } catch {
+    return null;
+  }
 }
 
 /** @extends {LectureSession<Change>} */
 export class HallSession extends LectureSession {
   /**
    * @param {{base: string, invitation: Invitation, hall: string, version: string, playout_delay_ms: number,
-   *   decodeWebp: import("./screen.js").Decode, onChange: (change: Change, detail?: any) => void,
+   *   language: () => string, decodeWebp: import("./screen.js").Decode, onChange: (change: Change, detail?: any) => void,
    *   onSignal: (message: import("./protocol.js").Message) => void}} options
-   *   onChange: what to draw anew; onSignal: welcome, answer and candidate, for the media connection
+   *   language: of the voice that was chosen, empty for the lecture's first; onChange: what to draw anew; onSignal: welcome, answer and candidate, for the media connection
    */
-  constructor({ base, invitation, hall, version, playout_delay_ms, decodeWebp, onChange, onSignal }) {
+  constructor({ base, invitation, hall, version, playout_delay_ms, language, decodeWebp, onChange, onSignal }) {
     super({
       base,
       ws: invitation.ws,
@@ -66,12 +83,13 @@ export class HallSession extends LectureSession {
         frames: FRAMES_TAKEN,
         have: {
           after_seq: this.model.last_seq,
-          blobs: this.blobs.have(),
+          language: language(),
+          ...this.blobs.have(),
           ink: this.model.ink.spans(),
           ...this.stills.have,
         },
       }),
-      silence_ms: () => (this.lecture.state === "live" ? SILENCE_ALLOWED_MS : Infinity),
+      silence_ms: () => (this.lecture.state === "ended" ? Infinity : SILENCE_ALLOWED_MS),
       onChange,
     });
     this._onSignal = onSignal;
@@ -79,6 +97,7 @@ export class HallSession extends LectureSession {
     /** The lecturer's shared screen. */
     this.stills = new ScreenStills(decodeWebp);
     this.voice_sent_ms = 0;
+    this._questions = new Questions((kind, fields) => this._socket.send(kind, fields));
     /** Bytes the socket brought, of all connections. */
     this.bytes_received = 0;
     this._unacked_bytes = 0;
@@ -94,6 +113,14 @@ export class HallSession extends LectureSession {
    */
   send(kind, fields) {
     return this._socket.send(kind, fields);
+  }
+
+  /**
+   * Ask the lecturer, now or as soon as there is a line; "question" is told when the relay has taken it.
+   * @param {string} words
+   */
+  ask(words) {
+    this._questions.ask(words);
   }
 
   /**
@@ -119,10 +146,18 @@ export class HallSession extends LectureSession {
       case "ended":
         this.voice_sent_ms = message.voice_sent_ms ?? 0;
         break;
+      case "asked": {
+        const error = this._questions.answered(message);
+        if (error) this._onChange("error", { id: error, text: "" });
+        else if (error === "") this._onChange("question");
+        return;
+      }
       default:
     }
     super._take(message);
-    if (message.kind === "welcome") this._onSignal(message);
+    if (message.kind !== "welcome") return;
+    this._onSignal(message);
+    this._questions.connected();
   }
 
   /** @param {ArrayBuffer} data */

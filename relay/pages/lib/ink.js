@@ -5,6 +5,9 @@
 import { EntryKind } from "./protocol.js";
 
 const MAX_SPANS = 64;
+/** Places of the pointer: nobody looks back further than an outage. Beyond that some of the oldest go. */
+const MAX_PLACES = 4000;
+const PLACES_GONE = 1000;
 
 /**
  * @typedef {[number, number]} Point shares of the page's width and height
@@ -20,6 +23,8 @@ export class InkModel {
     this._pages = new Map();
     /** @type {Mark[]} in order */
     this._pointer = [];
+    /** @type {Mark | null} the newest place that has gone */
+    this._gone = null;
     /** @type {Set<number>} numbers of the ink that is here */
     this._numbers = new Set();
     /** Changes whenever something new has come. */
@@ -39,10 +44,11 @@ export class InkModel {
       this._pages.set(key, marks);
       insert(marks, { t_ms, order: fields.number, fields });
     } else if (entry_kind === EntryKind.POINTER) {
-      if (this._pointer.some((mark) => mark.order === seq)) return false;
-      insert(this._pointer, { t_ms, order: seq, fields });
-      // Nobody looks back further than an outage: older places go.
-      if (this._pointer.length > 4000) this._pointer.splice(0, 1000);
+      const mark = { t_ms, order: seq, fields };
+      // A new connection tells of all of them once more.
+      if ((this._gone && !after(mark, this._gone)) || this._pointer.some(({ order }) => order === seq)) return false;
+      insert(this._pointer, mark);
+      if (this._pointer.length > MAX_PLACES) this._gone = this._pointer.splice(0, PLACES_GONE)[PLACES_GONE - 1];
     } else {
       return false;
     }

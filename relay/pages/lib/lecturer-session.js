@@ -7,11 +7,19 @@ import { LectureSession } from "./session.js";
 
 const PING_EVERY_MS = 5000;
 const SILENCE_ALLOWED_MS = 16_000;
+/** A pong that took longer tells of an outage, and nothing of the clock. */
+const PONG_SOON_MS = 3000;
+/** Turns of an outage: fewer at once than a relay takes for a flood. */
+const MAX_WAITING = 64;
+/** How a relay refuses a turn. */
+const TURN_REFUSED = new Set(["deck_unknown", "page_unknown"]);
 
 /**
  * @typedef {import("./socket.js").SocketState} SocketState
  * @typedef {import("./socket.js").CloseReason} CloseReason
  * @typedef {"socket" | "lecture" | "pages" | "shown" | "halls" | "progress" | "question" | "ink" | "pong" | "repair" | "error"} Change
+ * @typedef {{deck: string, page: number, at_ms: number, sent: boolean}} WaitingTurn
+ *   at_ms: lecture time at which it was made; sent: over the present connection
  * @typedef {{name: string, connected: boolean, behind_ms: number, page: number, heads: number, rung: string,
  *   fraction_lost: number, rtt_ms: number, received_kbps: number}} HallStatus
  */
@@ -28,7 +36,7 @@ export class LecturerSession extends LectureSession {
       base,
       ws: `/ws/lecturer/${encodeURIComponent(lecture)}`,
       lecture: { id: lecture, title: "" },
-      hello: () => ({ v: PROTOCOL_VERSION, token, role, client: { name: "studio", version } }),
+      hello: () => ({ v: PROTOCOL_VERSION, token, role, client: { name: "studio", version }, after_seq: this.model.last_seq }),
       silence_ms: () => SILENCE_ALLOWED_MS,
       onChange,
     });
@@ -38,8 +46,14 @@ export class LecturerSession extends LectureSession {
     this.progress = null;
     /** @type {{deck: string, page: number} | null} the page on the lecturer's screen */
     this.shown = null;
-    /** @type {{deck: string, page: number} | null} the one turn that waits for the socket; a later turn replaces it */
-    this._unsent = null;
+    /** What the token allows, as far as is known. */
+    this.role = role;
+    /** Whether the lecturer has ended the lecture, and the relay has not said so yet. */
+    this.ending = false;
+    /** @type {WaitingTurn[]} those that the relay has not told of yet, in order */
+    this._waiting = [];
+    /** Half of the shortest round trip: the relay's time at which a word that is spoken now arrives there. */
+    this._way_ms = Infinity;
     this._pings = 0;
     /** @type {ReturnType<typeof setInterval> | undefined} */
     this._timer = undefined;
@@ -62,7 +76,13 @@ export class LecturerSession extends LectureSession {
    */
   turn(deck, page) {
     this.shown = { deck, page };
-    this._unsent = this._socket.send("turn", { deck, page }) ? null : { deck, page };
+    const way_ms = Number.isFinite(this._way_ms) ? this._way_ms : 0;
+    // Never before a turn that was made earlier, whatever a late message has made of the clock: that one would rule.
+    const before_ms = Math.max(this.model.lastTurn()?.t_ms ?? 0, this._waiting.at(-1)?.at_ms ?? 0);
+    const at_ms = Math.max(before_ms, Math.round(this.clock.relayTime(performance.now()) + way_ms));
+    this._waiting.push({ deck, page, at_ms, sent: false });
+    if (this._waiting.length > MAX_WAITING) this._waiting.shift();
+    this._sendWaiting();
     this._onChange("shown");
   }
 
@@ -74,9 +94,19 @@ export class LecturerSession extends LectureSession {
     return this._socket.send(kind, fields);
   }
 
-  /** @returns {boolean} whether the relay could be told */
+  /** End the lecture: now, or as soon as the relay hears of it. */
   end() {
-    return this._socket.send("end");
+    this.ending = this.lecture.state !== "ended";
+    this._socket.send("end");
+    this._onChange("lecture");
+  }
+
+  /** What the line may have swallowed goes once over each connection, in order, until the relay tells of it. */
+  _sendWaiting() {
+    for (const turn of this._waiting) {
+      const { deck, page, at_ms } = turn;
+      turn.sent ||= this._socket.send("turn", { deck, page, at_ms });
+    }
   }
 
   _ping() {
@@ -90,16 +120,30 @@ export class LecturerSession extends LectureSession {
       case "welcome":
         // The history that follows begins with the deck. Where a page is shown already, it is known before that:
         // a page opened in mid-lecture must not turn the halls back to the deck's beginning.
-        if (!this._unsent && message.deck && message.page > 0) this.shown = { deck: message.deck, page: message.page };
+        if (this._waiting.length === 0 && message.deck && message.page > 0) this.shown = { deck: message.deck, page: message.page };
+        if (message.role) this.role = message.role;
         super._take(message);
-        if (this._unsent) this.turn(this._unsent.deck, this._unsent.page);
+        this._followEnd();
+        this._sendWaiting();
+        if (this.ending) this._socket.send("end");
+        return;
+      case "state":
+      case "ended":
+        super._take(message);
+        this._followEnd();
+        return;
+      case "error":
+        if (TURN_REFUSED.has(message.id)) this._forgetTurns(this._waiting.findIndex(({ sent }) => sent));
+        super._take(message);
         return;
       case "entry":
         this._takeEntry(/** @type {any} */ (message));
         return;
       case "pong": {
         const now_ms = performance.now();
-        this.clock.told(message.t_ms + (now_ms - message.sent_ms) / 2, now_ms);
+        const way_ms = (now_ms - message.sent_ms) / 2;
+        this._way_ms = Math.min(this._way_ms, way_ms);
+        if (2 * way_ms < PONG_SOON_MS) this.clock.told(message.t_ms + way_ms, now_ms);
         this._onChange("pong", message);
         return;
       }
@@ -129,9 +173,12 @@ export class LecturerSession extends LectureSession {
       return;
     }
     if (this.model.questions.length > questions) this._onChange("question");
-    if (this.model.turns.length > turns && !this._unsent) {
+    if (this.model.turns.length > turns) {
+      const { deck, page } = message.fields;
+      this._forgetTurns(this._waiting.findIndex((turn) => turn.sent && turn.deck === deck && turn.page === page));
       const turn = this.model.lastTurn();
-      if (turn) this.shown = { deck: turn.deck, page: turn.page };
+      // The lecturer's own page does not flip back to where the halls still are.
+      if (turn && this._waiting.length === 0) this.shown = { deck: turn.deck, page: turn.page };
       this._onChange("shown");
     } else {
       this._onChange("pages");
@@ -139,10 +186,25 @@ export class LecturerSession extends LectureSession {
   }
 
   /**
+   * The relay has dealt with this turn, and works in order: with those before it, too.
+   * @param {number} at its place among those that wait, -1 for none
+   */
+  _forgetTurns(at) {
+    this._waiting.splice(0, at + 1);
+  }
+
+  _followEnd() {
+    if (this.lecture.state !== "ended") return;
+    this.ending = false;
+    this._waiting = [];
+  }
+
+  /**
    * @param {SocketState} state
    * @param {CloseReason | null} reason
    */
   _socketState(state, reason) {
+    if (state !== "open") for (const turn of this._waiting) turn.sent = false;
     if (state === "open") this._ping();
     if (state === "closed") clearInterval(this._timer);
     super._socketState(state, reason);

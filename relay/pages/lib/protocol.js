@@ -21,10 +21,8 @@ export const EntryKind = Object.freeze({
 
 /** WebSocket close codes of the relay. */
 export const CloseCode = Object.freeze({
-  PROTOCOL: 4400,
   UNAUTHORISED: 4401,
   FORBIDDEN: 4403,
-  CONFLICT: 4409,
   ENDED: 4410,
   VERSION: 4426,
 });
@@ -39,6 +37,12 @@ export const FINAL_CLOSE_CODES = new Set([
   CloseCode.ENDED,
   CloseCode.VERSION,
 ]);
+
+/**
+ * Ids of the errors that mean that a token is no good. The close code alone does not: it also stands for a hello that was late.
+ * @type {Set<string>}
+ */
+export const TOKEN_REFUSED = new Set(["unauthorised", "forbidden"]);
 
 /**
  * @typedef {{kind: string} & Record<string, any>} Message

@@ -74,6 +74,16 @@ export class Publisher {
     await Promise.all(senders.map((sender) => sender.replaceTrack(tracks.find((t) => t.kind === sender.track?.kind) ?? null)));
   }
 
+  /**
+   * Publish at another address from now on.
+   * @param {string} url
+   */
+  moveTo(url) {
+    if (url === this._options.url) return;
+    this._options.url = url;
+    if (this.state !== "idle") this.restart();
+  }
+
   /** Give up the present session and make a new one now. */
   restart() {
     if (!this._stream) return;
@@ -156,11 +166,11 @@ export class Publisher {
         this._setState("live", null);
         break;
       case "disconnected":
-        this._timer = setTimeout(() => this._failed({ id: "line_lost", text: "" }), DISCONNECTED_GRACE_MS);
+        this._timer = setTimeout(() => this._failed(null), DISCONNECTED_GRACE_MS);
         break;
       case "failed":
       case "closed":
-        this._failed({ id: "line_lost", text: "" });
+        this._failed(null);
         break;
       default:
         this._timer = setTimeout(() => this._failed({ id: "connect_timeout", text: "" }), CONNECT_DEADLINE_MS);
@@ -168,7 +178,7 @@ export class Publisher {
   }
 
   /**
-   * @param {RelayError} error
+   * @param {RelayError | null} error null: the line was lost
    * @param {boolean} [final]
    */
   _failed(error, final = false) {

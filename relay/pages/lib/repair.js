@@ -6,6 +6,7 @@ import { Backoff } from "./backoff.js";
 import { readSegment } from "./own-copy.js";
 import { RequestError, parseErrorBody } from "./protocol.js";
 import { SEGMENT_TYPE, packSegment, sha256 } from "./segment.js";
+import { sleep } from "./sleep.js";
 
 /** A relay that misses something says so by the socket: this is for where that got lost. */
 const ASK_EVERY_MS = 10_000;
@@ -26,9 +27,11 @@ const UNFIT_STATUSES = new Set([400, 413, 422]);
  *   base: string, lecture: string, role: string, token: string,
  *   store: import("./own-copy.js").Store,
  *   rate: () => import("./spare-rate.js").SpareRate | null,
+ *   spoken?: () => string,
  *   onRecording: (recording: Recording) => void,
  * }} RepairOptions
- *   base: the page's address; rate: of what is spare beside live voice, null while none is sent from here
+ *   base: the page's address; rate: of what is spare beside live voice, null while none is sent from here;
+ *   spoken: the language that is given here, empty where the relay knows it by the token
  */
 
 export class RepairClient {
@@ -79,12 +82,13 @@ export class RepairClient {
    */
   async repairOnce() {
     const { store, lecture, role } = this._options;
-    const { state, language } = await this._request("GET", this._url);
+    const spoken = this._options.spoken?.() ?? "";
+    const { state, language } = await this._request("GET", spoken ? `${this._url}?${new URLSearchParams({ language: spoken })}` : this._url);
     this.language = language;
     if (state === "ended") this._refused.clear();
     for (const facts of await store.copies(lecture)) {
-      if (facts.role !== role || ![language, ""].includes(facts.language)) continue;
-      const { wanted } = await this._repairFrom(facts, language);
+      if (facts.role !== role) continue;
+      const { wanted } = await this._repairFrom(facts, facts.language || language);
       if (state !== "ended" || wanted.length > 0 || facts.whole_at_ms !== null) continue;
       await store.keep({ ...facts, whole_at_ms: Date.now() });
     }
@@ -197,9 +201,4 @@ function readRecording(text) {
 /** @param {Wanted} wanted */
 function nameOf({ language, start_ms, end_ms }) {
   return `${language} ${start_ms} ${end_ms}`;
-}
-
-/** @param {number} ms */
-function sleep(ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -2,6 +2,8 @@
  * What a browser keeps of recordings: names, and which recording goes when there is too much.
  */
 
+import { hex } from "./hex.js";
+
 /** Of all recordings together. */
 export const KEPT_BYTES = 200_000_000;
 export const SHELL = "hallcast-shell";
@@ -15,8 +17,7 @@ const LECTURE = "hallcast-lecture";
 export async function cacheName(lecture, authorization) {
   if (!authorization) return `${LECTURE}/${lecture}`;
   const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(authorization));
-  const mark = Array.from(new Uint8Array(hash).subarray(0, 8), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return `${LECTURE}/${lecture}/${mark}`;
+  return `${LECTURE}/${lecture}/${hex(new Uint8Array(hash).subarray(0, 8))}`;
 }
 
 /** @param {string} name */

@@ -25,6 +25,19 @@ export function fragmentOf(t_ms) {
 }
 
 /**
+ * Where this browser stopped.
+ * @param {string} lecture
+ * @returns {{t_ms: number, duration_ms: number, language: string} | null}
+ */
+export function stoppedAt(lecture) {
+  try {
+    return JSON.parse(localStorage.getItem(`hallcast.replay.${lecture}`) ?? "null");
+  } catch {
+    return null;
+  }
+}
+
+/**
  * Where to go on: at the moment that a link names, else where this browser stopped.
  * @param {string} fragment
  * @param {{t_ms?: number, duration_ms?: number} | null} stopped

@@ -3,6 +3,7 @@
  */
 
 import { crc32c } from "./crc32c.js";
+import { hex } from "./hex.js";
 
 export const SEGMENT_TYPE = "application/vnd.hallcast.segment";
 /** How long the voice in one chunk lasts. */
@@ -138,6 +139,5 @@ function inChunks(frames) {
  * @returns {Promise<string>} its SHA-256 in lower-case hex
  */
 export async function sha256(bytes) {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
 }

@@ -173,7 +173,7 @@ export class VoiceRecorder {
 
   /** Stop; what has been spoken is handed on first. */
   async stop() {
-    await this._reader.cancel();
+    await this._reader.cancel().catch(() => {}); // it has failed already
     await this._done;
   }
 

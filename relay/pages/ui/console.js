@@ -3,11 +3,11 @@
  */
 
 import { Console } from "../lib/console.js";
+import { STAFF_KEY } from "../lib/kept-tokens.js";
 import { BoardView } from "./console-board.js";
 import { element, isForControl, make, say } from "./dom.js";
 import { clockTime, errorText, keep, number, read, startTexts, text } from "./texts.js";
 
-const TOKEN_KEY = "hallcast.staff";
 const LIVE_URL = "/api/live";
 const ANSWER_DEADLINE_MS = 8000;
 /** Figures older than this are no longer what is. */
@@ -20,7 +20,7 @@ const views = new Map();
 
 /** Recordings that need somebody. */
 let library = { damaged: 0, missing: 0, storage_trouble: "" };
-let token = read(sessionStorage, TOKEN_KEY) ?? "";
+let token = read(sessionStorage, STAFF_KEY) ?? "";
 let poll_ms = 2000;
 /** When the last answer came, on this page's clock; null before the first. @type {number | null} */
 let answered_ms = null;
@@ -142,7 +142,7 @@ function leave(reason) {
   turn += 1;
   clearTimeout(timer);
   token = "";
-  keep(sessionStorage, TOKEN_KEY, null);
+  keep(sessionStorage, STAFF_KEY, null);
   error = reason;
   answered_ms = null;
   model.take([], 0);
@@ -170,7 +170,7 @@ element("token-form").onsubmit = (event) => {
   token = field.value.trim();
   field.value = "";
   error = null;
-  keep(sessionStorage, TOKEN_KEY, token || null);
+  keep(sessionStorage, STAFF_KEY, token || null);
   draw();
   void poll();
 };

@@ -49,8 +49,3 @@ export function isForControl(event) {
   if (target instanceof HTMLInputElement) return target.type !== "checkbox" || event.key === " ";
   return (target instanceof HTMLButtonElement || target instanceof HTMLAnchorElement) && [" ", "Enter"].includes(event.key);
 }
-
-/** @param {number} ms */
-export function sleep(ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}

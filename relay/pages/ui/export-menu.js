@@ -2,10 +2,10 @@
  * Replay: staff have the recording made into a film, a sound file, a PDF or a pack for a USB stick.
  */
 
+import { STAFF_KEY } from "../lib/kept-tokens.js";
 import { element, make, say } from "./dom.js";
 import { errorText, languageName, number, read, text } from "./texts.js";
 
-const STAFF_KEY = "hallcast.staff";
 const POLL_MS = 1000;
 
 /**

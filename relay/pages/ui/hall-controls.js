@@ -2,6 +2,7 @@
  * Hall page: the operator's bar, keys and dialogs.
  */
 
+import { keyOf } from "../lib/keys.js";
 import { element, isForControl } from "./dom.js";
 import { keep, read } from "./texts.js";
 
@@ -12,7 +13,7 @@ const CAMERA_PLACES = ["bottom", "top", "off"];
 export class Controls {
   /**
    * @param {{onMute: () => void, onCamera: () => void, onLanguage: (language: string) => void,
-   *   onQuestion: (words: string) => boolean}} options onQuestion: returns whether it is on its way
+   *   onQuestion: (words: string) => void}} options
    */
   constructor({ onMute, onCamera, onLanguage, onQuestion }) {
     this._onCamera = onCamera;
@@ -39,10 +40,10 @@ export class Controls {
     for (const { button, act } of Object.values(keys)) element(button).onclick = act;
     document.addEventListener("keydown", (event) => {
       this._wake();
-      const key = keys[event.key.toLowerCase()];
+      const key = keys[keyOf(event)];
       if (!key || isForControl(event)) return;
       event.preventDefault();
-      key.act();
+      if (!event.repeat) key.act();
     });
     document.addEventListener("pointermove", () => this._wake());
     document.addEventListener("visibilitychange", () => void holdScreen());
@@ -64,7 +65,10 @@ export class Controls {
   _asked(dialog) {
     const field = element("question", HTMLInputElement);
     const words = field.value.trim();
-    if (dialog.returnValue === "send" && words && this._onQuestion(words)) field.value = "";
+    if (dialog.returnValue === "send" && words) {
+      this._onQuestion(words);
+      field.value = "";
+    }
     dialog.returnValue = "";
   }
 

@@ -4,13 +4,13 @@
 
 import { HallMedia } from "../lib/hall-media.js";
 import { HallSession } from "../lib/hall-session.js";
-import { CLIENT_VERSION } from "../lib/protocol.js";
+import { CLIENT_VERSION, TOKEN_REFUSED } from "../lib/protocol.js";
 import { element, make, say } from "./dom.js";
 import { Controls, heads } from "./hall-controls.js";
 import { InkCanvas } from "./ink-canvas.js";
 import { PageScreen } from "./page-screen.js";
 import { decodeWebp, paint } from "./screen-picture.js";
-import { clockTime, errorText, languageName, number, text } from "./texts.js";
+import { clockTime, errorText, keep, languageName, number, read, text } from "./texts.js";
 
 const PLAYOUT_DELAY_MS = 2000;
 /** What the network, the decoder and the sound device add to it; used only while nothing is heard. */
@@ -22,7 +22,6 @@ const REPORT_EVERY_MS = 2000;
 const NOTE_MS = 6000;
 /** On the lecturer's screen nobody draws. */
 const NO_DRAWING = { strokes: [], pointer: null };
-const TOKEN_REFUSED = new Set([4401, 4403]);
 
 export class Projector {
   /**
@@ -41,16 +40,19 @@ export class Projector {
       hall,
       version: CLIENT_VERSION,
       playout_delay_ms: PLAYOUT_DELAY_MS + PATH_DELAY_MS,
+      language: /** @returns {string} */ () => this._media.language,
       decodeWebp,
       onChange: (change, detail) => this._changed(change, detail),
       onSignal: (message) => this._media.signal(message),
     });
-    this._media = new HallMedia({
+    const languageKey = `hallcast.voice.${invitation.lecture}`;
+    const media = {
       playout_delay_ms: PLAYOUT_DELAY_MS,
-      send: (kind, fields) => this._session.send(kind, fields),
-      onTrack: (stream) => this._play(stream),
+      send: (/** @type {string} */ kind, /** @type {Record<string, any>} */ fields) => this._session.send(kind, fields),
+      onTrack: (/** @type {MediaStream} */ stream) => this._play(stream),
       onState: () => this._mediaChanged(),
-    });
+    };
+    this._media = new HallMedia(media, read(sessionStorage, languageKey) ?? "");
     this._voice = element("voice", HTMLAudioElement);
     this._camera = element("camera", HTMLVideoElement);
     this._still = element("screen", HTMLCanvasElement);
@@ -62,13 +64,18 @@ export class Projector {
     this._pagesShown = new Set();
     /** The receipt that the relay has. */
     this._receipt = "";
+    /** @type {import("../lib/socket.js").CloseReason | null} why there is no line, until there is one again */
+    this._lost = null;
     this._note = "";
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this._noteTimer = undefined;
     this._controls = new Controls({
       onMute: () => this._toggleMute(),
       onCamera: () => this._follow(),
-      onLanguage: (language) => this._media.choose(language),
+      onLanguage: (language) => {
+        keep(sessionStorage, languageKey, language);
+        this._media.choose(language);
+      },
       onQuestion: (words) => this._ask(words),
     });
     element("start-button").onclick = () => void this._start();
@@ -103,11 +110,13 @@ export class Projector {
    * @param {any} detail
    */
   _changed(change, detail) {
-    if (change === "socket" && this._session.socketState === "closed" && TOKEN_REFUSED.has(detail?.code)) {
+    if (change === "socket" && this._session.socketState === "closed" && TOKEN_REFUSED.has(detail?.id)) {
       this._onRefused();
       return;
     }
+    if (change === "socket") this._lost = detail ?? (this._session.connected ? null : this._lost);
     if (change === "error") this._say(errorText(detail));
+    if (change === "question") this._say(text("question_sent"));
     if (change === "page") this._follow();
     else this.draw();
     if (change === "lecture" && this._session.lecture.state === "ended") this._media.finish();
@@ -209,7 +218,7 @@ export class Projector {
   /** @returns {string} what is wrong, in plain words; empty while all is well */
   _trouble() {
     const { lecture, publisher, socketState } = this._session;
-    if (socketState === "waiting" || socketState === "closed") return text("hall_line_lost");
+    if (this._lost) return errorText(this._lost) || text("hall_line_lost");
     if (lecture.state === "ended") return this._playing ? "" : text("hall_ended");
     if (socketState === "connecting" || lecture.state !== "live") return "";
     if (publisher === "down") return text("hall_lecturer_lost");
@@ -275,14 +284,10 @@ export class Projector {
     this.draw();
   }
 
-  /**
-   * @param {string} words
-   * @returns {boolean} whether the question is on its way
-   */
+  /** @param {string} words */
   _ask(words) {
-    const sent = this._session.send("question", { text: words });
-    this._say(text(sent ? "question_sent" : "question_unsent"));
-    return sent;
+    this._say(text(this._session.connected ? "question_coming" : "question_waiting"));
+    this._session.ask(words);
   }
 
   /** @param {string} words shown for a moment */

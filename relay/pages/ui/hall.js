@@ -23,7 +23,7 @@ function show(invitation) {
   element("join").hidden = true;
   element("projector").hidden = false;
   keep(sessionStorage, INVITATION_KEY, JSON.stringify(invitation));
-  projector = new Projector({ invitation, hall: read(localStorage, NAME_KEY) || "Browser hall", onRefused: forget });
+  projector = new Projector({ invitation, hall: read(localStorage, NAME_KEY) || text("browser_hall"), onRefused: forget });
   projector.draw();
 }
 

@@ -2,6 +2,7 @@
  * Library: what staff do. Sign in, change what is said of a lecture, the recycle bin, storage.
  */
 
+import { STAFF_KEY } from "../lib/kept-tokens.js";
 import { readTags } from "../lib/library.js";
 import { element, make, say } from "./dom.js";
 import { currentLanguage, errorText, keep, number, read, text } from "./texts.js";
@@ -10,18 +11,18 @@ import { currentLanguage, errorText, keep, number, read, text } from "./texts.js
 /** @typedef {import("../lib/library.js").Storage} StorageFacts */
 /** @typedef {{lecture: string, title: string, deleted_at: string, purged_from: string}} Recycled */
 
-/** The same as the console's: who has signed in there is signed in here, in this window. */
-const TOKEN_KEY = "hallcast.staff";
-
 export class Staff {
   /** @param {() => void} changed called when the list is to be fetched again */
   constructor(changed) {
     this.changed = changed;
-    this.token = read(sessionStorage, TOKEN_KEY) ?? "";
+    // The same as the console's: who has signed in there is signed in here, in this window.
+    this.token = read(sessionStorage, STAFF_KEY) ?? "";
     /** @type {Lecture | null} */
     this.edited = null;
     /** @type {Recycled[]} */
     this.recycled = [];
+    /** @type {{id: string, text?: string} | null} why what was wanted of the recycle bin last could not be done */
+    this.refused = null;
     element("staff").onclick = () => (this.signedIn ? this.leave(null) : this.ask());
     element("token-form").onsubmit = (event) => this.enter(event);
     element("sign-in-cancel").onclick = () => element("sign-in", HTMLDialogElement).close();
@@ -69,6 +70,7 @@ export class Staff {
     const { damaged, missing } = storage;
     const counts = { damaged: number(damaged.length), missing: number(missing.length) };
     const warnings = [
+      errorText(this.refused),
       damaged.length + missing.length > 0 && text("storage_warning", counts),
       remote?.trouble && text("storage_away", { reason: remote.trouble }),
     ].filter(Boolean);
@@ -79,7 +81,7 @@ export class Staff {
   /** @param {{id: string} | null} reason why nobody is signed in any more */
   leave(reason) {
     this.token = "";
-    keep(sessionStorage, TOKEN_KEY, null);
+    keep(sessionStorage, STAFF_KEY, null);
     element("bin").hidden = true;
     this.changed();
     if (reason) this.ask(errorText(reason));
@@ -96,7 +98,7 @@ export class Staff {
     const field = element("token", HTMLInputElement);
     this.token = field.value.trim();
     field.value = "";
-    keep(sessionStorage, TOKEN_KEY, this.token || null);
+    keep(sessionStorage, STAFF_KEY, this.token || null);
     element("sign-in", HTMLDialogElement).close();
     this.changed();
   }
@@ -194,10 +196,9 @@ export class Staff {
    * @param {string} what the path below the recycle bin
    */
   async act(method, what) {
-    const error = await this.send(method, `/api/library/bin/${what}`);
+    this.refused = await this.send(method, `/api/library/bin/${what}`);
     await this.fetchBin();
     this.changed();
-    if (error) say(element("storage-warning"), errorText(error));
   }
 
   path() {

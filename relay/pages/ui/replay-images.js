@@ -3,7 +3,7 @@
  */
 
 import { AHEAD_BUSY_MS, AHEAD_MS } from "../lib/replay-plan.js";
-import { sleep } from "./dom.js";
+import { sleep } from "../lib/sleep.js";
 
 const AGAIN_MS = 2000;
 /** Sharp images are large; so many stay in memory. */

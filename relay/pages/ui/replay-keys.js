@@ -2,6 +2,7 @@
  * Replay: the keyboard.
  */
 
+import { keyOf } from "../lib/keys.js";
 import { element, isForControl } from "./dom.js";
 
 /**
@@ -10,6 +11,9 @@ import { element, isForControl } from "./dom.js";
  *   speed: (way: 1 | -1) => void, mute: () => void, fullScreen: () => void, camera: () => void, share: () => void, help: () => void,
  * }} Acts
  */
+
+/** What a key that is held down does again and again; all else once. */
+const REPEATED = new Set(["ArrowLeft", "ArrowRight", "j", "l", "PageUp", "PageDown", "<", ">"]);
 
 /** @param {Acts} acts */
 export function bindKeys(acts) {
@@ -38,9 +42,9 @@ export function bindKeys(acts) {
   document.addEventListener("keydown", (event) => {
     const onTimeline = event.target === seek && !document.querySelector("dialog[open]") && !event.ctrlKey && !event.altKey && !event.metaKey;
     if (!onTimeline && isForControl(event)) return;
-    const act = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (!act) return;
+    const key = keyOf(event);
+    if (!keys[key]) return;
     event.preventDefault();
-    act();
+    if (!event.repeat || REPEATED.has(key)) keys[key]();
   });
 }

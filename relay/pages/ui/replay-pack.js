@@ -2,7 +2,7 @@
  * The replay page in a folder of its own, without a server (recordings/usb_pack.py).
  */
 
-import { startAt } from "../lib/replay-moment.js";
+import { startAt, stoppedAt } from "../lib/replay-moment.js";
 import { PackSource } from "../lib/replay-pack.js";
 import { VoicePlayer } from "./replay-voice.js";
 import { openReplay } from "./replay.js";
@@ -25,5 +25,6 @@ function load(file) {
 
 const audio = /** @type {HTMLAudioElement} */ (document.getElementById("voice"));
 const source = new PackSource(document.body.dataset.lecture ?? "", load);
-const player = new VoicePlayer(audio, source, { language: "-", position_ms: startAt(location.hash, null) });
+const stopped = stoppedAt(source.lecture);
+const player = new VoicePlayer(audio, source, { language: stopped?.language ?? "-", position_ms: startAt(location.hash, stopped) });
 void openReplay({ source, player, manifest: source.manifest() });

@@ -3,7 +3,8 @@
  */
 
 import { ReplayInk } from "../lib/replay-ink.js";
-import { element, say, sleep } from "./dom.js";
+import { sleep } from "../lib/sleep.js";
+import { element, say } from "./dom.js";
 import { InkCanvas } from "./ink-canvas.js";
 import { number, text } from "./texts.js";
 

@@ -4,10 +4,9 @@
  * takes over what this has opened.
  */
 
-import { startAt } from "../lib/replay-moment.js";
+import { STAFF_KEY, recordingKey, studioKey } from "../lib/kept-tokens.js";
+import { startAt, stoppedAt } from "../lib/replay-moment.js";
 
-const TOKEN_KEY = "hallcast.library";
-const STAFF_KEY = "hallcast.staff";
 const SEGMENT_MS = 6000;
 /** So much voice is fetched until the rest takes over. */
 const AHEAD_S = 20;
@@ -22,8 +21,8 @@ const AGAIN_MS = 2000;
 
 const lecture = decodeURIComponent(location.pathname.split("/").filter(Boolean).at(-1) ?? "");
 const audio = /** @type {HTMLAudioElement} */ (document.getElementById("voice"));
-const token = ownToken();
-const stopped = stoppedAt();
+const tokens = ownTokens();
+const stopped = stoppedAt(lecture);
 const language = stopped?.language ?? "-";
 const position_ms = startAt(location.hash, stopped);
 let n = Math.floor(position_ms / SEGMENT_MS);
@@ -62,7 +61,7 @@ const manifest = get("replay.json");
 manifest.catch(() => {});
 const { openReplay } = await more;
 const opened = { media, buffer, done, took_ms: took_s * 1000, take: () => (taken = true) };
-openReplay({ lecture, token, audio, language, manifest, images, opened });
+openReplay({ lecture, token: tokens[0], audio, language, manifest, images, opened });
 
 async function speak() {
   buffer = media.addSourceBuffer('audio/webm; codecs="opus"');
@@ -170,9 +169,16 @@ async function until(condition) {
 }
 
 /** @param {string} path */
-function get(path) {
-  const headers = token ? { Authorization: `Bearer ${token}` } : undefined;
-  return fetch(`/library/${encodeURIComponent(lecture)}/${path}`, { headers });
+async function get(path) {
+  for (;;) {
+    const [token] = tokens;
+    const headers = token ? { Authorization: `Bearer ${token}` } : undefined;
+    const response = await fetch(`/library/${encodeURIComponent(lecture)}/${path}`, { headers });
+    if (response.status !== 401 || !token) return response;
+    // A recording that is open to all is refused to who shows a token that is no good (any longer).
+    if (tokens[0] === token) tokens.shift();
+    memory((kept) => kept.removeItem(recordingKey(lecture)));
+  }
 }
 
 /** @param {MouseEvent} event */
@@ -184,27 +190,31 @@ function early({ target }) {
   else audio.pause();
 }
 
-/** @returns {{t_ms: number, duration_ms: number, language: string} | null} */
-function stoppedAt() {
-  try {
-    return JSON.parse(localStorage.getItem(`hallcast.replay.${lecture}`) ?? "null");
-  } catch {
-    return null;
+/**
+ * What may open the recording, best first; none at last. A token from the address moves into this window's memory: it
+ * must not stay in the browser's history.
+ */
+function ownTokens() {
+  const fragment = new URLSearchParams(location.hash.slice(1));
+  const told = fragment.get("token");
+  if (told) {
+    fragment.delete("token");
+    history.replaceState(null, "", `${location.pathname}#${fragment}`);
+    memory((kept) => kept.setItem(recordingKey(lecture), told));
   }
+  const found = [recordingKey(lecture), studioKey(lecture), STAFF_KEY].map((key) => memory((kept) => kept.getItem(key)));
+  return [...new Set([told, ...found].filter(Boolean)), ""];
 }
 
-/** A token from the address moves into this window's memory: it must not stay in the browser's history. */
-function ownToken() {
+/**
+ * @template T
+ * @param {(kept: Storage) => T} act
+ * @returns {T | undefined} nothing where the browser forbids it
+ */
+function memory(act) {
   try {
-    const fragment = new URLSearchParams(location.hash.slice(1));
-    const told = fragment.get("token");
-    if (told) {
-      sessionStorage.setItem(TOKEN_KEY, told);
-      fragment.delete("token");
-      history.replaceState(null, "", `${location.pathname}#${fragment}`);
-    }
-    return sessionStorage.getItem(TOKEN_KEY) ?? sessionStorage.getItem(STAFF_KEY) ?? "";
+    return act(sessionStorage);
   } catch {
-    return "";
+    // Then the token is asked for each time.
   }
 }

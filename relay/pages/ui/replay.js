@@ -2,6 +2,7 @@
  * Replay of a recording: the voice leads; page, ink, screen and camera follow.
  */
 
+import { recordingKey } from "../lib/kept-tokens.js";
 import { SPEEDS, chapterFrom, chaptersOf, pagesAt, speedFrom } from "../lib/replay.js";
 import { fragmentOf, momentOf } from "../lib/replay-moment.js";
 import { element, make, say } from "./dom.js";
@@ -52,7 +53,7 @@ export async function openReplay({ source, player, manifest, images = new Map() 
       if (!id) throw error;
       refused = id;
       draw();
-      if (id === "unauthorised") askForToken();
+      if (id === "unauthorised") askForToken(source.lecture);
       if (gone) return;
       await new Promise((resolve) => setTimeout(resolve, again_ms));
       manifest = source.manifest();
@@ -270,12 +271,13 @@ class Replaying {
   }
 }
 
-function askForToken() {
+/** @param {string} lecture */
+function askForToken(lecture) {
   const form = element("token-form", HTMLFormElement);
   form.hidden = false;
   form.onsubmit = (event) => {
     event.preventDefault();
-    keep(sessionStorage, "hallcast.library", element("token", HTMLInputElement).value.trim());
+    keep(sessionStorage, recordingKey(lecture), element("token", HTMLInputElement).value.trim());
     location.reload();
   };
 }

@@ -26,7 +26,10 @@ const ALL = { start_ms: 0, end_ms: Number.MAX_SAFE_INTEGER };
 /** @typedef {"copy_unsupported" | "copy_not_stored" | "copy_failed" | "copy_no_room" | ""} Trouble */
 
 export class Copy {
-  /** @param {{base: string, lecture: string, role: string, token: string, session: import("../lib/lecturer-session.js").LecturerSession}} options */
+  /**
+   * @param {{base: string, lecture: string, role: string, token: string, session: import("../lib/lecturer-session.js").LecturerSession,
+   *   spoken: () => string}} options spoken: the language that is given here, empty where the token says it
+   */
   constructor(options) {
     this._options = options;
     this._session = options.session;
@@ -47,8 +50,12 @@ export class Copy {
     this._former_ms = 0;
     /** What the microphones that were stopped had left out. */
     this._left_out_ms = 0;
-    /** @type {Trouble} */
-    this._trouble = canRecord() ? "" : "copy_unsupported";
+    this._spoken = "";
+    /** @type {Trouble} of what comes from the microphone */
+    this._recorderTrouble = canRecord() ? "" : "copy_unsupported";
+    /** @type {Trouble} of the browser's storage */
+    this._writerTrouble = "";
+    this._triedAgain = false;
     this._little = false;
     this._isPlaced = false;
     this._save = element("copy-save", HTMLButtonElement);
@@ -66,7 +73,25 @@ export class Copy {
     if (track === this._track) return;
     this._track = track;
     this._rate = track ? (this._rate ?? new SpareRate()) : null;
+    this._triedAgain = false;
+    if (track && canRecord()) this._recorderTrouble = "";
     void this._record();
+  }
+
+  /**
+   * Another language is spoken from here on: it has a copy of its own.
+   * @param {string} language empty where the token says it
+   */
+  speak(language) {
+    if (language === this._spoken) return;
+    const [former, isFirst] = [this._writer, this._spoken === ""];
+    this._spoken = language;
+    if (this._repair) this._repair.language = language;
+    this.wake();
+    if (isFirst) return;
+    this._writer = null;
+    this._former_ms += former?.kept_ms ?? 0;
+    void this._record().then(() => former?.flush());
   }
 
   /**
@@ -110,7 +135,8 @@ export class Copy {
   }
 
   _troubleText() {
-    if (this._trouble) return text(this._trouble);
+    const trouble = this._recorderTrouble || this._writerTrouble;
+    if (trouble) return text(trouble);
     if (this._little) return text("copy_space_short");
     const left_out_ms = this._left_out_ms + (this._recorder?.left_out_ms ?? 0);
     const isMuch = left_out_ms >= Math.max(LEFT_OUT_MS, LEFT_OUT_SHARE * (this._writer?.kept_ms ?? 0));
@@ -129,7 +155,7 @@ export class Copy {
     try {
       this._store = await CopyStore.open();
     } catch {
-      this._trouble ||= "copy_not_stored";
+      this._writerTrouble = "copy_not_stored";
       this.draw();
       return;
     }
@@ -158,12 +184,15 @@ export class Copy {
     return (await store.copies(lecture)).filter((facts) => facts.role === role);
   }
 
-  /** Keep what the track says from now on, in the copy that this page has begun or begins now. */
-  async _record() {
+  /**
+   * Keep what the track says from now on, in the copy that this page has begun or begins now.
+   * @param {boolean} [goesOn] false: no longer
+   */
+  async _record(goesOn = true) {
     const former = this._recorder;
     this._left_out_ms += former?.left_out_ms ?? 0;
     this._recorder = null;
-    if (this._store && this._track && canRecord()) this._begin(this._store, this._track);
+    if (goesOn && this._store && this._track && canRecord()) this._begin(this._store, this._track);
     await former?.stop();
     if (!this._track) this._writer?.flush();
   }
@@ -182,26 +211,32 @@ export class Copy {
       this._writer = new CopyWriter(store, facts, (error) => this._written(error));
     }
     const writer = this._writer;
-    this._recorder = new VoiceRecorder(
+    const spoken = this._spoken;
+    const recorder = new VoiceRecorder(
       track,
       (frame) => {
-        writer.setLanguage(this._repair?.language ?? "");
+        writer.setLanguage(spoken || (this._repair?.language ?? ""));
         writer.add(frame);
       },
-      () => this._setTrouble("copy_failed"),
+      () => this._recorder === recorder && this._recorderFailed(),
     );
+    this._recorder = recorder;
+  }
+
+  /** An encoder that failed once may do with a new one; one that fails again is told. */
+  _recorderFailed() {
+    if (this._triedAgain) this._recorderTrouble = "copy_failed";
+    this._triedAgain = true;
+    void this._record(this._recorderTrouble === "");
+    this.draw();
   }
 
   /** @param {unknown} error */
   _written(error) {
     const isFull = error instanceof DOMException && error.name === "QuotaExceededError";
-    this._setTrouble(error === null ? "" : isFull ? "copy_no_room" : "copy_not_stored");
-  }
-
-  /** @param {Trouble} trouble */
-  _setTrouble(trouble) {
-    if (trouble === this._trouble) return;
-    this._trouble = trouble;
+    const trouble = error === null ? "" : isFull ? "copy_no_room" : "copy_not_stored";
+    if (trouble === this._writerTrouble) return;
+    this._writerTrouble = trouble;
     this.draw();
   }
 

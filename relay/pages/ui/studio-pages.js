@@ -104,7 +104,7 @@ export class Pages {
     element("no-page").hidden = hasImage;
     if (count === 0 && !progress) {
       say(element("no-page-title"), text("no_deck"));
-      say(element("no-page-hint"), text("no_deck_hint"));
+      say(element("no-page-hint"), this._turns ? text("no_deck_hint") : "");
     } else {
       say(element("no-page-title"), text("page_coming"));
       say(element("no-page-hint"), "");

@@ -63,10 +63,12 @@ function drawHall(hall) {
 
 export class Deck {
   /**
-   * @param {{session: LecturerSession, lecture: string, token: string}} options
+   * @param {{session: LecturerSession, lecture: string, token: string, uploads: boolean}} options
+   *   uploads: whether this role sends slides
    */
-  constructor({ session, lecture, token }) {
+  constructor({ session, lecture, token, uploads }) {
     this._session = session;
+    this._uploads = uploads;
     this._target = { lecture, token };
     /** @type {number | null} share of the file that has gone */
     this._sent = null;
@@ -80,23 +82,28 @@ export class Deck {
     };
     const stage = element("stage");
     stage.ondragover = (event) => {
+      // Also where no file is taken: a browser would go to a file that is dropped, and away from the lecture.
       event.preventDefault();
-      stage.classList.add("dropping");
+      if (this._takesFile) stage.classList.add("dropping");
     };
     stage.ondragleave = () => stage.classList.remove("dropping");
     stage.ondrop = (event) => {
       event.preventDefault();
       stage.classList.remove("dropping");
       const dropped = event.dataTransfer?.files[0];
-      if (dropped) void this._upload(dropped);
+      if (dropped && this._takesFile) void this._upload(dropped);
     };
+  }
+
+  get _takesFile() {
+    return this._uploads && this._sent === null && this._session.lecture.state !== "ended";
   }
 
   draw() {
     const bar = element("upload-progress", HTMLProgressElement);
     const { progress } = this._session;
     const rendering = progress !== null && progress.done < progress.pages;
-    element("upload", HTMLButtonElement).disabled = this._sent !== null || this._session.lecture.state === "ended";
+    element("upload", HTMLButtonElement).disabled = !this._takesFile;
     bar.hidden = this._sent === null && !rendering;
     let state = "";
     if (this._sent !== null) {
@@ -118,6 +125,7 @@ export class Deck {
    */
   refused(error) {
     this._error = error;
+    this._session.progress = null;
     this.draw();
   }
 
@@ -144,7 +152,8 @@ export class Deck {
 
 export class LectureEnd {
   /**
-   * @param {{session: LecturerSession, onEnd: () => void}} options onEnd: the lecturer has confirmed and the relay been told
+   * @param {{session: LecturerSession, onEnd: () => void}} options
+   *   onEnd: the lecturer has confirmed; the relay may not have heard of it yet
    */
   constructor({ session, onEnd }) {
     this._session = session;
@@ -154,18 +163,20 @@ export class LectureEnd {
       dialog.showModal();
     };
     dialog.onclose = () => {
-      if (dialog.returnValue === "end" && session.end()) onEnd();
+      if (dialog.returnValue !== "end") return;
+      session.end();
+      onEnd();
     };
   }
 
   draw() {
-    const { lecture, connected } = this._session;
+    const { lecture, ending } = this._session;
     const ended = lecture.state === "ended";
     element("end").hidden = ended;
-    element("end", HTMLButtonElement).disabled = !connected;
+    element("end", HTMLButtonElement).disabled = ending;
     const replay = element("replay", HTMLAnchorElement);
     replay.hidden = !ended;
     replay.href = `/library/${encodeURIComponent(lecture.id)}`;
-    say(element("lecture-state"), text(`lecture_${lecture.state}`));
+    say(element("lecture-state"), text(`lecture_${ending ? "ending" : lecture.state}`));
   }
 }

@@ -12,6 +12,8 @@ const CAMERA_KEY = "hallcast.camera";
 const NO_CAMERA = "none";
 const SILENCE_WARNING_S = 6;
 const RATES_EVERY_MS = 2000;
+/** What may be the camera's fault alone: the lecture then goes on without it. */
+const CAMERA_ERRORS = ["NotAllowedError", "NotFoundError", "NotReadableError", "OverconstrainedError"];
 
 export class Source {
   /**
@@ -44,6 +46,8 @@ export class Source {
     this._stopLevel = null;
     /** @type {unknown} */
     this._deviceError = null;
+    /** @type {unknown} why there is no camera beside the microphone */
+    this._cameraError = null;
     this._silent = false;
     this._finished = false;
     this._choosing = 0;
@@ -57,7 +61,7 @@ export class Source {
     this._camera.onchange = () => void this._choose();
     this._clean.onchange = () => void this._choose();
     this._air.onclick = () => void this._toggle();
-    navigator.mediaDevices?.addEventListener("devicechange", () => void this._list());
+    navigator.mediaDevices?.addEventListener("devicechange", () => void this._devicesChanged());
     setInterval(() => void this._drawRates(), RATES_EVERY_MS);
     this.draw();
   }
@@ -68,6 +72,14 @@ export class Source {
 
   get live() {
     return this._publisher.state === "live";
+  }
+
+  /**
+   * Send to another address from now on.
+   * @param {string} url
+   */
+  moveTo(url) {
+    this._publisher.moveTo(url);
   }
 
   /** The relay knows nothing of the session that this page believes to be live. */
@@ -104,7 +116,7 @@ export class Source {
     const reason = this._error ? ` ${errorText(this._error)}` : "";
     say(element("air-state"), text(`air_${state}`) + reason);
     if (state !== "live") say(element("air-rates"), "");
-    say(element("device-error"), this._deviceError ? deviceErrorText(this._deviceError) : "");
+    say(element("device-error"), this._deviceError ? deviceErrorText(this._deviceError) : cameraErrorText(this._cameraError));
     say(element("silence"), this._silent ? text("silence_warning") : "");
     const none = this._camera.querySelector(`option[value="${NO_CAMERA}"]`);
     if (none) none.textContent = text("no_camera");
@@ -117,7 +129,7 @@ export class Source {
     const microphone = first ? read(localStorage, MICROPHONE_KEY) : this._microphone.value;
     const camera = first ? (read(localStorage, CAMERA_KEY) ?? "") : this._camera.value;
     try {
-      const stream = await open(microphone, this._withCamera ? camera : NO_CAMERA, this._clean.checked);
+      const { stream, cameraError } = await open(microphone, this._withCamera ? camera : NO_CAMERA, this._clean.checked);
       if (choosing !== this._choosing) {
         stop(stream);
         return;
@@ -126,6 +138,7 @@ export class Source {
       this._stream = stream;
       this._keepVoice();
       this._deviceError = null;
+      this._cameraError = cameraError;
       await this._publisher.replace(stream);
       if (former) stop(former);
       keep(localStorage, CAMERA_KEY, camera);
@@ -163,6 +176,12 @@ export class Source {
     }
   }
 
+  /** A microphone that was pulled out gives sound again as soon as there is one. */
+  async _devicesChanged() {
+    await this._list();
+    if (this._stream?.getAudioTracks()[0].readyState === "ended") await this._choose();
+  }
+
   async _list() {
     if (!this._stream) return;
     const devices = await navigator.mediaDevices.enumerateDevices();
@@ -198,7 +217,8 @@ export class Source {
  * @param {string | null} microphone device id, empty for any
  * @param {string} camera device id, empty for any, {@link NO_CAMERA}
  * @param {boolean} clean
- * @returns {Promise<MediaStream>} with a microphone; without the camera if that alone cannot be had
+ * @returns {Promise<{stream: MediaStream, cameraError: unknown}>} with a microphone; without the camera if that alone
+ *   cannot be had, and why
  */
 async function open(microphone, camera, clean) {
   const audio = {
@@ -215,13 +235,12 @@ async function open(microphone, camera, clean) {
     height: { ideal: 480, max: 480 },
     frameRate: { ideal: 15, max: 15 },
   };
-  if (camera === NO_CAMERA) return navigator.mediaDevices.getUserMedia({ audio });
+  if (camera === NO_CAMERA) return { stream: await navigator.mediaDevices.getUserMedia({ audio }), cameraError: null };
   try {
-    return await navigator.mediaDevices.getUserMedia({ audio, video });
+    return { stream: await navigator.mediaDevices.getUserMedia({ audio, video }), cameraError: null };
   } catch (error) {
-    const name = error instanceof DOMException ? error.name : "";
-    if (!["NotFoundError", "NotReadableError", "OverconstrainedError"].includes(name)) throw error;
-    return navigator.mediaDevices.getUserMedia({ audio });
+    if (!CAMERA_ERRORS.includes(nameOf(error))) throw error;
+    return { stream: await navigator.mediaDevices.getUserMedia({ audio }), cameraError: error };
   }
 }
 
@@ -246,8 +265,20 @@ function fill(list, devices, chosen) {
 }
 
 /** @param {unknown} error */
+function nameOf(error) {
+  return error instanceof DOMException ? error.name : "";
+}
+
+/** @param {unknown} error why there is no camera; that there is none at all needs no words */
+function cameraErrorText(error) {
+  const name = nameOf(error);
+  if (name === "NotAllowedError") return text("camera_not_allowed");
+  return name === "NotReadableError" ? text("camera_in_use") : "";
+}
+
+/** @param {unknown} error */
 function deviceErrorText(error) {
-  const name = error instanceof DOMException ? error.name : "";
+  const name = nameOf(error);
   if (name === "NotAllowedError") return text("device_not_allowed");
   if (name === "NotFoundError") return text("device_not_found");
   if (name === "NotReadableError") return text("device_in_use");

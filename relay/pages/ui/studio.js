@@ -2,24 +2,26 @@
  * Studio: a lecturer's page at /studio/{lecture}. Puts its parts together.
  */
 
+import { studioKey } from "../lib/kept-tokens.js";
 import { LecturerSession } from "../lib/lecturer-session.js";
-import { CLIENT_VERSION } from "../lib/protocol.js";
+import { CLIENT_VERSION, TOKEN_REFUSED } from "../lib/protocol.js";
 import { element, say } from "./dom.js";
 import { Copy } from "./studio-copy.js";
 import { Pages } from "./studio-pages.js";
 import { Pen } from "./studio-pen.js";
 import { Deck, Halls, LectureEnd } from "./studio-side.js";
 import { Source } from "./studio-source.js";
+import { VoiceChoice } from "./studio-voice.js";
 import { clockTime, errorText, keep, read, startTexts, text } from "./texts.js";
 
 /** How long the relay may not know of our publishing before a new session is made: it takes a moment to notice one. */
 const PUBLISHER_UNKNOWN_MS = 4000;
 
-/** Socket closings that mean the token is no good. */
-const TOKEN_ERRORS = new Set([4401, 4403]);
+/** What the relay would not do is told for so long. */
+const ERROR_SHOWN_MS = 15_000;
 
 const lecture = decodeURIComponent(location.pathname.split("/").filter(Boolean).at(-1) ?? "");
-const tokenKey = `hallcast.token.${lecture}`;
+const tokenKey = studioKey(lecture);
 
 /** @type {Studio | null} */
 let studio = null;
@@ -40,9 +42,11 @@ class Studio {
       version: CLIENT_VERSION,
       onChange: (change, detail) => this._changed(change, detail),
     });
-    this._copy = new Copy({ base: location.href, lecture, role, token, session: this.session });
+    this._voice = new VoiceChoice({ session: this.session, lecture, interprets: !lecturer, onChoose: () => this._speak() });
+    const spoken = () => this._voice.language;
+    this._copy = new Copy({ base: location.href, lecture, role, token, session: this.session, spoken });
     this._source = new Source({
-      url: new URL(`/whip/${encodeURIComponent(lecture)}`, location.href).href,
+      url: this._publishUrl,
       token,
       lecture,
       camera: lecturer,
@@ -52,14 +56,19 @@ class Studio {
     this._pages = new Pages({ session: this.session, lecture, token, turns: lecturer });
     this._pen = new Pen({ session: this.session, pages: this._pages, draws: lecturer });
     this._halls = new Halls(this.session);
-    this._deck = new Deck({ session: this.session, lecture, token });
-    this._end = new LectureEnd({ session: this.session, onEnd: () => void this._source.finish() });
+    this._deck = new Deck({ session: this.session, lecture, token, uploads: lecturer });
+    // Nothing more is given; but until the relay has ended the lecture it can be taken up again.
+    this._end = new LectureEnd({ session: this.session, onEnd: () => void this._source.stop() });
     element("deck-card").hidden = !lecturer;
     element("lecture-card").hidden = !lecturer;
     /** @type {import("../lib/socket.js").CloseReason | null} */
     this._reason = null;
     /** @type {{id: string, text: string} | null} */
     this._error = null;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this._errorShown = undefined;
+    /** Of the drawing that is to be made. */
+    this._frame = 0;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this._unknown = undefined;
     window.addEventListener("online", () => this.session.retryNow());
@@ -74,6 +83,7 @@ class Studio {
 
   draw() {
     this._drawBar();
+    this._voice.draw();
     this._source.draw();
     this._copy.draw();
     this._pages.draw();
@@ -91,19 +101,20 @@ class Studio {
     switch (change) {
       case "socket":
         this._reason = detail;
-        if (this.session.socketState === "closed" && TOKEN_ERRORS.has(detail?.code)) {
+        if (this.session.socketState === "closed" && TOKEN_REFUSED.has(detail?.id)) {
           keep(sessionStorage, tokenKey, null);
           askForToken(detail);
           return;
         }
-        if (this.session.socketState === "open") {
-          this._error = null;
-          this._copy.wake();
-        }
+        if (this.session.socketState === "open") this._copy.wake();
+        else this._error = null;
         this._drawBar();
         this._end.draw();
         break;
       case "lecture":
+        if (this.session.role !== this._role && this._become(this.session.role)) return;
+        this._voice.draw();
+        this._speak();
         if (this.session.lecture.state === "ended") {
           void this._source.finish();
           this._copy.wake();
@@ -121,7 +132,11 @@ class Studio {
         this._pen.draw();
         break;
       case "ink":
-        this._pen.draw();
+        // A new connection tells of all that was ever drawn, entry by entry.
+        this._frame ||= requestAnimationFrame(() => {
+          this._frame = 0;
+          this._pen.draw();
+        });
         break;
       case "pong":
         this._copy.told(detail);
@@ -138,11 +153,45 @@ class Studio {
         this._pages.draw();
         break;
       case "error":
-        if (String(detail.id).startsWith("deck_")) this._deck.refused(detail);
-        else this._error = detail;
-        this._drawBar();
+        if (/^deck_(?!unknown)/.test(detail.id)) this._deck.refused(detail);
+        else this._refused(detail);
         break;
     }
+  }
+
+  get _publishUrl() {
+    const url = new URL(`/whip/${encodeURIComponent(lecture)}`, location.href);
+    if (this._voice.language) url.searchParams.set("language", this._voice.language);
+    return url.href;
+  }
+
+  /** Whatever is given from now on is in the language that is chosen. */
+  _speak() {
+    this._source.moveTo(this._publishUrl);
+    this._copy.speak(this._voice.language);
+  }
+
+  /**
+   * The token is another role's than this page was opened for: begin afresh as that one.
+   * @param {string} role
+   * @returns {boolean} whether that can be done
+   */
+  _become(role) {
+    keep(sessionStorage, roleKey, role);
+    if (this._source.publishing || read(sessionStorage, roleKey) !== role) return false;
+    location.reload();
+    return true;
+  }
+
+  /** @param {{id: string, text: string}} error of a request, which the session survives */
+  _refused(error) {
+    this._error = error;
+    clearTimeout(this._errorShown);
+    this._errorShown = setTimeout(() => {
+      this._error = null;
+      this._drawBar();
+    }, ERROR_SHOWN_MS);
+    this._drawBar();
   }
 
   /**
@@ -174,7 +223,7 @@ class Studio {
 
   _bannerText() {
     if (this._error) return errorText(this._error);
-    if (this.session.socketState === "waiting") return text("studio_line_lost");
+    if (this.session.socketState === "waiting") return text(this.session.ending ? "lecture_ending" : "studio_line_lost");
     if (this.session.socketState === "closed" && this._reason?.code) return errorText(this._reason) || text("socket_closed");
     return "";
   }

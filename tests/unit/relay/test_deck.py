@@ -12,8 +12,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from lecture.file import LectureFile
+from lecture.messages import Message
 from relay.media.deck import DeckError, DeckInfo, DeckLimits, RenderedPage, render_deck
+from relay.media.decks import Decks
+from relay.media.settings import HallSettings, LectureInfo, MediaSettings
+from relay.media.stage import Stage
 from transport import child_process
+from transport.network import NetworkConfig
 
 LIMITS = DeckLimits(page_timeout_s=20)
 
@@ -138,6 +144,18 @@ async def test_deck_out_of_time_before_it_is_legible_is_refused(tmp_path: Path) 
     with pytest.raises(DeckError) as error:
         await render(tmp_path, deck, DeckLimits(deck_timeout_s=1.0))
     assert error.value.error_id == "deck_render_timeout"
+
+
+async def test_a_deck_that_fails_leaves_no_progress_to_be_told(tmp_path: Path) -> None:
+    with LectureFile.create(tmp_path / "x.lecture") as log:
+        settings = MediaSettings(deck_timeout_s=1.0)
+        stage = Stage("x", LectureInfo("X"), log, NetworkConfig(), settings, HallSettings())
+        told: list[Message] = []
+        async with asyncio.TaskGroup() as tasks:
+            decks = Decks(stage, tmp_path, lambda name, work: tasks.create_task(work, name=name), told.append)
+            await decks.take(pdf(["/X107 Do"] * 3, objects=endless_forms()), "")
+        assert [message.KIND for message in told] == ["deck_progress", "error"]
+        assert decks.progress() == ()
 
 
 async def test_deck_out_of_time_once_legible_is_kept(tmp_path: Path) -> None:

@@ -57,3 +57,12 @@ test("an entry frame is read, a damaged one is not", () => {
   assert.equal(parseEntryFrame(data.slice(0, 18).buffer), null);
   assert.equal(parseEntryFrame(new Uint8Array([1, 2, ...data.slice(2)]).buffer), null);
 });
+
+test("of a long lecture's pointer the old places go, and are not taken for new when they are told again", () => {
+  const model = new LectureModel();
+  const told = Array.from({ length: 4500 }, (_, at) => pointing(at + 1, at * 100, at / 4500));
+  assert.ok(told.every((entry) => model.apply(entry)));
+  assert.ok(told.every((entry) => !model.apply(entry)));
+  assert.deepEqual(model.ink.at(Infinity, "d", 1).pointer, [4499 / 4500, 0.5]);
+  assert.equal(model.ink.at(50_000, "d", 1).pointer, null);
+});

@@ -123,3 +123,19 @@ test("a hotel's login page in the relay's place is a line that is down for a whi
   assert.deepEqual(relay.segments.map(({ start_ms }) => start_ms), [5_000]);
   assert.ok(client.finished);
 });
+
+test("who interprets into several languages, one after the other, repairs each voice from what was given as that", async () => {
+  const { client, store } = await clientOf([100_000, 120_000]);
+  const [first] = await store.copies();
+  await store.keep({ ...first, language: "ja" });
+  const relay = new Relay();
+  const asked = [];
+  globalThis.fetch = async (url) => {
+    const { searchParams } = new URL(url);
+    asked.push(`${searchParams.get("copy") ? "copy" : ""} ${searchParams.get("language")}`);
+    return relay._answer();
+  };
+  client._options.spoken = () => "zh";
+  await client.repairOnce();
+  assert.deepEqual(asked, [" zh", "copy ja"]);
+});

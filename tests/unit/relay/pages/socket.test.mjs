@@ -3,25 +3,7 @@ import { mock, test } from "node:test";
 
 import { Backoff } from "../../../../relay/pages/lib/backoff.js";
 import { RelaySocket } from "../../../../relay/pages/lib/socket.js";
-
-/** The browser's WebSocket with the network in the test's hand. */
-class NetWebSocket {
-  static made = [];
-  sent = [];
-  constructor(url) {
-    this.url = url;
-    NetWebSocket.made.push(this);
-  }
-  send(data) {
-    this.sent.push(JSON.parse(data));
-  }
-  close(code) {
-    this.closedWith = code;
-  }
-  say(message) {
-    this.onmessage({ data: JSON.stringify(message) });
-  }
-}
+import { NetWebSocket } from "./net-web-socket.mjs";
 
 function begin(options = {}) {
   mock.timers.reset();

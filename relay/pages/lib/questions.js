@@ -1,0 +1,55 @@
+/**
+ * Questions of a hall on their way to the lecturer, one at a time: each is sent again over the next line until the relay
+ * says that it has it ("asked"), and has an id by which the relay takes it once (docs/protocol.md, "question").
+ */
+
+/** A relay refuses more than one a second. */
+const APART_MS = 1200;
+const TOO_SOON = "too_many_questions";
+/** More than that nobody asks in an outage: the oldest goes. */
+const MAX_WAITING = 20;
+
+export class Questions {
+  /** @param {(kind: string, fields: Record<string, any>) => boolean} send */
+  constructor(send) {
+    this._send = send;
+    /** @type {{id: string, text: string}[]} oldest first */
+    this._waiting = [];
+    this._isUnderWay = false;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this._timer = undefined;
+  }
+
+  /** @param {string} text */
+  ask(text) {
+    this._waiting.push({ id: [...crypto.getRandomValues(new Uint32Array(2))].map((word) => word.toString(36)).join(""), text });
+    if (this._waiting.length > MAX_WAITING) this._waiting.shift();
+    this._next();
+  }
+
+  connected() {
+    this._isUnderWay = false;
+    this._next();
+  }
+
+  /**
+   * @param {import("./protocol.js").Message} asked
+   * @returns {string | null} empty: the relay has the question; else the id of why it will not have it; null: neither
+   */
+  answered({ id, error = "" }) {
+    if (this._waiting[0]?.id !== id) return null;
+    clearTimeout(this._timer);
+    this._timer = setTimeout(() => {
+      this._isUnderWay = false;
+      this._next();
+    }, APART_MS);
+    if (error === TOO_SOON) return null;
+    this._waiting.shift();
+    return error;
+  }
+
+  _next() {
+    if (this._isUnderWay || this._waiting.length === 0) return;
+    this._isUnderWay = this._send("question", this._waiting[0]);
+  }
+}
