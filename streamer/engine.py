@@ -36,7 +36,7 @@ __all__ = ["StreamOptions", "Streamer"]
 
 log = logging.getLogger("hallcast.streamer")
 
-LAST_WORDS_S = 2.0
+LAST_WORDS_S, LAST_WORDS_ROUND_TRIPS = 2.0, 4
 """After the last word the connection stays for so long, so that the relay gets again what was lost of it."""
 LIVE_WAIT_S = 5.0
 """A lecturer in person is recorded after this time at the latest, connected or not."""
@@ -264,7 +264,8 @@ class Streamer:
             return True
         if not self._finish.is_set():
             self._end_wanted = not self._feed.live if self.options.end is None else self.options.end
-            await asyncio.sleep(LAST_WORDS_S)
+            rtt_s = self._publisher.rtt_s or 0.0
+            await asyncio.sleep(max(LAST_WORDS_S, LAST_WORDS_ROUND_TRIPS * rtt_s))
         return await self._end() if self._end_wanted else False
 
     async def _end(self) -> bool:

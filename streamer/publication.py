@@ -37,6 +37,8 @@ CAMERA_BURST = 4.0
 MAX_CAMERA_QUEUE = 300
 """Packets of the camera that wait for that. Beyond it all are dropped and a keyframe begins anew."""
 GOODBYE_S = 3.0
+LAST_AGAIN_S = (0.2, 0.5, 0.9, 1.4)
+"""So long after the newest voice it is sent again: no packet follows the last words that would tell of their loss."""
 SRTP_TAG_BYTES = 10
 UNKNOWN_RTT_S = 0.5
 
@@ -101,6 +103,7 @@ class Publication:
         uplink.begin(now)
         on_camera_share(self._camera_share)
         self._tokens = 0.0
+        self._voice_s, self._sent_again = now, len(LAST_AGAIN_S)
         self._ticked_s = self._reported_s = now
         peer.on_rtcp = self._rtcp
         peer.on_closed = self._lost
@@ -124,6 +127,7 @@ class Publication:
         if self.voice is None:
             return
         self._send(self.voice, self.voice.send(packet.data, packet.at_ms * VOICE_PER_MS, False, now), now)
+        self._voice_s, self._sent_again = now, 0
         self._sent.voice_ms += FRAME_MS
         self._sent.voice_bytes += len(packet.data)
         self._count()
@@ -150,12 +154,21 @@ class Publication:
         :param stream_ms: stream time now.
         """
         self._send_queued(now)
+        self._send_last_again(now)
         self._follow_uplink(now)
         if now - self._reported_s >= SENDER_REPORT_EVERY_S:
             self._reported_s = now
             for stream in self._streams:
                 self._peer.send_rtcp(stream.sender_report(now, stream_ms))
         self._count()
+
+    def _send_last_again(self, now: float) -> None:
+        if self.voice is None or self._sent_again >= len(LAST_AGAIN_S):
+            return
+        if now - self._voice_s >= LAST_AGAIN_S[self._sent_again]:
+            self._sent_again += 1
+            if (packet := self.voice.newest_again()) is not None:
+                self._send(self.voice, packet, now)
 
     def _send_queued(self, now: float) -> None:
         earned = (now - self._ticked_s) * CAMERA_BURST * self._camera_share * self._camera_bps / 8

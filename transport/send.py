@@ -119,9 +119,8 @@ class SendStream:
         if transport_sequence_id is not None:
             self.transport_sequence_offset = transport_sequence_offset(block)
         self._header = _template(payload_type, ssrc, block)
-        self._rtx_header: bytearray | None = None
-        if rtx_payload_type is not None and rtx_ssrc is not None:
-            self._rtx_header = _template(rtx_payload_type, rtx_ssrc, block)
+        has_rtx = rtx_payload_type is not None and rtx_ssrc is not None
+        self._rtx_header = _template(rtx_payload_type or 0, rtx_ssrc or 0, block) if has_rtx else None
         self._rtx_types = {payload_type: rtx_payload_type} if rtx_payload_type is not None else {}
         self._rtx_sequence = random.getrandbits(15)
         self._cname = cname
@@ -249,6 +248,11 @@ class SendStream:
         out = header + bytes(count - 1) + bytes((count,))
         out[0] |= 0x20
         return out
+
+    def newest_again(self) -> bytearray | None:
+        """The newest packet once more, by which a receiver notices what it lacks before it; None if it is not kept."""
+        kept = self._ring.get(self._newest)
+        return None if kept is None else self._again(self._newest, kept)
 
     def forget(self) -> None:
         """Answer no more requests for what has been made so far: it was dropped, or is of no use any more."""

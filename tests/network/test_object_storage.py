@@ -223,6 +223,8 @@ async def test_a_damaged_file_replaces_no_sound_copy(tmp_path: Path, server: s3.
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
             db.execute("UPDATE entries SET payload = x'00' WHERE kind = 1 AND t_ms = 0")
 
+        relay.relay.librarian.changed()  # it would see it by itself within a minute
+
         async def damage_is_told() -> bool:
             return (await relay.http.get("/api/live", headers=relay.staff)).json()["library"]["damaged"] == 1
 
