@@ -6,9 +6,12 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 # No deadline: a slow moment of a shared machine is no bug. To search deeper: pytest --hypothesis-profile=deep
 settings.register_profile("quick", max_examples=40, deadline=None)
@@ -25,30 +28,41 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist writes the groups into the names by which it hands tests out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test with a browser listens or looks in real time, and browsers starve each other: the tests of a group go
-    one after another. What needs no browser goes along beside them."""
+    """Every test with a browser listens or looks in real time."""
     for item in items:
         if "interop" in item.path.parts:
             item.add_marker(pytest.mark.realtime)
-            if (group := _GROUPS.get(item.path.stem, "live")) is not None:
-                item.add_marker(pytest.mark.xdist_group(group))
+
+
+class ByBrowser(LoadScopeScheduling):
+    """Hands tests out to workers: those of a group of browser tests go one after another, since browsers starve each
+    other; what needs no browser goes along beside them. (pytest-xdist 3.8 has groups of its own, ``loadgroup``, which
+    have no effect with pytest 9.2.)"""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = PurePosixPath(nodeid.split("::")[0])
+        return _GROUPS.get(path.stem, "live") if "interop" in path.parts else nodeid
 
 
 _GROUPS = {
-    "test_ffmpeg_publishes": None,
     "test_replay_page": "replay",
     "test_replay_thin_line": "replay",
+    "test_exports_play": "replay",
+    "test_library_page": "replay",
     "test_console": "players",
-    "test_exports_play": "players",
-    "test_library_page": "players",
     "test_camera_rungs": "players",
+    "test_ffmpeg_publishes": "players",
     "test_peer_chromium": "players",
     "test_peer_player": "players",
     "test_whep": "players",
 }
 """Test files that may run beside a browser with a microphone or a hall, which only one at a time may have ("live")."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    return ByBrowser(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 @pytest.hookimpl(wrapper=True)
