@@ -29,10 +29,26 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test with a browser listens or looks in real time."""
+    """Every test with a browser listens or looks in real time. What takes a minute begins first, so that no worker is
+    alone with it in the end."""
     for item in items:
         if "interop" in item.path.parts:
             item.add_marker(pytest.mark.realtime)
+    items.sort(key=lambda item: item.path.stem not in _LONG)
+
+
+_LONG = frozenset(
+    {
+        "test_fifty_kills",
+        "test_hall",
+        "test_ink",
+        "test_peer_consent",
+        "test_repair",
+        "test_text_rung",
+        "test_thin_links",
+        "test_whole_lecture",
+    }
+)
 
 
 class ByBrowser(LoadScopeScheduling):

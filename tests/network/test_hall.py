@@ -77,9 +77,8 @@ async def test_halls_on_good_bad_and_broken_links_hear_every_word(tmp_path: Path
     assert receipts["lossy"].voice_heard_ms >= 0.97 * receipts["lossy"].voice_sent_ms
     assert broken.sounded_ms("stall") > 1000
     assert max(segment["speed"] for segment in broken.segments) == 1.25
-    # A machine that is busy at the start may bring the first voice late, which is then made up for gently.
-    even_ms = sum(segment["samples"] // 48 for segment in good.segments if segment["speed"] == 1.0)
-    assert even_ms > 0.5 * receipts["good"].voice_heard_ms
+    # A busy machine may bring the first voice late, or later and later: that is made up for gently.
+    assert 0.9 < good.sounded_ms("voice") / receipts["good"].voice_heard_ms < 1.1
     assert good.sounded_ms("concealed") == 0
     # What two halls heard is the same voice, whichever way it came.
     assert sound.likeness(good.voice, blocked.voice) > 0.9
@@ -207,23 +206,3 @@ async def test_first_frame_is_heard_although_its_packets_are_lost(tmp_path: Path
     assert receipt.voice_heard_ms == receipt.voice_sent_ms
     assert one.segments[0]["t_ms"] == 0
     assert one.sounded_ms("concealed") == 0
-
-
-@pytest.mark.timeout(240)
-async def test_link_below_the_voice_still_shows_pages_and_brings_the_voice_later(tmp_path: Path) -> None:
-    thin = LinkSpec(rate_kbps=10, delay_ms=200, queue_ms=4000)
-    async with lecture_hall(tmp_path) as room, seat(room, tmp_path / "hall", down=thin) as one:
-        await until(lambda: one.hall.view.link is Link.UP, "the hall is connected", 60)
-        async with VoicePublisher.publishing(room.lecture):
-            await until(lambda: one.hall.view.text_rung, "the hall does without live voice", 60)
-            room.lecture.turn(room.deck, 2)
-            turned_ms = room.lecture.now_ms()
-            await until(lambda: one.hall.view.page == 2, "pages go on with the lecture", 60)
-            assert (one.hall.view.heard_ms or 0) < turned_ms, "although the voice of that moment has not been heard"
-            one.link.down.spec = FAR
-        await room.lecture.end()
-        receipt = await one.receipt(120)
-        in_order = one.played_in_order()
-    assert receipt.complete
-    assert receipt.voice_heard_ms == receipt.voice_sent_ms
-    assert in_order

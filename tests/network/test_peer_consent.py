@@ -14,8 +14,6 @@ import pytest
 from tests.network.link import LinkSpec, Loss, LossyLink
 from tests.network.peers import LOOPBACK, pair, rtp_packet, until
 
-pytestmark = pytest.mark.realtime
-
 QUICK = replace(LOOPBACK, consent_interval_s=0.3, consent_timeout_s=2.0, connect_timeout_s=20)
 FAR_AWAY = LinkSpec(delay_ms=400)
 
