@@ -25,6 +25,7 @@ logger = logging.getLogger("hallcast.transport.peer")
 OnPacket = Callable[[bytes, float], None]
 """Gets a packet and ``now`` (seconds of the event loop's monotonic clock)."""
 
+MAX_EARLY_PACKETS = 50
 _CLOSE_TIMEOUT_S = 2.0
 """Giving a TURN allocation back may take aioice a minute where the server is gone; nobody waits for that."""
 
@@ -75,6 +76,7 @@ class Peer:
         self.packets_received = 0
         self.packets_dropped = 0
         self.packets_rejected = 0
+        self._early: list[bytes] = []  # what came before the keys did
         self.local: LocalTransport
 
     @classmethod
@@ -147,6 +149,9 @@ class Peer:
         self._refuse_closed()
         if self._dtls.state != "connected":
             raise TransportError("dtls_failed", f"The DTLS handshake failed{self._dtls.failure}.")
+        early, self._early = self._early, []
+        for data in early:
+            self._media_received(data)
 
     def _refuse_closed(self) -> None:
         if self._closing is not None:
@@ -206,8 +211,11 @@ class Peer:
         self.bytes_sent += len(data)
 
     def _media_received(self, data: bytes) -> None:
-        # What comes before the keys do is dropped: voice and key frames are asked for again.
         if (inbound := self._dtls.inbound) is None:
+            # The other side may be through with the handshake before us, and its first packets are the first words:
+            # nobody would know that they were lost. Beyond the bound what comes is dropped, and asked for again.
+            if len(self._early) < MAX_EARLY_PACKETS and self._closing is None:
+                self._early.append(data)
             return
         self.packets_received += 1
         self.bytes_received += len(data)

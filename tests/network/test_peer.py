@@ -54,6 +54,26 @@ async def test_rtp_and_rtcp_arrive_as_sent() -> None:
     await exchange()
 
 
+@pytest.mark.parametrize("setup", ["actpass", "active"])
+async def test_what_is_sent_as_soon_as_one_side_is_ready_is_heard_by_the_other(setup: sdp.Setup) -> None:
+    """Whoever is through with the handshake first may speak at once."""
+    spec = sdp.publisher_media()
+    async with await Peer.create(LOOPBACK, controlling=True) as a, await Peer.create(LOOPBACK, controlling=False) as b:
+        near, far = End(a), End(b)
+        offer = sdp.parse_offer(sdp.make_offer(spec, a.local).replace("a=setup:actpass", f"a=setup:{setup}"))
+        answer, _ = sdp.make_answer(offer, sdp.AnswerPolicy(), b.local)
+        remote, _ = sdp.parse_answer(spec, answer)
+        sent = [rtp_packet(number) for number in range(20)]
+
+        async def speak(end: End, other: sdp.RemoteTransport) -> None:
+            await end.peer.connect(other)
+            for packet in sent:
+                end.peer.send_rtp(bytearray(packet))
+
+        await asyncio.gather(speak(near, remote), speak(far, offer.transport))
+        await until(lambda: near.rtp == sent and far.rtp == sent)
+
+
 async def test_over_ipv6() -> None:
     need_ipv6()
     network = replace(LOOPBACK, addresses=("::1",))
