@@ -29,32 +29,16 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test with a browser listens or looks in real time. What takes a minute begins first, so that no worker is
-    alone with it in the end."""
+    """Every test with a browser listens or looks in real time."""
     for item in items:
         if "interop" in item.path.parts:
             item.add_marker(pytest.mark.realtime)
-    items.sort(key=lambda item: item.path.stem not in _LONG)
-
-
-_LONG = frozenset(
-    {
-        "test_fifty_kills",
-        "test_hall",
-        "test_ink",
-        "test_peer_consent",
-        "test_repair",
-        "test_text_rung",
-        "test_thin_links",
-        "test_whole_lecture",
-    }
-)
 
 
 class ByBrowser(LoadScopeScheduling):
-    """Hands tests out to workers: those of a group of browser tests go one after another, since browsers starve each
-    other; what needs no browser goes along beside them. (pytest-xdist 3.8 has groups of its own, ``loadgroup``, which
-    have no effect with pytest 9.2.)"""
+    """Hands tests out to workers: first the groups of browser tests, each on one worker, since browsers with live
+    media starve each other; what needs no browser comes after them. (The groups that pytest-xdist 3.8 has, by
+    ``loadgroup``, have no effect with pytest 9.2.)"""
 
     def _split_scope(self, nodeid: str) -> str:
         path = PurePosixPath(nodeid.split("::")[0])
@@ -62,12 +46,12 @@ class ByBrowser(LoadScopeScheduling):
 
 
 _GROUPS = {
-    "test_replay_page": "replay",
-    "test_replay_thin_line": "replay",
     "test_exports_play": "replay",
     "test_library_page": "replay",
-    "test_console": "players",
+    "test_replay_page": "replay",
+    "test_replay_thin_line": "replay",
     "test_camera_rungs": "players",
+    "test_console": "players",
     "test_ffmpeg_publishes": "players",
     "test_peer_chromium": "players",
     "test_peer_player": "players",

@@ -31,8 +31,8 @@ async def test_seeks_by_chapters_keys_and_timeline_and_the_voice_goes_on(browser
     replay = await open_replay(browser, replays_url)
     page = replay.page
     await page.click("#chapters li:nth-child(3) button")
+    await plays_past(replay, 20)
     chapter_s = await position_s(replay)
-    assert chapter_s > 20
     await page.locator("body").click(position={"x": 5, "y": 300})
     await page.keyboard.press(" ")
     await plays_past(replay, chapter_s + 1)
