@@ -32,7 +32,7 @@ test:  ## run every test (unit, network, real browser)
 	@scripts/setup.sh dev
 ifeq ($(ARGS),)
 	$(PY) -m pytest -n 6 --dist worksteal -m "not realtime"
-	$(PY) -m pytest -n 3 --dist loadscope -m realtime tests/network tests/interop
+	$(PY) -m pytest -n 2 --dist loadscope -m realtime tests/network tests/interop
 else
 	$(PY) -m pytest $(ARGS)
 endif
