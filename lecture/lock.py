@@ -31,7 +31,7 @@ class WriterLock:
                 if path.parent.is_dir() and not os.access(path.parent, os.W_OK):
                     raise _unwritable(path, error) from error
                 return
-            if not _locked(handle):
+            if not locked(handle):
                 os.close(handle)
                 raise LectureFileError(
                     "file_busy", f"{path.name} is being written by another program. Wait until it has finished."
@@ -73,7 +73,8 @@ def _unwritable(path: Path, error: OSError) -> LectureFileError:
 if sys.platform == "win32":
     import msvcrt
 
-    def _locked(handle: int) -> bool:
+    def locked(handle: int) -> bool:
+        """Lock an open file for this process alone; False if another has it."""
         try:
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -82,7 +83,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _locked(handle: int) -> bool:
+    def locked(handle: int) -> bool:
+        """Lock an open file for this process alone; False if another has it."""
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -6,7 +6,6 @@ stands in its metadata. Credentials come from the environment (``AWS_ACCESS_KEY_
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import threading
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
 
+from lecture.lock import locked
 from lecture.schema import clear_wal
 from recordings.errors import RecordingError
 from recordings.files import sha256_of
@@ -216,19 +216,9 @@ def _alone(partial: Path) -> Iterator[BinaryIO]:
     :raises RecordingError: ``recording_fetching``.
     """
     with partial.open("ab") as out:
-        if not _locked(out) or not _is_at(out, partial):
+        if not locked(out.fileno()) or not _is_at(out, partial):
             raise RecordingError("recording_fetching", "Another program fetches this recording just now; try again.")
         yield out
-
-
-def _locked(file: BinaryIO) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True  # some network file systems have no locks
-    return True
 
 
 def _is_at(file: BinaryIO, path: Path) -> bool:

@@ -69,7 +69,7 @@ class HallConnection(Connection):
         self._receipt: Receipt | None = None
         self._receipt_at = float("-inf")
         self._question_at = float("-inf")
-        self._sign_at = float("-inf")
+        self._sign_at = stage.now
         self.control(
             HallWelcome(
                 v=session.version,

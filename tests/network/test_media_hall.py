@@ -159,7 +159,7 @@ async def test_an_idle_lecture_leaves_memory_and_comes_back(tmp_path: Path) -> N
     async with LectureDirectory(tmp_path, LOOPBACK, settings) as directory:
         first = await directory.open("talk", INFO)
         async with hall.joined(first):
-            await until(lambda: hall.of(m.State))
+            await until(lambda: len(hall.of(m.State)) == 1)
             assert directory.get("talk") is first
         await until(lambda: directory.get("talk") is None, "closed in memory")
         second = await directory.open("talk", INFO)
