@@ -223,9 +223,8 @@ class Hall:
     async def _played_and_complete(self, leaving: asyncio.Task[Literal[True]]) -> None:
         while not leaving.done():
             reception = self._reception
-            received = reception is not None and reception.complete and self._played.is_set()
-            received = received and reception is not None and not reception.questions.waiting
-            if received and self._connection.up and self._sink.queued_samples(_now()) == 0:
+            received = reception is not None and reception.complete and not reception.questions.waiting
+            if received and self._played.is_set() and self._connection.up and self._sink.queued_samples(_now()) == 0:
                 return
             await asyncio.wait((leaving,), timeout=_TICK_EVERY_S)
 

@@ -88,6 +88,7 @@ def make_view(
         drawing=screen.drawing,
         questions_waiting=len(reception.questions.waiting),
         questions_asked=reception.questions.asked,
+        question_error=reception.questions.refused,
         **common,  # type: ignore[arg-type]
     )
 

@@ -49,6 +49,7 @@ class View:
     :param drawing: what the lecturer has drawn on the page of ``picture``, and where it is pointed at.
     :param heard_ms: lecture time that is heard now, None before the first.
     :param questions_waiting: asked in the hall, not yet with the relay; ``questions_asked`` are.
+    :param question_error: id of why the relay did not take the last one, empty if it did.
     :param disk_error: id of what keeps the hall from writing its copy, empty for nothing.
     """
 
@@ -84,6 +85,7 @@ class View:
     reconnects: int = 0
     questions_waiting: int = 0
     questions_asked: int = 0
+    question_error: str = ""
     disk_error: str = ""
     join_error: str = ""
     down_error: str = ""

@@ -162,6 +162,8 @@ class Painter:
                 facts.append((say("strip_by_socket"), WARN))
         if view.questions_waiting:
             facts.append((say("strip_asking", count=view.questions_waiting), WARN))
+        elif view.question_error:
+            facts.append((say("strip_ask_refused"), BAD))
         elif view.questions_asked:
             facts.append((say("strip_asked", count=view.questions_asked), QUIET))
         if overlay.camera_off:

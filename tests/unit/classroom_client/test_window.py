@@ -128,6 +128,17 @@ def test_a_long_question_is_broken_into_lines_and_nothing_of_it_is_lost(text: st
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
 
 
+def test_the_strip_tells_what_became_of_a_question(fonts: Fonts) -> None:
+    asking = replace(WELL, questions_waiting=1)
+    refused = replace(WELL, question_error="lecture_closed", questions_asked=2)
+    drawn = set()
+    for view in (WELL, asking, replace(WELL, questions_asked=2), refused):
+        surface = pygame.Surface((1366, 768))
+        Painter(Pen(fonts, Texts("en"))).paint(surface, view, None, None, Overlay())
+        drawn.add(pygame.image.tobytes(surface, "RGB"))
+    assert len(drawn) == 4
+
+
 def test_what_is_said_below_a_question_tells_whether_it_can_go() -> None:
     assert hint_of(WELL)[0] == "ask_hint"
     assert hint_of(replace(WELL, link=Link.DOWN))[0] == "ask_hint_down"
