@@ -95,7 +95,7 @@ class Tokens:
     def _derive(self, *words: str) -> str:
         message = _bytes("\0".join(("hallcast token 1", *words)))
         digest = hmac.new(self._secret, message, hashlib.sha256).digest()
-        return base64.b32encode(digest[:20]).decode().lower()
+        return _base32(digest[:20])
 
 
 def _bytes(text: str) -> bytes:
@@ -143,12 +143,21 @@ def load_staff_token(path: Path) -> str:
 
     :raises HallcastError: ``staff_token_weak``, ``secret_unusable``.
     """
-    token = os.environ.get("HALLCAST_STAFF_TOKEN") or _load_or_create(path, lambda: secrets.token_urlsafe(24))
+    token = os.environ.get("HALLCAST_STAFF_TOKEN") or _load_or_create(path, _new_staff_token)
     if len(token) < MIN_SECRET_LENGTH or not token.isascii() or not token.isprintable() or " " in token:
         raise HallcastError(
             "staff_token_weak", f"The staff token needs at least {MIN_SECRET_LENGTH} ASCII characters and no space."
         )
     return token
+
+
+def _new_staff_token() -> str:
+    return _base32(secrets.token_bytes(20))
+
+
+def _base32(data: bytes) -> str:
+    # Letters and digits only: on a command line a token that begins with a dash would be taken for an option.
+    return base64.b32encode(data).decode().lower()
 
 
 def _load_or_create(path: Path, make: Callable[[], str]) -> str:

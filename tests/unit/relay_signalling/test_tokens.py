@@ -131,6 +131,12 @@ def test_spoilt_secrets_are_refused_and_kept(tmp_path: Path, load: object, conte
     assert path.read_text(encoding="utf-8") == content
 
 
+def test_no_new_staff_token_looks_like_an_option(tmp_path: Path) -> None:
+    tokens = {load_staff_token(tmp_path / f"{n}.token") for n in range(50)}
+    assert len(tokens) == 50
+    assert all(token.isalnum() and len(token) == 32 for token in tokens)
+
+
 def test_the_environment_can_set_the_staff_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HALLCAST_STAFF_TOKEN", "chosen-by-the-operator")
     assert load_staff_token(tmp_path / "staff.token") == "chosen-by-the-operator"
