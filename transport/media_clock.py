@@ -6,9 +6,12 @@ The policy, and its reasons:
   What follows is then as evenly spaced as the publisher's clock, whatever the jitter of the network.
 * **Settling.** The first packet may itself be late: it waited in a queue, or for a retransmission, or for the relay
   while that set the connection up. A clock with ``settle_ms`` takes the least delayed packet that arrives in so long
-  after the anchoring for the anchor instead, and steps back to it at once. Times that it has given are not final
-  before it has :meth:`~MediaClock.settled`; who cannot wait for that leaves ``settle_ms`` at 0. It steps by
-  :data:`JUMP_MS` at most, and never to before what was there before a jump.
+  for the anchor instead, and steps back to it at once. Each step of more than :data:`_STILL_MS` begins that time anew,
+  and of a pause between two packets only :data:`_PAUSE_MS` count: a relay that got no time for a second, or a queue,
+  has not shown yet how late it was. After :data:`MOST_SETTLING_MS` what is left is slewed. Times that the clock has
+  given are not final before it has :meth:`~MediaClock.settled`; who cannot wait for that leaves ``settle_ms`` at 0. It
+  steps by :data:`JUMP_MS` at most, and never to before what was there before a jump, nor to before the lecture began;
+  :attr:`~MediaClock.early_ms` says by how much that should have begun earlier.
 * **Lateness** of a packet is its arrival minus its lecture time. Jitter and queues only ever add to it, so the
   smallest lateness of the last :data:`WINDOW_MS` shows how far the publisher's clock and ours have gone apart.
 * **Drift.** While that is within :data:`TOLERANCE_MS` nothing is done: most lectures never see a correction. Beyond,
@@ -43,12 +46,15 @@ SLEW = 0.0005
 FAST_TOLERANCE_MS = 50.0
 FAST_SLEW = 0.01
 SYNC_SLEW = 0.05
+MOST_SETTLING_MS = 2_000
 JUMP_MS = 2_000
 HOPELESS_MS = 30_000
 PERSISTENCE_MS = 10_000
 AHEAD_MS = 10_000
 """More than a queue that drains puts an honest publisher ahead; see the module's text."""
 
+_PAUSE_MS = 60.0
+_STILL_MS = 5.0
 _SETTLED_MS = 1.0
 _SYNC_TOLERANCE_MS = 5.0
 _SYNC_LIMIT_MS = 10_000
@@ -61,7 +67,8 @@ class MediaClock:
     :param clock_rate: of the timestamps, in Hz.
     :param reference: the clock of the same publisher's voice: a camera's clock keeps in step with it as sender
         reports of both allow.
-    :param settle_ms: how long after the anchoring the times given are not final.
+    :param settle_ms: how long packets must have come, none of them less delayed than those before, until the times
+        given are final.
     """
 
     def __init__(self, clock_rate: int, *, reference: MediaClock | None = None, settle_ms: float = 0.0) -> None:
@@ -69,6 +76,12 @@ class MediaClock:
         self._settle_ms = settle_ms
         self.anchors = 0
         """How often the clock was anchored: 1 after the first packet, one more for each jump."""
+        self.early_ms = 0.0
+        """By how much the newest packet, of a stream with which the lecture began, came before its lecture time.
+
+        What is given for ``now_ms`` from now on must be so much later. In all it is :data:`JUMP_MS` at most.
+        """
+        self._early_ms = 0.0
         self._reference = reference
         self._per_ms = clock_rate / 1000
         self._timestamps = Unwrapper(32)
@@ -78,7 +91,9 @@ class MediaClock:
         self._newest_ms = 0.0
         self._newest_arrival_ms = 0.0
         self._anchored_at_ms = 0.0
-        self._settles_until_ms = 0.0
+        self._settling_ms = 0.0  # still to go
+        self._settling_at_ms = 0.0
+        self._settled_by_ms = 0.0
         self._earliest_anchor_ms = 0.0
         self._slewed_ms = 0.0
         self._smallest: deque[tuple[float, float]] = deque()  # arrival, lateness as if nothing had been slewed
@@ -94,7 +109,7 @@ class MediaClock:
 
     def settled(self, now_ms: float) -> bool:
         """Whether the times that :meth:`at` gives are final."""
-        return now_ms >= self._settles_until_ms
+        return self._settling_ms <= 0 or now_ms >= self._settled_by_ms
 
     def at(self, timestamp: int, now_ms: float, *, retransmitted: bool = False) -> float:
         """Lecture time, in ms, of a packet that arrived at lecture time ``now_ms``.
@@ -107,6 +122,7 @@ class MediaClock:
         """
         newest = self._timestamps.newest
         extended = self._timestamps.peek(timestamp & 0xFFFF_FFFF)
+        self.early_ms = 0.0
         if newest is None:
             self._timestamps.unwrap(timestamp & 0xFFFF_FFFF)
             return self._anchor(extended, now_ms, now_ms)
@@ -121,8 +137,8 @@ class MediaClock:
             at_ms = min(max(now_ms, self._newest_ms + 1), max(now_ms + AHEAD_MS, self._newest_ms))
             floor_ms = self._newest_ms + 1
             return self._anchor(self._timestamps.unwrap(timestamp & 0xFFFF_FFFF), at_ms, now_ms, floor_ms)
-        if lateness_ms < 0 and not self.settled(now_ms):
-            moved_ms = self._step_back(lateness_ms)
+        if not self.settled(now_ms):
+            moved_ms = self._settle(lateness_ms, now_ms)
             mapped_ms, lateness_ms = mapped_ms + moved_ms, lateness_ms - moved_ms
         if step_ms < 0:
             return mapped_ms
@@ -138,9 +154,20 @@ class MediaClock:
     def _map(self, extended: int) -> float:
         return self._anchor_ms + (extended - self._anchor_timestamp) / self._per_ms
 
-    def _step_back(self, lateness_ms: float) -> float:
+    def _settle(self, lateness_ms: float, now_ms: float) -> float:
         """A packet less delayed than the anchor is the anchor; returns by how much time moved."""
+        self._settling_ms -= min(_PAUSE_MS, now_ms - self._settling_at_ms)
+        self._settling_at_ms = now_ms
+        if lateness_ms >= 0:
+            return 0.0
+        if lateness_ms < -_STILL_MS:
+            self._settling_ms = self._settle_ms
         moved_ms = max(lateness_ms, min(0.0, self._earliest_anchor_ms - self._anchor_ms))
+        if self.anchors == 1 and self._anchored_at_ms <= self._settle_ms:
+            self.early_ms = min(moved_ms - lateness_ms, JUMP_MS - self._early_ms)
+            self._early_ms += self.early_ms
+            self._settling_at_ms += self.early_ms
+            self._settled_by_ms += self.early_ms
         self._anchor_ms += moved_ms
         self._newest_ms += moved_ms
         self._slewed_ms += moved_ms
@@ -150,7 +177,8 @@ class MediaClock:
         self.anchors += 1
         self._anchor_timestamp, self._anchor_ms = extended, at_ms
         self._anchored_at_ms, self._slewed_ms = at_ms, 0.0
-        self._settles_until_ms = now_ms + self._settle_ms
+        self._settling_ms, self._settling_at_ms = self._settle_ms, now_ms
+        self._settled_by_ms = now_ms + max(self._settle_ms, MOST_SETTLING_MS)
         # Not before the lecture began: that may be with this very packet, and what lies before is no part of it.
         self._earliest_anchor_ms = min(at_ms, max(at_ms - JUMP_MS, floor_ms))
         self._newest_ms = self._newest_arrival_ms = at_ms

@@ -78,6 +78,11 @@ class LectureClock:
         if not self.started:
             self._zero_s = now
 
+    def begin_earlier(self, by_ms: float) -> None:
+        """What the lecture began with was late by so much: it began earlier, and all lecture time is later."""
+        if self._zero_s is not None:
+            self._zero_s -= by_ms / 1000
+
     def stop(self, now: float) -> int:
         """The lecture ends now; lecture time stands still from here. Returns it."""
         self._end_ms = self.now_ms(now)

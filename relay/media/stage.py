@@ -68,7 +68,9 @@ class Stage:
         self.recorder = Recorder(file, settings.commit_interval_s)
         self.roster = HallRoster()
         exact_ms = self.clock.exact_ms
-        self.voices = {lang: VoiceLine(lang, file, settings.voice_wait_s, exact_ms) for lang in info.languages}
+        self.voices = {
+            lang: VoiceLine(lang, file, settings.voice_wait_s, exact_ms, self._begin_earlier) for lang in info.languages
+        }
         for line in self.voices.values():
             line.resume(file.track_end_ms(line.track.track_id))
         self.camera = CameraLine(file, settings.voice_wait_s, settings.camera_kbps, exact_ms)
@@ -111,6 +113,10 @@ class Stage:
         if not self.clock.started:
             self.log.set_meta("started_at", datetime.now(UTC).isoformat(timespec="seconds"))
         self.clock.start(now)
+        self.save_clock()
+
+    def _begin_earlier(self, by_ms: float) -> None:
+        self.clock.begin_earlier(by_ms)
         self.save_clock()
 
     def save_clock(self) -> None:

@@ -38,10 +38,19 @@ class VoiceLine:
     """The voice of one language. Publishers come and go; the line and its subscribers stay.
 
     :param wait_s: how long a missing packet of the uplink may hold back those behind it.
+    :param begin_earlier: told when the lecture turns out to have begun so many ms before the voice that it began with
+        came in.
     :ivar clock: of the present publisher's voice (a camera of the same publisher keeps in step with it).
     """
 
-    def __init__(self, language: str, log: LectureLog, wait_s: float, now_ms: Callable[[float], float]) -> None:
+    def __init__(
+        self,
+        language: str,
+        log: LectureLog,
+        wait_s: float,
+        now_ms: Callable[[float], float],
+        begin_earlier: Callable[[float], None],
+    ) -> None:
         self.language = language
         self.senders: set[VoiceSender] = set()
         self.clock = MediaClock(CLOCK_RATE, settle_ms=SETTLE_MS)
@@ -51,6 +60,7 @@ class VoiceLine:
         self._log = log
         self._wait_s = wait_s
         self._now_ms = now_ms
+        self._begin_earlier = begin_earlier
         self._source_chunks = Chunker(Kind.VOICE, self.source_track.track_id)
         self._made_chunks = {
             kbps: Chunker(Kind.VOICE, track.track_id, grid=True)
@@ -112,6 +122,8 @@ class VoiceLine:
             return
         self._last_packet_s = now
         self.clock.at(packet.timestamp_ext, self._now_ms(now), retransmitted=packet.retransmitted)
+        if self.clock.early_ms:
+            self._begin_earlier(self.clock.early_ms)
         self._take(self._in_order.push(packet, now), now)
 
     def sender_report(self, report: SenderReport) -> None:

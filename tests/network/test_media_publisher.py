@@ -24,7 +24,8 @@ async def test_the_last_packets_of_who_has_gone_do_not_take_the_camera_up_again(
         async with await Peer.create(LOOPBACK, controlling=True) as peer:
             offer = parse_offer(make_offer(spec, peer.local))
             session = await MediaSession.answer(offer, publisher_policy(offer, camera=True), LOOPBACK)
-            voice, camera = VoiceLine("en", file, 1.0, lambda now: 0.0), CameraLine(file, 1.0, 600, lambda now: 0.0)
+            voice = VoiceLine("en", file, 1.0, lambda now: 0.0, lambda by_ms: None)
+            camera = CameraLine(file, 1.0, 600, lambda now: 0.0)
             publisher = Publisher(
                 session,
                 "lecturer",

@@ -17,6 +17,16 @@ def test_it_stands_at_zero_until_it_starts() -> None:
     assert clock.exact_ms(1000.0001) > 0
 
 
+def test_it_may_turn_out_to_have_begun_earlier() -> None:
+    clock = LectureClock()
+    clock.begin_earlier(500)
+    clock.start(1000.0)
+    clock.begin_earlier(600)
+    assert clock.now_ms(1001.0) == 1_600
+    resumed = LectureClock.resume(clock.to_meta(1001.0, BootTime("boot", 50.0)), 0, 5.0, BootTime("boot", 51.0))
+    assert resumed.now_ms(5.0) == 2_600
+
+
 def test_in_the_same_boot_it_goes_on_as_if_nothing_had_happened() -> None:
     clock = LectureClock()
     clock.start(1000.0)

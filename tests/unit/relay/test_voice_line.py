@@ -38,11 +38,15 @@ class Studio:
     lost: set[int] = field(default_factory=set)
     first_number: int = 0
     now: float = 0.0
+    began_s: float = 0.0
 
     def __post_init__(self) -> None:
-        self.line = VoiceLine("en", self.log, 1.0, lambda now: now * 1000)
+        self.line = VoiceLine("en", self.log, 1.0, lambda now: (now - self.began_s) * 1000, self.begin_earlier)
         self.line.begin(0.0)
         self._encoder = Encoder(1, bitrate_bps=32_000, frame_ms=20)
+
+    def begin_earlier(self, by_ms: float) -> None:
+        self.began_s -= by_ms / 1000
 
     def speak(self, first: int, last: int) -> None:
         for n in range(first, last):
@@ -99,6 +103,27 @@ def test_a_publisher_whose_first_packets_were_held_up_is_recorded_where_it_spoke
     studio.wait(2.0)
     assert [frame.t_ms for frame in studio.recorded("source")] == [n * 20 for n in range(100)]
     assert [frame.t_ms for frame in studio.recorded("16")] == list(range(0, 2000, 60))
+
+
+def test_a_lecture_that_begins_with_a_packet_that_was_held_up_begins_when_that_was_spoken(studio: Studio) -> None:
+    studio.began_s = 0.8
+    encoder = Encoder(1, bitrate_bps=32_000, frame_ms=20)
+    for n in range(100):
+        studio.now = max(0.8, n * 0.02)
+        studio.deliver(n, encoder.encode(tone(n * 960, 960)))
+        studio.line.tick(studio.now)
+    studio.wait(2.0)
+    assert studio.began_s == pytest.approx(0)
+    assert [frame.t_ms for frame in studio.recorded("source")] == [n * 20 for n in range(100)]
+
+
+def test_a_publisher_that_comes_later_does_not_move_the_beginning(studio: Studio) -> None:
+    encoder = Encoder(1, bitrate_bps=32_000, frame_ms=20)
+    for n in range(100):
+        studio.now = 1.0 + max(1.3, n * 0.02)
+        studio.deliver(n, encoder.encode(tone(n * 960, 960)))
+        studio.line.tick(studio.now)
+    assert studio.began_s == 0
 
 
 def test_a_retransmission_in_time_leaves_no_trace(studio: Studio) -> None:

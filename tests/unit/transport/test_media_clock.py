@@ -130,6 +130,25 @@ def test_a_queue_that_drains_while_the_clock_settles_leaves_no_trace() -> None:
     assert max(abs(ms) for ms in late_ms) == pytest.approx(0)
 
 
+@pytest.mark.parametrize("held_ms", [400, 1_000, 1_600])
+def test_a_relay_that_gets_no_time_after_the_first_packet_makes_nothing_late(held_ms: int) -> None:
+    late_ms = settling([600.0] + [600.0 + held_ms - n * FRAME_MS for n in range(1, (600 + held_ms) // FRAME_MS)])
+    assert max(late_ms) == pytest.approx(0)
+
+
+def test_a_queue_that_drains_for_longer_than_the_clock_settles_leaves_no_trace() -> None:
+    late_ms = settling([1_400.0 - n * FRAME_MS for n in range(70)])
+    assert max(late_ms) == pytest.approx(0)
+
+
+def test_a_publisher_of_few_packets_is_not_waited_for_longer_than_two_seconds() -> None:
+    clock = MediaClock(RATE, settle_ms=300)
+    clock.at(0, 1_000)
+    assert not clock.settled(2_999)
+    assert clock.settled(3_000)
+    assert clock.at(960, 3_000) == pytest.approx(1_020)
+
+
 def test_a_start_that_is_late_for_longer_is_caught_up_with_slowly_and_backwards_never() -> None:
     late_ms = settling([400.0] * 50, frames=45 * 50)
     assert late_ms[0] == pytest.approx(400)
