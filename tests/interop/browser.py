@@ -7,6 +7,8 @@ import base64
 import os
 import shutil
 import signal
+import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -35,8 +37,21 @@ ARGUMENTS = (
     "--allow-loopback-in-peer-connection",
 )
 
-SCRIPTED = ("--disable-breakpad", "--password-store=basic", "--window-size=1366,768", "about:blank")
-"""What Playwright sees to by itself where it starts the browser."""
+SCRIPTED = (
+    "--disable-background-timer-throttling",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-breakpad",
+    "--disable-dev-shm-usage",
+    "--disable-extensions",
+    "--disable-ipc-flooding-protection",
+    "--disable-renderer-backgrounding",
+    "--hide-scrollbars",
+    "--mute-audio",
+    "--password-store=basic",
+    "--remote-debugging-port=0",
+    "--window-size=1366,768",
+)
+"""What Playwright sees to by itself where it starts the browser: nothing sleeps for being in the background."""
 
 NETWORK_COMPLAINTS = ("Failed to load resource", "WebSocket connection", "net::ERR")
 """How Chromium's console says that a request was refused or a line lost: no faults of the page."""
@@ -164,13 +179,13 @@ class Page:
 
 
 class Browser:
-    """A running Chromium."""
+    """A running Chromium, each of whose pages has a window (a profile) of its own."""
 
-    def __init__(self, browser: playwright.Browser) -> None:
-        self._browser = browser
+    def __init__(self, connection: playwright.Browser) -> None:
+        self.connection = connection
 
     async def _context(self, locale: str) -> playwright.BrowserContext:
-        return await self._browser.new_context(viewport={"width": 1366, "height": 768}, locale=locale)
+        return await self.connection.new_context(viewport={"width": 1366, "height": 768}, locale=locale)
 
     async def open(self, url: str, *, locale: str = "en-GB") -> Page:
         """Open a page at the size of a small laptop's screen."""
@@ -186,27 +201,68 @@ def chromium_binary() -> str | None:
     return os.environ.get("HALLCAST_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
 
-class ProfileBrowser(Browser):
-    """A Chromium of ours whose pages keep what they store in a folder, for the next one."""
+class Chromium:
+    """A Chromium that runs until it is stopped. Whoever needs it connects to it.
 
-    def __init__(self, browser: playwright.Browser, process: asyncio.subprocess.Process) -> None:
+    :param microphone: what its microphone says.
+    :param profile: an empty folder, or one of an earlier run.
+    """
+
+    def __init__(self, microphone: Path, profile: Path) -> None:
+        self._profile = profile
+        self._told = profile / "DevToolsActivePort"
+        self._told.unlink(missing_ok=True)
+        self._process = subprocess.Popen(
+            [
+                _binary(),
+                *ARGUMENTS,
+                *SCRIPTED,
+                f"--use-file-for-fake-audio-capture={microphone}",
+                f"--user-data-dir={profile}",
+                "about:blank",
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """SIGKILL, to the browser and then to what it has started."""
+        if self.running:
+            for pid in [self._process.pid, *_descendants(self._process.pid)]:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        self._process.wait()
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[playwright.Browser]:
+        """A connection to it; what was opened by it is closed with it."""
+
+        async def address() -> list[str]:
+            words = self._told.read_text().split() if self._told.exists() else []
+            return words if len(words) == 2 else []
+
+        port, path = await until(address, "Chromium says where it listens")
+        async with playwright.async_playwright() as tool:
+            browser = await tool.chromium.connect_over_cdp(f"ws://127.0.0.1:{port}{path}")
+            try:
+                yield browser
+            finally:
+                await browser.close()
+
+
+class ProfileBrowser(Browser):
+    """A Chromium of its own, whose pages keep what they store in its profile, for the next one."""
+
+    def __init__(self, browser: playwright.Browser, process: Chromium) -> None:
         super().__init__(browser)
-        self._process = process
+        self.kill = process.kill
 
     async def _context(self, locale: str) -> playwright.BrowserContext:
-        return self._browser.contexts[0]
-
-    async def kill(self) -> None:
-        """SIGKILL, to the browser and then to what it has started."""
-        await _kill(self._process)
-
-
-async def _kill(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        for pid in [process.pid, *_descendants(process.pid)]:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        await process.wait()
+        return self.connection.contexts[0]
 
 
 def _descendants(pid: int) -> list[int]:
@@ -218,45 +274,31 @@ def _descendants(pid: int) -> list[int]:
     return found
 
 
-def binary_and_arguments(microphone: Path) -> tuple[str, list[str]]:
+def _binary() -> str:
     """What to run; the test is skipped where there is no Chromium (``HALLCAST_CHROMIUM`` names it elsewhere)."""
     binary = chromium_binary()
     if binary is None:
         pytest.skip("needs Chromium: apt install chromium, or set HALLCAST_CHROMIUM")
-    return binary, [*ARGUMENTS, f"--use-file-for-fake-audio-capture={microphone}"]
+    return binary
 
 
 @asynccontextmanager
 async def chromium(microphone: Path) -> AsyncIterator[Browser]:
     """Run Chromium."""
-    binary, arguments = binary_and_arguments(microphone)
-    async with playwright.async_playwright() as tool:
-        browser = await tool.chromium.launch(executable_path=binary, args=arguments)
-        try:
-            yield Browser(browser)
-        finally:
-            await browser.close()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        async with chromium_with_profile(microphone, Path(profile)) as browser:
+            yield Browser(browser.connection)
 
 
 @asynccontextmanager
 async def chromium_with_profile(microphone: Path, profile: Path) -> AsyncIterator[ProfileBrowser]:
-    """Run Chromium as a process of our own, with the profile of this folder; leaving kills it."""
-    binary, arguments = binary_and_arguments(microphone)
-    told = profile / "DevToolsActivePort"
-    told.unlink(missing_ok=True)
-    arguments += [f"--user-data-dir={profile}", "--remote-debugging-port=0", *SCRIPTED]
-    process = await asyncio.create_subprocess_exec(binary, *arguments, stderr=asyncio.subprocess.DEVNULL)
-
-    async def address() -> list[str]:
-        words = told.read_text().split() if told.exists() else []
-        return words if len(words) == 2 else []
-
+    """Run Chromium with the profile of this folder; leaving kills it."""
+    process = Chromium(microphone, profile)
     try:
-        port, path = await until(address, "Chromium says where it listens")
-        async with playwright.async_playwright() as tool:
-            yield ProfileBrowser(await tool.chromium.connect_over_cdp(f"ws://127.0.0.1:{port}{path}"), process)
+        async with process.connected() as browser:
+            yield ProfileBrowser(browser, process)
     finally:
-        await _kill(process)
+        process.kill()
 
 
 async def until(condition: Callable[[], Awaitable[T]], what: str, timeout_s: float = 30) -> T:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest_asyncio
 
 from benchmarks import long_lecture
 from tests import recorded, sound
-from tests.interop.browser import Browser, chromium
+from tests.interop.browser import Browser, Chromium
 from tests.interop.replays import SECONDS
 from tests.network import parts
 from tests.network.parts import SAMPLES
@@ -22,11 +23,37 @@ def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return sound.cut(SAMPLES / "voice.opus", 1, 20, tmp_path_factory.mktemp("voice") / "spoken.wav")
 
 
-@pytest.fixture
-async def browser(spoken: Path) -> AsyncIterator[Browser]:
+class Running:
+    """One Chromium for all tests, since starting one costs as much as a test; anew if a test has brought it down."""
+
+    def __init__(self, microphone: Path, folder: Path) -> None:
+        self._microphone = microphone
+        self._folder = folder
+        self._chromium: Chromium | None = None
+
+    def get(self) -> Chromium:
+        if self._chromium is None or not self._chromium.running:
+            self._chromium = Chromium(self._microphone, Path(tempfile.mkdtemp(dir=self._folder)))
+        return self._chromium
+
+    def stop(self) -> None:
+        if self._chromium is not None:
+            self._chromium.kill()
+
+
+@pytest.fixture(scope="session")
+def running(spoken: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A Chromium whose microphone speaks :func:`spoken` and whose camera is the fake device's."""
-    async with chromium(spoken) as opened:
-        yield opened
+    running = Running(spoken, tmp_path_factory.mktemp("chromium"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+async def browser(running: Running) -> AsyncIterator[Browser]:
+    """That Chromium, with windows of the test's own."""
+    async with running.get().connected() as connection:
+        yield Browser(connection)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

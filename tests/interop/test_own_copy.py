@@ -230,7 +230,7 @@ async def test_a_killed_browsers_copy_makes_the_recording_whole(spoken: Path, tm
             before_s = await kept_s(studio)
             outage = await an_outage(link, studio, mends=False)
             killed_s = clock()
-            await browser.kill()
+            browser.kill()
         async with chromium_with_profile(spoken, profile) as browser:
             link.mend()
             studio = await open_studio(browser, near, handout)
