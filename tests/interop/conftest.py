@@ -23,6 +23,12 @@ def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return sound.cut(SAMPLES / "voice.opus", 1, 20, tmp_path_factory.mktemp("voice") / "spoken.wav")
 
 
+@pytest.fixture(scope="session")
+def deck(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first three pages of the sample deck."""
+    return parts.short_deck(tmp_path_factory.mktemp("deck") / "deck.pdf", 3)
+
+
 class Running:
     """One Chromium for all tests, since starting one costs as much as a test; anew if a test has brought it down."""
 

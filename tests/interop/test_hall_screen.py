@@ -92,7 +92,7 @@ async def is_back_at_the_page(hall: Page) -> bool:
 
 
 async def test_a_shared_screen_is_seen_with_its_voice_and_gives_way_to_the_page(
-    browser: Browser, tmp_path: Path
+    browser: Browser, deck: Path, tmp_path: Path
 ) -> None:
     write_film(tmp_path / "screen.mkv", 62)
     data = tmp_path / "data"
@@ -102,7 +102,7 @@ async def test_a_shared_screen_is_seen_with_its_voice_and_gives_way_to_the_page(
             relay=url,
             lecture=handout["lecture"],
             token=handout["lecturer_token"],
-            slides=parts.SAMPLES / "deck.pdf",
+            slides=deck,
             voice=str(sound.cut(parts.SAMPLES / "voice.opus", 1, 100, tmp_path / "voice.wav")),
             screen=str(tmp_path / "screen.mkv"),
             keep=tmp_path / "own",

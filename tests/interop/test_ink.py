@@ -58,12 +58,12 @@ async def gone(page: Page, x: float, y: float, colour: tuple[int, int, int] = PE
     return not await sees(page, x, y, colour)
 
 
-async def test_what_the_lecturer_draws_is_seen_in_the_hall(browser: Browser, tmp_path: Path) -> None:
+async def test_what_the_lecturer_draws_is_seen_in_the_hall(browser: Browser, deck: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     async with parts.relay(data) as (_, url):
         handout = await parts.create_lecture(url, data)
         studio, hall = await open_studio(browser, url, handout), await open_hall(browser, url, handout)
-        await upload(studio, parts.SAMPLES / "deck.pdf")
+        await upload(studio, deck)
         await go_on_air(studio)
         await until(hall.shown_page, "the first page in the hall")
         await until(lambda: plays_voice(hall), "the hall plays the voice")

@@ -83,7 +83,7 @@ async def plays_at_full_speed(hall: Page) -> bool:
 
 
 async def test_studio_publishes_and_a_hall_page_hears_sees_and_turns(
-    browser: Browser, spoken: Path, tmp_path: Path
+    browser: Browser, spoken: Path, deck: Path, tmp_path: Path
 ) -> None:
     data = tmp_path / "data"
     async with parts.relay(data) as (_, url):
@@ -92,7 +92,7 @@ async def test_studio_publishes_and_a_hall_page_hears_sees_and_turns(
         assert "#" not in studio.page.url, "the token stays in the address bar"
         assert "not begun" in await until(lambda: hall.text("#waiting-hint"), "the hall says that it waits")
 
-        await upload(studio, parts.SAMPLES / "deck.pdf")
+        await upload(studio, deck)
         await go_on_air(studio)
         first = await until(hall.shown_page, "the first page in the hall")
         await until(lambda: plays_voice(hall), "the hall plays the voice")
@@ -103,7 +103,7 @@ async def test_studio_publishes_and_a_hall_page_hears_sees_and_turns(
         await hall.page.wait_for_selector("#camera:not([hidden])")
 
         await studio.page.keyboard.press("PageDown")
-        assert "Page 2 of 10" in await studio.text("#page-number")
+        assert "Page 2 of 3" in await studio.text("#page-number")
         await until(lambda: other_page(hall, first), "page 2 in the hall")
         await studio.page.keyboard.press("PageUp")
         await until(lambda: same_title(hall, "Starting a small business"), "page 1 again in the hall")
@@ -130,12 +130,12 @@ async def test_studio_publishes_and_a_hall_page_hears_sees_and_turns(
         assert not hall.problems
 
 
-async def test_studio_opened_in_mid_lecture_turns_no_page(browser: Browser, tmp_path: Path) -> None:
+async def test_studio_opened_in_mid_lecture_turns_no_page(browser: Browser, deck: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     async with parts.relay(data) as (_, url):
         handout = await parts.create_lecture(url, data, title=TITLE)
         first = await open_studio(browser, url, handout)
-        await upload(first, parts.SAMPLES / "deck.pdf")
+        await upload(first, deck)
         await first.page.keyboard.press("PageDown")
         second = await open_studio(browser, url, handout)
         await until(lambda: is_on_page(second, 2), "the second studio shows what the first one shows")
@@ -146,7 +146,7 @@ async def test_studio_opened_in_mid_lecture_turns_no_page(browser: Browser, tmp_
 
 
 async def is_on_page(studio: Page, page: int) -> bool:
-    return f"Page {page} of 10" in await studio.text("#page-number")
+    return f"Page {page} of 3" in await studio.text("#page-number")
 
 
 async def lists_hall(studio: Page) -> bool:
@@ -183,14 +183,14 @@ async def replay_runs(replay: Page) -> bool:
 
 
 async def test_studio_is_heard_and_seen_in_a_hall_without_a_browser(
-    browser: Browser, spoken: Path, tmp_path: Path
+    browser: Browser, deck: Path, spoken: Path, tmp_path: Path
 ) -> None:
     data, kept = tmp_path / "data", tmp_path / "hall"
     kept.mkdir()
     async with parts.relay(data) as (_, url):
         handout = await parts.create_lecture(url, data, title=TITLE)
         studio = await open_studio(browser, url, handout)
-        await upload(studio, parts.SAMPLES / "deck.pdf")
+        await upload(studio, deck)
         async with parts.part(*join_words(url, str(handout["hall_code"]), kept)) as hall:
             await until(lambda: lists_hall(studio), "the hall is there before the lecture begins")
             await go_on_air(studio)
@@ -210,12 +210,14 @@ async def test_studio_is_heard_and_seen_in_a_hall_without_a_browser(
     assert not studio.problems
 
 
-async def test_studio_and_hall_come_back_after_the_relay_was_killed(browser: Browser, tmp_path: Path) -> None:
+async def test_studio_and_hall_come_back_after_the_relay_was_killed(
+    browser: Browser, deck: Path, tmp_path: Path
+) -> None:
     data = tmp_path / "data"
     async with parts.relay(data) as (relay, url):
         handout = await parts.create_lecture(url, data, title=TITLE)
         studio, hall = await open_studio(browser, url, handout), await open_hall(browser, url, handout)
-        await upload(studio, parts.SAMPLES / "deck.pdf")
+        await upload(studio, deck)
         await go_on_air(studio)
         await until(lambda: plays_voice(hall), "the hall plays the voice")
         os.kill(relay.process.pid, signal.SIGKILL)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pypdfium2
 from scipy.signal import resample_poly
 
 from classroom_client.engine import Hall
@@ -24,9 +23,8 @@ from relay.media.live import LiveLecture
 from tests import sound
 from tests.network.link import LinkSpec, LossyLink
 from tests.network.media_kit import LOOPBACK
+from tests.network.parts import short_deck
 from tests.network.relays import Served, served
-
-SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 
 
 @dataclass
@@ -45,10 +43,7 @@ class Class:
 @asynccontextmanager
 async def lecture_hall(folder: Path) -> AsyncIterator[Class]:
     """Serve a relay and give it a deck."""
-    pdf = folder / "deck.pdf"
-    deck = pypdfium2.PdfDocument.new()
-    deck.import_pages(pypdfium2.PdfDocument(SAMPLES / "deck.pdf"), [0, 1])
-    deck.save(pdf)
+    pdf = short_deck(folder / "deck.pdf", 2)
     async with served(folder / "data") as relay:
         lecture = await relay.relay.open_lecture(relay.lecture_id)
         yield Class(relay, lecture, await lecture.set_deck(pdf))

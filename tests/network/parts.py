@@ -101,13 +101,19 @@ class Material:
     pages: int
 
 
+def short_deck(path: Path, pages: int) -> Path:
+    """Cut the sample deck: each page that is rendered costs a second of the processor."""
+    deck = pypdfium2.PdfDocument.new()
+    deck.import_pages(pypdfium2.PdfDocument(SAMPLES / "deck.pdf"), list(range(pages)))
+    deck.save(path)
+    return path
+
+
 def short_lecture(folder: Path, *, seconds: int, pages: int) -> Material:
     """Cut the sample lecture: the first ``pages`` pages, turned evenly over ``seconds`` of its voice."""
     folder.mkdir(parents=True, exist_ok=True)
-    deck = pypdfium2.PdfDocument.new()
-    deck.import_pages(pypdfium2.PdfDocument(SAMPLES / "deck.pdf"), list(range(pages)))
-    deck.save(folder / "deck.pdf")
+    deck = short_deck(folder / "deck.pdf", pages)
     turns = [{"at_ms": number * seconds * 1000 // pages, "page": number + 1} for number in range(pages)]
     (folder / "turns.json").write_text(json.dumps(turns))
     voice = sound.cut(SAMPLES / "voice.opus", 1, seconds, folder / "voice.wav")
-    return Material(folder / "deck.pdf", voice, folder / "turns.json", pages)
+    return Material(deck, voice, folder / "turns.json", pages)

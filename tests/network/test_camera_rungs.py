@@ -15,8 +15,8 @@ from lecture.entries import Flag
 from relay.adaptation.pacer import Class
 from relay.media.camera_rungs import Feed
 from tests.network import parts
-from tests.network.hall_kit import SAMPLES, lecture_hall, seat
 from tests.network.hall_kit import Class as Room
+from tests.network.hall_kit import lecture_hall, seat
 from tests.network.link import LinkSpec
 from tests.network.link_model import Loss
 from tests.network.media_kit import until
@@ -64,8 +64,8 @@ def makers() -> list[threading.Thread]:
 def lecturer(room: Room, folder: Path) -> tuple[str | Path, ...]:
     relay = room.relay
     words: tuple[str | Path, ...] = ("stream", "--relay", relay.server.local_url, "--lecture", relay.lecture_id)
-    words += ("--token", relay.lecture.lecturer_token, "--voice", SAMPLES / "voice.opus")
-    return (*words, "--camera", SAMPLES / "camera.webm", "--keep", folder / "own", "--json")
+    words += ("--token", relay.lecture.lecturer_token, "--voice", parts.SAMPLES / "voice.opus")
+    return (*words, "--camera", parts.SAMPLES / "camera.webm", "--keep", folder / "own", "--json")
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,10 @@ from streamer.errors import StreamError
 from streamer.events import StreamReceipt
 from streamer.screen_share import CodedScreen, ScreenShare
 from tests import sound
-from tests.network.hall_kit import SAMPLES, Class, Seat, lecture_hall, seat
+from tests.network.hall_kit import Class, Seat, lecture_hall, seat
 from tests.network.link import LinkSpec, Loss
 from tests.network.media_kit import LOOPBACK, until
+from tests.network.parts import SAMPLES
 from tests.network.screen_film import HEIGHT, WIDTH, picture_in, second_in, slide, write_film
 
 pytestmark = pytest.mark.realtime

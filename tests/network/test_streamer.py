@@ -11,7 +11,6 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-import pypdfium2
 import pytest
 
 from lecture.chunks import HOLE_MS
@@ -36,11 +35,11 @@ from streamer.voice_pump import VoicePacket
 from tests import sound
 from tests.network.link import LinkSpec, Loss, LossyLink
 from tests.network.media_kit import until
+from tests.network.parts import SAMPLES, short_deck
 from tests.network.relays import LOOPBACK, Served, config_for, served
 from transport.network import NetworkConfig
 from transport.whip import WhipClient
 
-SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 SECONDS = 6
 
 
@@ -66,11 +65,7 @@ def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def slides(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("slides") / "deck.pdf"
-    deck = pypdfium2.PdfDocument.new()
-    deck.import_pages(pypdfium2.PdfDocument(SAMPLES / "deck.pdf"), [0, 1, 2])
-    deck.save(path)
-    return path
+    return short_deck(tmp_path_factory.mktemp("slides") / "deck.pdf", 3)
 
 
 def options(at: Served, folder: Path, given: Path, /, **more: object) -> StreamOptions:
