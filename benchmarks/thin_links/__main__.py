@@ -42,13 +42,16 @@ class Run:
 
 
 def main() -> int:
-    """Returns 0 when every bar was met, 1 when one was missed, 2 when a lecture could not be held."""
-    args = _arguments()
+    """Returns 0 when every bar was met, 1 when one was missed, 2 when a lecture could not be held or none was to be."""
+    args = arguments()
     console = Console(highlight=False, soft_wrap=True)
     if not args.in_process and (sys.platform != "linux" or os.geteuid() != 0):
         console.print("Not root on Linux: the link is emulated in the hall's own process, less exactly.")
         args.in_process = True
-    runs = _runs(args)
+    runs, left_out = planned_runs(args)
+    if not runs:
+        console.print(f"There is nothing to hold: {' '.join(left_out)}")
+        return 2
     if not args.judge_only:
         try:
             asyncio.run(until_told(_hold_all(runs, args, console)))
@@ -57,10 +60,10 @@ def main() -> int:
             return 2
     held = [run for run in runs if (run.folder / "facts.json").exists()]
     results = _judge_all(held, args, console)
-    print_table(console, results)
+    print_table(console, results, left_out)
     write_json(results, args.out / "results.json")
     if args.document:
-        write_document(results, args.document, " ".join(["make bench", *_make_words(args)]))
+        write_document(results, args.document, " ".join(["make bench", *_make_words(args)]), left_out)
     missing = [f"{run.link}{'' if not run.prefetched else ' prefetched'}" for run in runs if run not in held]
     if missing:
         console.print(f"Not held: {', '.join(missing)}; see log.txt in their folders under {args.out}")
@@ -68,7 +71,8 @@ def main() -> int:
     return 1 if any(result.missed for result in results) else 0
 
 
-def _arguments() -> argparse.Namespace:
+def arguments(words: list[str] | None = None) -> argparse.Namespace:
+    """Read the command's words, those of the process by default."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--links", default=ALL, help=f"which, of {','.join(LINKS)} (default: {ALL})")
     ways = parser.add_mutually_exclusive_group()
@@ -85,7 +89,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--document", type=Path, help="write the results into this document, e.g. docs/benchmarks.md")
     parser.add_argument("--join", action="append", default=[], metavar="WORD", help="further words of `hallcast join`")
     parser.add_argument("--stream", action="append", default=[], metavar="WORD", help="the same of `hallcast stream`")
-    args = parser.parse_args()
+    args = parser.parse_args(words)
     args.out = args.out.resolve()
     unknown = [name for name in args.links.split(",") if name not in LINKS]
     if unknown:
@@ -93,15 +97,19 @@ def _arguments() -> argparse.Namespace:
     return args
 
 
-def _runs(args: argparse.Namespace) -> list[Run]:
+def planned_runs(args: argparse.Namespace) -> tuple[list[Run], list[str]]:
+    """What is to be held, and in words what was asked for and cannot be."""
     ways = [True] if args.prefetched else [False] if args.not_prefetched else [False, True]
     names = args.links.split(",")
+    left_out = []
+    if Sources.find(args.material).screen is None:
+        left_out = [f"{name}: there is no film of a screen in the material." for name in names if LINKS[name].screen]
+        names = [name for name in names if not LINKS[name].screen]
     # The longest first, so that the others fill the time beside them.
     names.sort(key=lambda name: -LINKS[name].length_s)
     runs = [Run(name, way, args.out / f"{name}{'-prefetched' if way else ''}") for name in names for way in ways]
-    has_film = Sources.find(args.material).screen is not None
     # Where a screen is shared there are no pages to come late: once is enough.
-    return [run for run in runs if not LINKS[run.link].screen or (has_film and (run.prefetched or ways == [False]))]
+    return [run for run in runs if not LINKS[run.link].screen or run.prefetched or ways == [False]], left_out
 
 
 def _make_words(args: argparse.Namespace) -> list[str]:

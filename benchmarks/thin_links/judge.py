@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.thin_links import pages, screens, voice, wire
+from benchmarks.thin_links import pages, rungs, screens, voice, wire
 from benchmarks.thin_links.legible import Reader
 from benchmarks.thin_links.links import LINKS, Link
 from benchmarks.thin_links.voice import Behind, Gap
@@ -24,7 +23,11 @@ _CAMERA_SHOWN = 0.2
 _LATE_LIMIT_MS = 5.0
 _SCREEN_CLASS = "page"  # stills of the screen go as the page would whose place they take
 _RAISED = re.compile(r"^[A-Za-z_.]+(Error|Exception)\b")
-_SAID = ("carrier", "delay_ms", "behind_ms", "budget_kbps", "rung", "rtt_ms", "fraction_lost", "gaps", "link")
+_SAID = (
+    *("carrier", "delay_ms", "behind_ms", "budget_kbps", "rung", "text_rung"),
+    *("rtt_ms", "fraction_lost", "gaps", "link"),
+)
+_COST_RUNG = "12"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +85,9 @@ def judge(folder: Path, cache: Path) -> Result:
     spoken, voice_detail = _voice(folder, lecture_file, heard, link, zero_s, first_word_s)
     look = _screen if link.screen else _pages
     shown, page_detail = look(folder, facts, lecture_file, heard, link, Reader(cache))
-    cost, cost_detail = _cost(ticks, progress, link)
-    figures = spoken + shown + cost
+    spent, cost_detail = cost(ticks, progress, link)
+    kept = hall_file(voice_detail["frames_kept"], voice_detail["frames_sent"], facts["hall_done"], link)
+    figures = [*spoken, kept, *shown, *spent]
     class_kbps = wire.class_kbps(facts["machine"]["sent"], first_word_s, first_word_s + link.length_s)
     if link.screen:
         figures.append(_at_most("screen", class_kbps.get(_SCREEN_CLASS), link.bars.screen_kbps, "kbit/s"))
@@ -124,18 +128,7 @@ def _progress(path: Path, first_word_s: float) -> list[dict[str, Any]]:
     for line in path.read_text(encoding="utf-8").splitlines():
         event = json.loads(line)
         if event.get("event") == "progress":
-            wanted = (
-                "carrier",
-                "delay_ms",
-                "behind_ms",
-                "budget_kbps",
-                "rung",
-                "rtt_ms",
-                "fraction_lost",
-                "gaps",
-                "link",
-            )
-            found.append({"at_s": round(event["at_s"] - first_word_s, 2), **{key: event.get(key) for key in wanted}})
+            found.append({"at_s": round(event["at_s"] - first_word_s, 2), **{key: event.get(key) for key in _SAID}})
     return found
 
 
@@ -175,6 +168,7 @@ def _voice(
     detail = {
         "frames_sent": len(sent),
         "frames_heard": len(got),
+        "frames_kept": len(kept.keys() & sent.keys()),
         "frames_missing": sorted(set(sent) - got)[:200],
         "stoi_windows": [round(score, 3) for score in scores],
         "rungs_stoi": round(float(np.mean(rung_scores)), 3) if rung_scores else None,
@@ -237,14 +231,29 @@ def _screen(
     return figures, {"pages": [], "screen": [asdict(sample) for sample in looked]}
 
 
-def _cost(ticks: list[wire.Tick], progress: list[dict[str, Any]], link: Link) -> tuple[list[Figure], dict[str, Any]]:
+def hall_file(kept: int, sent: int, done: bool, link: Link) -> Figure:
+    """Whether the hall's file has every frame in the end, and the hall knew it; a bar where outages tore it.
+
+    :param done: the hall ended by itself, having heard and kept everything.
+    """
+    share = kept / sent if sent else 0.0
+    if not link.outages:
+        return Figure("hall's file", share, "share")
+    return Figure("hall's file", share, "share", "without gaps", done and share == 1.0)
+
+
+def cost(ticks: list[wire.Tick], progress: list[dict[str, Any]], link: Link) -> tuple[list[Figure], dict[str, Any]]:
+    """What it took of the link. The voice's bar is for one rung, so it is held against the time on that rung."""
     bars = link.bars
     lecture = wire.kbps(ticks, lambda kind: kind not in wire.CAMERA_KINDS)
-    rungs = Counter(str(item["rung"]) for item in progress if 0 <= item["at_s"] <= link.length_s)
-    spoken = wire.kbps(ticks, lambda kind: kind in wire.VOICE_KINDS)
+    stretches = rungs.stretches(progress, link.length_s)
+    spoken = wire.kbps(ticks, _is_voice)
+    on_rung = rungs.ticks_on(ticks, stretches, _COST_RUNG)
+    cost_kbps = wire.kbps(on_rung, _is_voice) if on_rung else None
     figures = [
         _at_most("lecture without camera", lecture, bars.lecture_kbps, "kbit/s"),
-        _at_most("voice with protection", spoken, bars.voice_kbps, "kbit/s"),
+        Figure("voice with protection", spoken, "kbit/s"),
+        _at_most("voice in 12 kbit/s", cost_kbps, bars.voice_12_kbps, "kbit/s"),
         _at_most("link's queue, p95", wire.queue_p95_ms(ticks), bars.queue_p95_ms, "ms"),
     ]
     detail = {
@@ -253,7 +262,7 @@ def _cost(ticks: list[wire.Tick], progress: list[dict[str, Any]], link: Link) ->
         "camera_kbps": round(wire.kbps(ticks, lambda kind: kind in wire.CAMERA_KINDS), 1),
         "data_kbps": round(wire.kbps(ticks, lambda kind: kind in wire.DATA_KINDS), 1),
         "tcp_kbps": round(wire.kbps(ticks, lambda kind: kind == "tcp"), 1),
-        "rungs": dict(rungs),
+        "rung_shares": {rung: round(share, 3) for rung, share in rungs.shares(stretches).items()},
         "up_queue_p95_ms": round(float(np.percentile([tick.up["queue_ms"] for tick in ticks], 95)), 0)
         if ticks
         else None,
@@ -261,6 +270,10 @@ def _cost(ticks: list[wire.Tick], progress: list[dict[str, Any]], link: Link) ->
         "lost": sum(tick.down["lost"] for tick in ticks),
     }
     return figures, detail
+
+
+def _is_voice(kind: str) -> bool:
+    return kind in wire.VOICE_KINDS
 
 
 def _camera(ticks: list[wire.Tick], link: Link, figures: list[Figure]) -> Figure:

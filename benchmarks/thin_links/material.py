@@ -38,17 +38,20 @@ class Sources:
 
     @classmethod
     def find(cls, folder: Path | None) -> Sources:
-        """The material's folder, else that of the environment, else the default one, else the sample lecture."""
-        named = folder or (Path(value) if (value := os.environ.get("HALLCAST_MATERIAL")) else None)
+        """The material's folder, else that of the environment, else the default one, else the sample lecture, which
+        has no screen; also where the environment says that there is no folder (an empty name)."""
+        value = os.environ.get("HALLCAST_MATERIAL")
+        named = folder or (Path(value) if value else None)
         folder = named or _ROOT.parent / "shared" / "material"
-        if named is None and not folder.is_dir():
+        if named is None and (value == "" or not folder.is_dir()):
             samples = _ROOT / "samples"
             return cls(samples / "voice.opus", samples / "deck.pdf", samples / "camera.webm", None)
+        film = folder / "screen" / "screen_demo.mp4"
         return cls(
             folder / "voice" / "lecture_en_a.flac",
             folder / "slides" / "autodiff.pdf",
             folder / "camera" / "talkinghead_cif.mp4",
-            folder / "screen" / "screen_demo.mp4",
+            film if film.is_file() else None,
         )
 
 

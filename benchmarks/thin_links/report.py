@@ -19,9 +19,11 @@ _COLUMNS = (
     ("longest gap", "gap, ms"),
     ("behind, worst", "behind, s"),
     ("back after", "back, s"),
+    ("hall's file", "kept"),
     ("page", "page, s"),
     ("page sharp, worst", "sharp, s"),
     ("voice with protection", "voice, kbit/s"),
+    ("voice in 12 kbit/s", "in 12, kbit/s"),
     ("lecture without camera", "lecture, kbit/s"),
     ("link's queue, p95", "queue p95, ms"),
     ("camera shown", "camera"),
@@ -29,6 +31,7 @@ _COLUMNS = (
     ("legible screen", "screen legible"),
 )
 """Figure's name (or its beginning) and column's title."""
+_RUNGS_TITLE = "voice rungs"
 
 
 def number(figure: Figure) -> str:
@@ -55,6 +58,13 @@ def _columns(results: list[Result]) -> list[tuple[str, str]]:
     return [(name, title) for name, title in _COLUMNS if any(_in_column(result, name) for result in results)]
 
 
+def rung_times(result: Result) -> str:
+    """How much of the time the voice came in which rung, the most first."""
+    shares: dict[str, float] = result.detail["rung_shares"]
+    most = sorted(shares.items(), key=lambda item: -item[1])
+    return ", ".join(f"{rung}: {share * 100:.0f} %" for rung, share in most)
+
+
 def _bar(figure: Figure) -> str:
     """The bar without its unit, which the column says."""
     words = figure.bar.split()
@@ -63,14 +73,15 @@ def _bar(figure: Figure) -> str:
     return " ".join(words if words[-1] == "%" else words[:2])
 
 
-def print_table(console: Console, results: list[Result]) -> None:
-    """Print the table, what was missed, and whether the machine kept up."""
+def print_table(console: Console, results: list[Result], left_out: list[str]) -> None:
+    """Print the table, what was missed or left out, and whether the machine kept up."""
     table = Table(title="Thin links: figure / bar", show_lines=False)
     table.add_column("link")
     table.add_column("pages")
     columns = _columns(results)
     for _, title in columns:
         table.add_column(title, justify="right")
+    table.add_column(_RUNGS_TITLE)
     for result in results:
         cells = []
         for name, _ in columns:
@@ -80,8 +91,10 @@ def print_table(console: Console, results: list[Result]) -> None:
                 bar = _bar(figure)
                 parts.append(f"[{colour}]{number(figure)}[/]" + (f" [dim]{bar}[/]" if bar else ""))
             cells.append("\n".join(parts))
-        table.add_row(result.link, "prefetched" if result.prefetched else "", *cells)
+        table.add_row(result.link, "prefetched" if result.prefetched else "", *cells, rung_times(result))
     Console(highlight=False, width=max(190, console.width)).print(table)
+    for line in left_out:
+        console.print(f"Left out: {line}", style="yellow")
     for result in results:
         for line in _misses(result):
             console.print(line)
@@ -111,17 +124,17 @@ def write_json(results: list[Result], path: Path) -> None:
     path.write_text(json.dumps([result.to_json() for result in results], indent=1) + "\n", encoding="utf-8")
 
 
-def write_document(results: list[Result], path: Path, command: str) -> None:
+def write_document(results: list[Result], path: Path, command: str, left_out: list[str]) -> None:
     """Put the results into the document's part of their own; the rest of it is left as it is."""
-    write_between(path, _BEGIN, _END, _section(results, command))
+    write_between(path, _BEGIN, _END, _section(results, command, left_out))
 
 
-def _section(results: list[Result], command: str) -> str:
+def _section(results: list[Result], command: str, left_out: list[str]) -> str:
     machine = results[0].detail["machine"]["description"] if results else ""
     lines = [f"`{command}` on {machine}. A figure that misses its bar is **bold**, with the bar beside it.", ""]
     columns = _columns(results)
-    lines.append("| link | pages | " + " | ".join(title for _, title in columns) + " |")
-    lines.append("|" + "---|" * (len(columns) + 2))
+    lines.append("| link | pages | " + " | ".join(title for _, title in columns) + f" | {_RUNGS_TITLE} |")
+    lines.append("|" + "---|" * (len(columns) + 3))
     for result in results:
         cells = []
         for name, _ in columns:
@@ -131,10 +144,11 @@ def _section(results: list[Result], command: str) -> str:
             ]
             cells.append(", ".join(shown))
         way = "prefetched" if result.prefetched else "as needed"
-        lines.append(f"| {result.link} | {way} | " + " | ".join(cells) + " |")
+        lines.append(f"| {result.link} | {way} | " + " | ".join([*cells, rung_times(result)]) + " |")
     lines += ["", "Links: " + "; ".join(f"**{name}** {LINKS[name].text}" for name in _links(results)) + ".", ""]
     missed = [line for result in results for line in _misses(result)]
     lines += ["Missed:", "", *(f"- {line}" for line in missed), ""] if missed else ["Every bar was met.", ""]
+    lines += [line for text in left_out for line in (f"Left out: {text}", "")]
     slow = [f"- {_title(result)}: {line}" for result in results for line in result.detail["machine"]["starved"]]
     if slow:
         lines += ["Where the machine was too slow to be fair to the lecture:", "", *slow, ""]

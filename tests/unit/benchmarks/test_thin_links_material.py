@@ -36,6 +36,8 @@ def test_without_material_the_sample_serves(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("HALLCAST_MATERIAL", str(tmp_path))
     assert Sources.find(None).deck.is_relative_to(tmp_path)
     assert Sources.find(SAMPLES).deck.is_relative_to(SAMPLES)
+    monkeypatch.setenv("HALLCAST_MATERIAL", "")
+    assert Sources.find(None) == Sources(SAMPLES / "voice.opus", SAMPLES / "deck.pdf", SAMPLES / "camera.webm", None)
 
 
 def machine(starved: list[str]) -> dict[str, object]:
@@ -51,6 +53,7 @@ def test_the_document_has_every_figure_and_every_miss(tmp_path: Path) -> None:
     starved = {"start_s": 9.0, "length_s": 0.2, "starved_s": 0.2, "t_ms": 0, "outage": False}
     detail = {
         "hall_done": False,
+        "rung_shares": {"16": 0.75, "12": 0.25},
         "errors": ["RelayError: it fell"],
         "starved_gaps": [starved],
         "machine": machine(["the relay waited"]),
@@ -58,18 +61,25 @@ def test_the_document_has_every_figure_and_every_miss(tmp_path: Path) -> None:
     path = tmp_path / "benchmarks.md"
     path.write_text("nothing here")
     with pytest.raises(ValueError, match="no place"):
-        write_document([Result("C", False, figures, detail)], path, "make bench")
+        write_document([Result("C", False, figures, detail)], path, "make bench", [])
     path.write_text(
         "head\n<!-- thin links: begin (written by make bench) -->\nbefore this\n<!-- thin links: end -->\ntail\n"
     )
     for _ in range(2):
-        write_document([Result("C", False, figures, detail)], path, "make bench")
+        write_document([Result("C", False, figures, detail)], path, "make bench", ["S: no film."])
     text = path.read_text()
     assert text.startswith("head\n")
     assert text.endswith("-->\ntail\n")
     assert "before this" not in text
-    assert "| C | as needed | **99.87 %** (≥ 100 %) | 120 | **never** (≤ 2) |" in text
-    for words in ("2 cores", "C: voice heard 99.87 %", "not heard and kept everything", "it fell", "the relay waited"):
+    assert "| C | as needed | **99.87 %** (≥ 100 %) | 120 | **never** (≤ 2) | 16: 75 %, 12: 25 % |" in text
+    for words in (
+        "2 cores",
+        "C: voice heard 99.87 %",
+        "not heard and kept everything",
+        "it fell",
+        "the relay waited",
+        "Left out: S: no film.",
+    ):
         assert words in text
 
 
