@@ -53,13 +53,20 @@ def _protocol_routes(
 ) -> list[PathRoute]:
     origins = relay.config.server.cors_origins
     handlers = _Handlers(relay, prefix, allowed, answer, find)
-    # Section 4.1: GET, HEAD and PUT on an endpoint are reserved and get 405; likewise on a session, and POST.
-    endpoint = Resource({"POST": handlers.post, "OPTIONS": handlers.options}, origins)
-    session = Resource({"PATCH": handlers.patch, "DELETE": handlers.delete}, origins)
+    # Section 4.1: GET gets a 2XX without content, on endpoints and sessions alike; all that is not listed gets 405.
+    looked_at = {"GET": _nothing_to_see, "HEAD": _nothing_to_see}
+    endpoint = Resource({"POST": handlers.post, "OPTIONS": handlers.options, **looked_at}, origins)
+    session = Resource({"PATCH": handlers.patch, "DELETE": handlers.delete, **looked_at}, origins)
     return [
         PathRoute(f"{prefix}/{{lecture}}", endpoint),
         PathRoute(f"{prefix}/{{lecture}}/{{session}}", session),
     ]
+
+
+async def _nothing_to_see(request: Request) -> Response:
+    """The same for everybody and every path, so that it tells nobody which lectures and sessions there are, nor
+    whether a token is good."""
+    return Response(status_code=204)
 
 
 class _Handlers:
@@ -92,7 +99,7 @@ class _Handlers:
 
     async def options(self, request: Request) -> Response:
         """CORS preflight, and the ICE servers (section 4.6) for whoever shows a token: they come with credentials."""
-        response = Response(status_code=200, headers={"Allow": "OPTIONS, POST", "Accept-Post": SDP})
+        response = Response(status_code=200, headers={"Allow": "GET, HEAD, OPTIONS, POST", "Accept-Post": SDP})
         if bearer_token(request):
             await self._require(request)
             self._add_links(response)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
 
@@ -26,6 +28,17 @@ async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
     """One relay for the tests that leave it as it was."""
     async with served(tmp_path_factory.mktemp("shared") / "data") as running:
         yield running
+
+
+def token_of(relay: Served, who: str) -> dict[str, str]:
+    """Headers of a role, whatever language follows it."""
+    return relay.lecturer if who.startswith("lecturer") else bearer(relay.lecture.interpreter_token)
+
+
+async def publish(relay: Served, who: str, offer: str) -> httpx.Response:
+    """Publish as a role, with ``?language=`` behind it or without."""
+    query = f"?{who.partition('?')[2]}" if "?" in who else ""
+    return await relay.http.post(f"/whip/waves{query}", content=offer, headers={**SDP, **token_of(relay, who)})
 
 
 async def test_an_offer_makes_a_session_that_takes_candidates_and_ends(relay: Served) -> None:
@@ -71,30 +84,62 @@ async def test_an_offer_makes_a_session_that_takes_candidates_and_ends(relay: Se
     wrong_type = await relay.http.patch(session, content=fragment, headers={**SDP, **relay.lecturer, "If-Match": etag})
     assert wrong_type.status_code == 415
 
-    for method in ("GET", "HEAD", "POST", "PUT"):
+    for method in ("POST", "PUT"):
         refused = await relay.http.request(method, session, headers=relay.lecturer)
         assert refused.status_code == 405
-        assert refused.headers["allow"] == "DELETE, OPTIONS, PATCH"
+        assert refused.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH"
+    for method in ("GET", "HEAD"):
+        looked = await relay.http.request(method, session, headers=relay.lecturer)
+        elsewhere = await relay.http.request(method, "/whip/no-such-lecture/no-such-session")
+        assert (looked.status_code, looked.content) == (elsewhere.status_code, elsewhere.content) == (204, b"")
+        without_date = [{**answer.headers, "date": ""} for answer in (looked, elsewhere)]
+        assert without_date[0] == without_date[1]  # nobody learns whether it is there
     assert (await relay.http.delete(session)).status_code == 401
     assert (await relay.http.delete(session, headers=relay.lecturer)).status_code == 200
     assert (await relay.http.delete(session, headers=relay.lecturer)).status_code == 404
     assert await patch(fragment, **{"If-Match": etag}) == 404
 
 
-async def test_a_second_publisher_is_refused_but_an_interpreter_is_another(relay: Served) -> None:
+@pytest.mark.parametrize(
+    ("first", "second", "status", "error_id"),
+    [
+        ("lecturer", "lecturer", 409, "publisher_exists"),
+        ("lecturer", "lecturer?language=ko", 409, "publisher_exists"),
+        ("interpreter", "interpreter", 409, "publisher_exists"),
+        ("interpreter?language=ko", "lecturer?language=ko", 409, "publisher_exists"),
+        ("lecturer", "interpreter?language=de", 422, "language_unknown"),
+        ("lecturer", "interpreter?language=en", 422, "language_unknown"),
+        ("lecturer", "interpreter", 201, None),
+        ("interpreter", "lecturer", 201, None),
+    ],
+)
+async def test_a_second_publisher_is_refused_where_it_would_speak_into_the_first(
+    shared: Served, first: str, second: str, status: int, error_id: str | None
+) -> None:
     async with publisher_offer() as offer:
-        first = await relay.http.post("/whip/waves", content=offer, headers={**SDP, **relay.lecturer})
-        second = await relay.http.post("/whip/waves", content=offer, headers={**SDP, **relay.lecturer})
-        interpreter = await relay.http.post(
-            "/whip/waves?language=ko", content=offer, headers={**SDP, **bearer(relay.lecture.interpreter_token)}
-        )
-        unknown = await relay.http.post(
-            "/whip/waves?language=de", content=offer, headers={**SDP, **bearer(relay.lecture.interpreter_token)}
-        )
-    assert first.status_code == 201
-    assert (second.status_code, second.json()["error"]["id"]) == (409, "publisher_exists")
-    assert interpreter.status_code == 201
-    assert (unknown.status_code, unknown.json()["error"]["id"]) == (422, "language_unknown")
+        made = await publish(shared, first, offer)
+        other = await publish(shared, second, offer)
+    assert made.status_code == 201
+    assert other.status_code == status
+    if error_id is not None:
+        assert other.json()["error"]["id"] == error_id
+    for who, answer in ((first, made), (second, other)):
+        if answer.status_code == 201:
+            gone = await shared.http.delete(answer.headers["location"], headers=token_of(shared, who))
+            assert gone.status_code == 200, "it was still there"
+
+
+@pytest.mark.parametrize("who", ["lecturer", "interpreter"])
+async def test_a_publisher_that_sends_nothing_is_replaced_by_the_next(tmp_path: Path, who: str) -> None:
+    async with served(tmp_path / "data", media={"takeover_silence_s": 0.2}) as relay, publisher_offer() as offer:
+        dead = await publish(relay, who, offer)
+        async with asyncio.timeout(10):
+            while (alive := await publish(relay, who, offer)).status_code == 409:
+                await asyncio.sleep(0.02)
+        assert alive.status_code == 201
+        sessions = [answer.headers["location"] for answer in (dead, alive)]
+        gone = [(await relay.http.delete(session, headers=token_of(relay, who))).status_code for session in sessions]
+        assert gone == [404, 200]
 
 
 async def test_a_lecture_that_has_ended_takes_no_publisher(relay: Served) -> None:
@@ -184,11 +229,23 @@ async def test_an_offer_without_a_voice_is_not_acceptable(shared: Served) -> Non
 
 
 @pytest.mark.parametrize("path", ["/whip/waves", "/whep/no-such-lecture"])
-@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
 async def test_other_methods_are_reserved(shared: Served, method: str, path: str) -> None:
     refused = await shared.http.request(method, path)
     assert refused.status_code == 405
-    assert refused.headers["allow"] == "OPTIONS, POST"
+    assert refused.headers["allow"] == "GET, HEAD, OPTIONS, POST"
+
+
+@pytest.mark.parametrize("path", ["/whip/waves", "/whep/waves", "/whep/no-such-lecture"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("headers", [{}, bearer("wrong")])
+async def test_whoever_looks_at_an_endpoint_sees_nothing(
+    shared: Served, method: str, path: str, headers: dict[str, str]
+) -> None:
+    """RFC 9725, section 4.1: 2XX without content. One answer for all, or it would tell which lectures there are."""
+    looked = await shared.http.request(method, path, headers=headers)
+    assert (looked.status_code, looked.content) == (204, b"")
+    assert looked.headers["access-control-allow-origin"] == "*"
 
 
 async def test_pages_of_others_may_publish_after_a_preflight(relay: Served) -> None:
@@ -202,7 +259,7 @@ async def test_pages_of_others_may_publish_after_a_preflight(relay: Served) -> N
     )
     assert "link" not in allowed.headers
     session = await relay.http.options("/whip/waves/some-session", headers=preflight)
-    assert session.headers["access-control-allow-methods"] == "DELETE, OPTIONS, PATCH"
+    assert session.headers["access-control-allow-methods"] == "DELETE, GET, HEAD, OPTIONS, PATCH"
     refused = await relay.http.post("/whip/waves", headers={"Origin": "https://elsewhere.example"})
     exposed = set(refused.headers["access-control-expose-headers"].split(", "))
     assert {"Location", "ETag", "Link", "Accept-Patch", "Retry-After"} <= exposed
