@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from classroom_client.copy import HallCopy
 from classroom_client.reception import Reception
 from classroom_client.settings import HallSettings
-from classroom_client.timeline import What
+from classroom_client.timeline import Step, What
 from lecture.entries import EncodedFrame, Entry, Kind, pack_event
 from lecture.ink import write_ink, write_pointer
 from lecture.lecturer_messages import Ink, Pointer
@@ -148,6 +148,58 @@ def test_no_order_of_events_leaves_a_gap_once_the_link_is_back(
         kept = {frame.t_ms: frame.data for frame in hall.copy.frames("en", Span(0, end_ms))}
         assert kept == {t: coded(t) for t in exists}
         hall.copy.close(finished=True)
+
+
+@pytest.mark.parametrize("outage_s", [5, 60, 300])
+@pytest.mark.parametrize("knows_announcements", [True, False])
+def test_every_second_of_an_outage_is_heard_in_order_and_kept(
+    tmp_path: Path, outage_s: int, knows_announcements: bool
+) -> None:
+    """The link that comes back brings what was missed at twice the pace of speech, beside what is spoken then."""
+    away_s, back_s = 20.0, 20.0 + outage_s
+    end_ms = round(back_s + 30) * 1000 // FRAME_MS * FRAME_MS
+    exists = set(range(0, end_ms, FRAME_MS))
+    hall = reception(tmp_path)
+    hall.timeline.from_the_start = True
+    relay = Relay(hall, exists, end_ms, random.Random(1))
+    heard: list[Step] = []
+    now, playing_s = 0.0, 0.0
+    while not heard or heard[-1].what is not What.FINISHED:
+        now += 0.25
+        assert now < back_s + 30 + outage_s + 30, "it never ends"
+        live_ms = min(int(now * 1000), end_ms)
+        is_away = away_s <= now < back_s
+        if relay.up and is_away:
+            relay.disconnect()
+        elif not relay.up and not is_away:
+            relay.connect(now, live_ms, knows_announcements=knows_announcements)
+            hall.media_began()
+        if relay.up:
+            hall.clock(Clock(live_ms, live_ms), now)
+            spoken = range(-(-(live_ms - 250) // FRAME_MS) * FRAME_MS, live_ms, FRAME_MS)
+            hall.live_voice([(t_ms, coded(t_ms)) for t_ms in spoken if t_ms >= 0], now)
+            if live_ms == end_ms:
+                hall.ended(Ended(end_ms, len(exists) * FRAME_MS))
+        hall.tick(now, rtt_s=0.6, fraction_lost=0.0)
+        while playing_s < now and (not heard or heard[-1].what is not What.FINISHED):
+            heard.append(hall.timeline.step(playing_s))
+            playing_s += (heard[-1].lecture_ms or FRAME_MS) / 1000 / heard[-1].speed
+        if relay.up:
+            for want in hall.wants(now):
+                relay.ask(want, live_ms)
+            relay.deliver(0.0, now)
+    assert [(step.t_ms, step.data) for step in heard if step.what is What.VOICE] == [
+        (t_ms, coded(t_ms)) for t_ms in sorted(exists)
+    ]
+    assert {step.what for step in heard} == {What.VOICE, What.STALL, What.FINISHED}
+    assert hall.timeline.skipped_ms == 0
+    assert max(step.speed for step in heard) <= 1.25
+    assert hall.complete
+    assert hall.gaps(now) == []
+    assert {frame.t_ms: frame.data for frame in hall.copy.frames("en", Span(0, end_ms))} == {
+        t_ms: coded(t_ms) for t_ms in exists
+    }
+    hall.copy.close(finished=True)
 
 
 def test_voice_of_another_language_is_not_taken(tmp_path: Path) -> None:
