@@ -31,7 +31,7 @@ class LinkPanel:
         """Draw the panel over what is there."""
         pen, unit = self._pen, layout.unit
         size, step = round(unit * 1.15), round(unit * 1.75)
-        upper, lower = self._rows(view)
+        upper, lower = self.rows(view)
         texts = [(pen.text(name, size, QUIET), pen.text(value, size, colour)) for name, value, colour in upper + lower]
         wanted = max(name.get_width() + value.get_width() for name, value in texts) + unit * 6
         width = min(max(wanted, unit * 24), layout.width - unit * 2)
@@ -41,7 +41,7 @@ class LinkPanel:
         pen.panel(surface, box)
         left, right, y = box.x + round(unit * 1.4), box.x + width - round(unit * 1.4), box.y + unit
 
-        title, lamp = self._title(view)
+        title, lamp = self.title(view)
         pygame.draw.aacircle(surface, lamp, (left + unit // 3, y + round(unit * 0.75)), max(4, round(unit * 0.34)))
         surface.blit(pen.text(title, round(unit * 1.3), TEXT, bold=True), (left + unit + unit // 4, y))
         y += step + unit // 2
@@ -60,7 +60,8 @@ class LinkPanel:
         span = pen.text(pen.say("link_span", minutes=KEPT_SAMPLES // 60), round(unit * 0.85), QUIET)
         surface.blit(span, (right - span.get_width(), y))
 
-    def _title(self, view: View) -> tuple[str, Colour]:
+    def title(self, view: View) -> tuple[str, Colour]:
+        """The state of the line in words, and the colour of its lamp."""
         say = self._pen.say
         if view.link is Link.DOWN:
             return say("link_title_down", time=clock(view.link_down_s)), BAD
@@ -72,8 +73,8 @@ class LinkPanel:
             return say("link_title_catching_up"), WARN
         return say("link_title_up"), GOOD
 
-    def _rows(self, view: View) -> tuple[list[Row], list[Row]]:
-        """What stands under the curve of the rates, and under that of the delay."""
+    def rows(self, view: View) -> tuple[list[Row], list[Row]]:
+        """Name, figure and its colour: what stands under the curve of the rates, and under that of the delay."""
         say = self._pen.say
         up = view.link is Link.UP
         none = say("link_nothing")

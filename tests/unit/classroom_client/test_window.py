@@ -23,7 +23,6 @@ from classroom_client.window.drawing import paint_drawing
 from classroom_client.window.fonts import Fonts
 from classroom_client.window.layout import Box, Layout, fit
 from classroom_client.window.link_history import EVERY_S, KEPT_SAMPLES, LinkHistory, LinkSample
-from classroom_client.window.link_panel import runs
 from classroom_client.window.painting import Overlay, Painter
 from classroom_client.window.pen import Pen
 from classroom_client.window.pictures import CameraDecoder, Freshness, PageDecoder, Raw, decode_page, to_raw
@@ -145,30 +144,6 @@ def test_what_is_said_below_a_question_tells_whether_it_can_go() -> None:
     assert hint_of(replace(WELL, questions_waiting=MAX_WAITING))[0] == "ask_full"
 
 
-@pytest.mark.parametrize("language", languages())
-@pytest.mark.parametrize("size", [(1366, 768), (640, 360)])
-def test_link_panel_says_each_state_of_the_link_differently(fonts: Fonts, size: tuple[int, int], language: str) -> None:
-    known = replace(WELL, budget_kbps=52.0, in_kbps=38.0, rung="12", rtt_ms=640, fraction_lost=0.03, carrier="rtp")
-    states = [
-        known,
-        replace(known, carrier="socket"),
-        replace(known, text_rung=True),
-        replace(known, sound=Sound.CATCHING_UP, behind_ms=34_000, gaps=2, gap_ms=1400),
-        replace(known, link=Link.DOWN, link_down_s=34.0),
-        replace(known, link=Link.DOWN, link_down_s=75.0),
-    ]
-    history = (
-        [LinkSample(52.0, 38.0, 3.1)] * 90 + [LinkSample(None, None, 4.0)] * 10 + [LinkSample(50.0, 48.0, 14.0)] * 80
-    )
-    drawn = set()
-    for view in states:
-        surface = pygame.Surface(size)
-        Painter(Pen(fonts, Texts(language))).paint(surface, view, None, None, Overlay(link_shown=True), history)
-        upper_right = surface.subsurface((size[0] // 2, 0, size[0] // 2, round(size[1] * 0.8)))
-        drawn.add(pygame.image.tobytes(upper_right, "RGB"))
-    assert len(drawn) == len(states)
-
-
 def test_strip_of_a_narrow_window_leaves_out_what_matters_least(fonts: Fonts) -> None:
     """The page number is never written over."""
     view = replace(WELL, text_rung=True, carrier="socket", fraction_lost=0.2, in_kbps=400.0, budget_kbps=900.0)
@@ -193,16 +168,6 @@ def test_link_history_knows_no_rates_while_the_line_is_down() -> None:
     history.look(replace(WELL, link=Link.DOWN, in_kbps=3.0, budget_kbps=50.0, behind_ms=9000), 0.0)
     history.look(replace(WELL, heard_ms=None, in_kbps=3.0), 1.0)
     assert list(history.samples) == [LinkSample(None, None, 9.0), LinkSample(None, 3.0, None)]
-
-
-@given(st.lists(st.none() | st.floats(-5, 200), max_size=KEPT_SAMPLES))
-def test_curves_stay_in_their_box_and_break_where_nothing_is_known(values: list[float | None]) -> None:
-    box = Box(10, 20, 300, 40)
-    pieces = runs(values, box, 100.0)
-    assert sum(len(piece) for piece in pieces) == sum(value is not None for value in values)
-    for x, y in (point for piece in pieces for point in piece):
-        assert box.x <= x <= box.x + box.width
-        assert box.y <= y <= box.y + box.height
 
 
 def test_before_the_first_page_the_title_is_shown(fonts: Fonts) -> None:
