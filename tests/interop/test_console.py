@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from tests.interop.browser import Browser, Page, until
 from tests.network.hall_kit import lecture_hall, seat
+from tests.network.link_model import LinkSpec
 from tests.network.media_kit import VoicePublisher
 from tests.network.media_kit import until as until_so
 from tests.network.relays import Served, served
+
+COLUMNS = {"link": 4, "loss": 5, "rtt": 6, "rung": 8, "gaps": 10, "carrier": 11}
+FIGURES = {
+    "link": r"[1-9][\d,]*\s+of [1-9][\d,]*",
+    "loss": r"0\.0 %",
+    "rtt": r"([4-9]\d|\d{3}) ms",
+    "rung": r"(8|12|16|24) k",
+    "gaps": "0",
+    "carrier": "RTP",
+}
 
 
 async def sign_in(browser: Browser, relay: Served, *, locale: str = "en-GB") -> Page:
@@ -36,7 +48,8 @@ async def cell(console: Page, row: str, column: int) -> str:
 async def test_staff_see_a_hall_play_lose_its_line_and_catch_up(browser: Browser, tmp_path: Path) -> None:
     async with lecture_hall(tmp_path) as room, VoicePublisher.publishing(room.lecture):
         room.lecture.turn(room.deck, 1)
-        async with seat(room, tmp_path / "Busan", heads=30) as busan, seat(room, tmp_path / "Jeju"):
+        far = LinkSpec(delay_ms=20)
+        async with seat(room, tmp_path / "Busan", down=far, up=far, heads=30) as busan, seat(room, tmp_path / "Jeju"):
             console = await sign_in(browser, room.relay)
 
             async def stand(*wanted: list[str]) -> bool:
@@ -53,8 +66,14 @@ async def test_staff_see_a_hall_play_lose_its_line_and_catch_up(browser: Browser
                 return (await cell(console, "Busan", 3)).splitlines()[0] == "1"
 
             await until(page_one, "the hall's page is on the console")
-            assert await cell(console, "Busan", 11) == "RTP"
 
+            async def figures_stand() -> bool:
+                cells = {name: await cell(console, "Busan", column) for name, column in COLUMNS.items()}
+                (link,) = [hall["link"] for hall in room.lecture.snapshot()["halls"] if hall["name"] == "Busan"]
+                matches = all(re.fullmatch(FIGURES[name], text) for name, text in cells.items())
+                return matches and cells["rung"] == f"{link['rung']} k"
+
+            await until(figures_stand, "what the hall's link carries, loses, takes, brings and lacks")
             busan.link.down_for(12)
 
             async def down() -> bool:

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from lecture.tracks import LIGHT_KBPS
 from recordings.catalogue import CatalogueError
+from relay.adaptation.ack_window import START_KBPS
 from relay.signalling import health
 from relay.tokens import group_code
 from tests.network.peers import until
@@ -66,10 +68,12 @@ async def test_metrics_tell_of_publishers_halls_and_the_disk(relay: Served) -> N
         await ws.send(json.dumps({"kind": "hello", "v": "1.0", "token": relay.hall_token, "hall": 'Hall "3"\n'}))
         await ws.recv()
         report = {"kind": "report", "behind_ms": 1500, "fraction_lost": 0.25, "rtt_ms": 600, "gaps": 2, "heads": 40}
+        report |= {"received_kbps": 38.5, "playout_delay_ms": 2400}
         await ws.send(json.dumps(report))
         await relay.http.post("/whip/waves", content=offer, headers={**SDP, **relay.lecturer})
         lecture = await relay.relay.open_lecture("waves")
         await until(lambda: lecture.snapshot()["halls"][0]["heads"] == 40)
+        await until(lambda: lecture.snapshot()["halls"][0]["link"]["budget_kbps"] > 0)
         found = figures((await relay.http.get("/metrics")).text)
     of_lecture = (("lecture", "waves"),)
     (name,) = {dict(labels)["hall"] for metric, labels in found if metric == "hallcast_hall_gaps"}
@@ -82,6 +86,11 @@ async def test_metrics_tell_of_publishers_halls_and_the_disk(relay: Served) -> N
     assert found["hallcast_hall_rtt_seconds", of_hall] == pytest.approx(0.6)
     assert found["hallcast_hall_fraction_lost", of_hall] == 0.25
     assert found["hallcast_hall_gaps", of_hall] == 2
+    assert found["hallcast_hall_playout_delay_seconds", of_hall] == pytest.approx(2.4)
+    # A hall without RTP knows best what comes; the relay, what it takes the link to carry, and the rung it gives.
+    assert found["hallcast_hall_used_kbps", of_hall] == found["hallcast_hall_received_kbps", of_hall] == 38.5
+    assert found["hallcast_hall_budget_kbps", of_hall] == pytest.approx(START_KBPS)
+    assert found["hallcast_hall_rung_kbps", of_hall] == LIGHT_KBPS
     assert found["hallcast_hall_connected", of_hall] == 1
     assert found["hallcast_hall_silent_seconds", of_hall] < 20
     assert found["hallcast_hall_page_due", of_hall] == 0
