@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from relay.tokens import group_code
-from tests.network.relays import SDP, Served, bearer, served
+from tests.network.relays import SDP, Served, bearer, closed_with, served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -155,15 +156,50 @@ async def test_bad_codes_get_a_clear_error(
         assert (refused.status_code, refused.json()["error"]["id"]) == (status, error_id)
 
 
-async def test_an_expired_code_is_told_only_to_who_knows_it(relay: Served) -> None:
+async def by_join(relay: Served, code: str) -> tuple[int | None, str]:
+    answer = await relay.http.post("/join", json={"code": code})
+    return answer.status_code, answer.json()["error"]["id"]
+
+
+async def by_whep(relay: Served, code: str) -> tuple[int | None, str]:
+    answer = await relay.http.post("/whep/waves", headers={**SDP, **bearer(code)})
+    return answer.status_code, answer.json()["error"]["id"]
+
+
+async def by_library(relay: Served, code: str) -> tuple[int | None, str]:
+    answer = await relay.http.get("/library/waves/blob/" + "0" * 64, headers=bearer(code))
+    return answer.status_code, answer.json()["error"]["id"]
+
+
+async def by_hall_socket(relay: Served, code: str, *, lecture: str = "waves") -> tuple[int | None, str]:
+    async with relay.socket(f"/ws/hall/{lecture}") as ws:
+        await ws.send(json.dumps({"kind": "hello", "v": "1.0", "code": code}))
+        closed, (said,) = await closed_with(ws)
+    return closed, json.loads(said)["id"]
+
+
+@pytest.mark.parametrize(
+    ("way", "expired", "wrong"),
+    [
+        (by_join, (410, "join_code_expired"), (403, "join_code_wrong")),
+        (by_whep, (410, "join_code_expired"), (401, "unauthorised")),
+        (by_library, (410, "join_code_expired"), (401, "unauthorised")),
+        (by_hall_socket, (4410, "join_code_expired"), (4401, "unauthorised")),
+    ],
+)
+async def test_an_expired_code_is_told_only_to_who_knows_it(
+    relay: Served,
+    way: Callable[[Served, str], Awaitable[tuple[int | None, str]]],
+    expired: tuple[int, str],
+    wrong: tuple[int, str],
+) -> None:
     relay.relay.catalogue.update("waves", lambda record: replace(record, code_expires_at=time.time() - 1))
-    right = await relay.http.post("/join", json={"code": relay.hall_code})
-    wrong = await relay.http.post("/join", json={"code": "HHHH2222"})
-    assert (right.status_code, right.json()["error"]["id"]) == (410, "join_code_expired")
-    assert (wrong.status_code, wrong.json()["error"]["id"]) == (403, "join_code_wrong")
-    player = await relay.http.post("/whep/waves", headers={**SDP, **bearer(relay.hall_code)})
-    assert (player.status_code, player.json()["error"]["id"]) == (410, "join_code_expired")
+    assert await way(relay, relay.hall_code) == expired
+    assert await way(relay, group_code(relay.hall_code).lower()) == expired
+    assert await way(relay, "HHHH2222") == wrong
+    # A hall that was let in before stays in.
     assert (await relay.http.post("/whep/waves", headers={**SDP, **bearer(relay.hall_token)})).status_code == 400
+    assert await by_hall_socket(relay, relay.hall_code, lecture="no-such-lecture") == (4401, "unauthorised")
 
 
 async def test_a_new_code_voids_the_old_one_and_its_halls(relay: Served) -> None:

@@ -187,24 +187,15 @@ async def test_more_sockets_than_allowed_are_told_to_come_back(tmp_path: Path) -
             assert json.loads(await third.recv())["kind"] == "welcome"
 
 
-async def test_a_hall_that_stops_reading_is_dropped_and_the_lecture_goes_on(tmp_path: Path) -> None:
-    limits, media = {"send_timeout_s": 0.5}, {"hall_send_timeout_s": 0.5}
+@pytest.mark.parametrize("path", ["/ws/hall/waves", "/ws/lecturer/waves"])
+async def test_who_stops_reading_is_dropped_as_too_slow_and_the_lecture_goes_on(
+    tmp_path: Path, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    limits, media = {"send_timeout_s": 1.0}, {"hall_send_timeout_s": 0.5}
     async with served(tmp_path / "data", limits=limits, media=media) as relay:
         lecture = await relay.relay.open_lecture("waves")
-        stuck = socket.create_connection(("127.0.0.1", relay.server.port))
-        stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        stuck.setblocking(False)
-        loop = asyncio.get_running_loop()
-        head = (
-            "GET /ws/hall/waves HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-        )
-        text = hello(token=relay.hall_token, hall="stuck").encode()
-        frame = b"\x81\xfe" + len(text).to_bytes(2, "big") + b"\0\0\0\0" + text
-        await loop.sock_sendall(stuck, head.encode())
-        assert (await loop.sock_recv(stuck, 12)).endswith(b" 101")
-        await loop.sock_sendall(stuck, frame)
-        await until(lambda: any(hall["name"] == "stuck" for hall in lecture.snapshot()["halls"]))
+        token = relay.hall_token if "hall" in path else relay.lecture.lecturer_token
+        stuck = await sat_down(relay, path, hello(token=token, **({"hall": "stuck"} if "hall" in path else {})))
         async with relay.socket("/ws/hall/waves") as reading:
             await reading.send(hello(token=relay.hall_token, hall="reading"))
             seen = asyncio.create_task(count_marks(reading, 700))
@@ -212,14 +203,36 @@ async def test_a_hall_that_stops_reading_is_dropped_and_the_lecture_goes_on(tmp_
                 lecture.log.append(Entry(Kind.MARK, lecture.now_ms(), pack_event({"text": "m" * 3000})))
             assert await asyncio.wait_for(seen, 20) == 700
 
-        def connected() -> list[str]:
-            return [hall["name"] for hall in lecture.snapshot()["halls"] if hall["connected"]]
+        def dropped() -> list[str]:
+            return [message for message in caplog.messages if "is dropped" in message]
 
-        await until(lambda: "stuck" not in connected(), 15)
+        await until(dropped, 15)
+        assert [message.rpartition(": ")[2] for message in dropped()] == ["too_slow"]
         # Not even its connection lingers: what it never read would else be kept for it for ever.
         await until(lambda: not tasks_of_sockets(), 15)
         await until(lambda: not relay.server.connections, 15)
+        assert not any(hall["connected"] for hall in lecture.snapshot()["halls"])
         stuck.close()
+
+
+async def sat_down(relay: Served, path: str, first: str) -> socket.socket:
+    """A socket with little room for what it does not read, that has been welcomed."""
+    stuck = socket.create_connection(("127.0.0.1", relay.server.port))
+    stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    stuck.setblocking(False)
+    loop = asyncio.get_running_loop()
+    head = (
+        f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    await loop.sock_sendall(stuck, head.encode())
+    assert (await loop.sock_recv(stuck, 12)).endswith(b" 101")
+    text = first.encode()
+    await loop.sock_sendall(stuck, b"\x81\xfe" + len(text).to_bytes(2, "big") + b"\0\0\0\0" + text)
+    said = b""
+    while b'"welcome"' not in said:
+        said += await loop.sock_recv(stuck, 1024)
+    return stuck
 
 
 async def count_marks(ws: Any, wanted: int) -> int:
