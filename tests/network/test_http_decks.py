@@ -10,6 +10,8 @@ from typing import Any
 import pypdfium2
 import pytest
 
+from tests import pdfs
+from tests.network.media_kit import VoicePublisher
 from tests.network.peers import until
 from tests.network.relays import Served, bearer, served
 
@@ -103,6 +105,32 @@ async def test_what_rendering_finds_is_told_to_the_lecturer(relay: Served, body:
         else:
             assert facts["error"]["id"] == error_id
     assert (await relay.http.get("/api/lectures/waves", headers=relay.staff)).status_code == 200
+
+
+@pytest.mark.realtime
+async def test_a_deck_that_takes_for_ever_is_given_up_and_holds_up_no_voice(tmp_path: Path) -> None:
+    endless = pdfs.pdf(["/X107 Do"] * 3, objects=pdfs.endless_forms())
+    async with served(tmp_path / "data", media={"deck_timeout_s": 1.0}) as relay:
+        lecture = await relay.relay.open_lecture("waves")
+
+        def voice() -> dict[str, int]:
+            return dict(lecture.snapshot()["voices"]["en"])
+
+        async with VoicePublisher.publishing(lecture), relay.socket("/ws/lecturer/waves") as ws:
+            await ws.send(json.dumps({"kind": "hello", "v": "1.0", "token": relay.lecture.lecturer_token}))
+            await until(lambda: voice()["recorded_end_ms"] > 0)
+            status, facts = await put(relay, endless)
+            assert status == 202
+            async with asyncio.timeout(30):
+                while (message := json.loads(await ws.recv()))["kind"] != "error":
+                    pass
+            assert (message["id"], message["fatal"]) == ("deck_render_timeout", False)
+            told_ms = lecture.now_ms()
+            await until(lambda: voice()["recorded_end_ms"] > told_ms)
+            assert voice()["missing_ms"] == 0
+            assert lecture.snapshot()["deck"]["troubles"] == {facts["deck"]: "deck_render_timeout"}
+            await until(lambda: not list((tmp_path / "data").rglob("*.pdf")))  # it is not tried again
+            assert (await put(relay, pdf(1)))[0] == 202, "the next one is taken"
 
 
 async def test_a_deck_cut_short_leaves_nothing_behind(relay: Served) -> None:
