@@ -29,6 +29,7 @@ class Kind(IntEnum):
     STATE = 10
     RECEIPT = 11
     SCREEN = 12
+    CAPTION = 13
 
 
 MEDIA_KINDS = frozenset({Kind.VOICE, Kind.CAMERA, Kind.SCREEN})

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from recordings import cli_library
+from recordings.captions import captions_of
+from recordings.cli_captions import add_captions
 from recordings.cli_common import ATTENTION, OK, add_recording, clock, open_named, place_of_named
 from recordings.cli_export import add_export
 from recordings.cli_import import add_import
@@ -23,7 +25,7 @@ from recordings.replay import chapters
 def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``recordings`` to the ``hallcast`` command."""
     parser = subparsers.add_parser(
-        "recordings", help="list, search, check, repair, export, import and care for recorded lectures"
+        "recordings", help="list, search, check, repair, caption, export, import and care for recorded lectures"
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     cli_library.add_actions(actions)
@@ -37,6 +39,7 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     add_export(actions)
     add_import(actions)
     add_repair(actions)
+    add_captions(actions)
     for action in actions.choices.values():
         action.add_argument("--data", type=Path, help="the relay's data folder (default: the configuration's, or data)")
         action.add_argument("--json", action="store_true", help="print facts as JSON")
@@ -49,6 +52,7 @@ def _info(args: argparse.Namespace) -> int:
         facts["place"] = place_of_named(args, recording)
         facts["bytes"] = recording.path.stat().st_size
         facts["tracks"] = [asdict(track) for kind in ("voice", "camera") for track in recording.tracks(kind)]
+        facts["captions"] = {language: len(cues) for language, cues in captions_of(recording).items()}
         facts["chapters"] = chapters(recording.turns(), recording.pages())
     if args.json:
         print(json.dumps(facts, ensure_ascii=False))
@@ -59,6 +63,8 @@ def _info(args: argparse.Namespace) -> int:
         console.print("  here and in object storage")
     for track in facts["tracks"]:
         console.print(f"  {track['kind']} {track['language']} {track['codec']} {track['rung']}")
+    for language, count in facts["captions"].items():
+        console.print(f"  captions {language}: {count}")
     for chapter in facts["chapters"]:
         console.print(f"  {clock(chapter['t_ms'])}  page {chapter['page']}  {escape(chapter['title'])}")
     return OK

@@ -40,7 +40,7 @@ CATALOGUE = "catalogue.db"
 def add_actions(actions: Actions[argparse.ArgumentParser]) -> None:
     """Add the library's actions."""
     listing = actions.add_parser("list", help="the recordings of a data folder; exit code 1 if one needs attention")
-    searching = actions.add_parser("search", help="find words in titles, pages, notes and questions")
+    searching = actions.add_parser("search", help="find words in titles, pages, notes, captions and questions")
     searching.add_argument("words", help='words, or "several words" in quotes; parts of words are found too')
     for action in (listing, searching):
         for name in ("course", "series", "tag", "language"):

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from sqlalchemy import Connection, delete, insert
 
 from lecture.entries import Kind
+from recordings.captions import caption_passages
 from recordings.passages import LABEL_KINDS, MOMENTS, WEIGHTS, Passage, PassageKind, clean, fold
 from recordings.recording import Recording
 from recordings.replay import chapters
@@ -17,7 +18,7 @@ CONTENT_KINDS: frozenset[PassageKind] = frozenset(WEIGHTS.keys() - LABEL_KINDS)
 
 
 def passages_of(recording: Recording) -> list[Passage]:
-    """What was shown, noted and asked in a lecture, with its moments. Blocking."""
+    """What was shown, noted, asked and said (as captions tell) in a lecture, with its moments. Blocking."""
     pages = recording.pages()
     shown: dict[tuple[str, int], list[int]] = {}
     for chapter in chapters(recording.turns(), pages):
@@ -29,7 +30,7 @@ def passages_of(recording: Recording) -> list[Passage]:
     ]
     for kind, entry_kind in (("mark", Kind.MARK), ("question", Kind.QUESTION)):
         found += [Passage(kind, text, None, (t_ms,)) for t_ms, text in recording.texts(entry_kind)]  # type: ignore[arg-type]
-    return found
+    return found + caption_passages(recording)
 
 
 def write_content(connection: Connection, lecture_id: str, passages: Iterable[Passage]) -> None:

@@ -279,16 +279,21 @@ def _bring_events(target: LectureFile, copy: LectureFile, times: CopyTime) -> in
     count = 0
     for entry in _events(copy):
         origin: int | None = entry.seq if is_relays else theirs.get(entry.seq)
+        # Captions are laid into each copy by hand: their numbers are that copy's own, and say nothing here.
+        by_hand = entry.kind == Kind.CAPTION
+        if by_hand:
+            origin = None
         if origin is not None:
             if origin in seqs or origin in known_origins:
                 continue
-        elif from_hall or entry.kind in _LOCAL_KINDS:
+        elif (from_hall and not by_hand) or entry.kind in _LOCAL_KINDS:
             continue
         t_ms = entry.t_ms if origin is not None else times.lecture_ms(entry.t_ms)
         if t_ms is None or t_ms >= LONGEST_MS:
             continue
         near = places.setdefault((entry.kind, entry.payload), [])
-        if origin is None and any(abs(t_ms - place) <= _SAME_EVENT_MS for place in near):
+        reach_ms = 0 if by_hand else _SAME_EVENT_MS  # who says "Yes." twice has two captions
+        if origin is None and any(abs(t_ms - place) <= reach_ms for place in near):
             continue
         near.append(t_ms)
         target.append(replace(entry, t_ms=t_ms, seq=0), origin_seq=origin)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from recordings.errors import SearchError
 
-PassageKind = Literal["title", "course", "series", "tag", "page", "mark", "question"]
+PassageKind = Literal["title", "course", "series", "tag", "page", "mark", "question", "caption"]
 
 LABEL_KINDS: frozenset[PassageKind] = frozenset({"title", "course", "series", "tag"})
 """What staff say of a lecture; the other kinds are what was said and shown in it."""
@@ -23,6 +23,7 @@ WEIGHTS: dict[PassageKind, int] = {
     "question": 4,
     "mark": 4,
     "page": 3,
+    "caption": 2,
 }
 """How much a place counts in which a term stands: who searches a word of a title wants that lecture first."""
 

@@ -13,11 +13,12 @@ from lecture.messages import EntryMessage
 TAIL_ENTRIES = 512
 READ_ENTRIES = 200
 
-NOT_FOR_HALLS = frozenset({Kind.RECEIPT, Kind.QUESTION, Kind.INK, Kind.POINTER})
+NOT_FOR_HALLS = frozenset({Kind.RECEIPT, Kind.QUESTION, Kind.INK, Kind.POINTER, Kind.CAPTION})
 """What halls say is for lecturer and staff; sixty halls' receipts would cost every thin link more than a page.
+Captions come after the lecture, and only its replay shows them.
 Ink and pointer go to halls another way, not in the order of the log (:mod:`relay.media.ink_push`)."""
 HALL_KINDS = EVENT_KINDS - NOT_FOR_HALLS
-LECTURER_KINDS = EVENT_KINDS - {Kind.RECEIPT}
+LECTURER_KINDS = EVENT_KINDS - {Kind.RECEIPT, Kind.CAPTION}
 NOT_IN_HISTORY = frozenset({Kind.POINTER})
 """Where the pointer was is of no use to a lecturer who comes back, and most of what there is."""
 

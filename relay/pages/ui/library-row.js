@@ -36,7 +36,7 @@ export function lectureRow(lecture, edit) {
   if (fault) link.append(make("span", { className: "error" }, fault));
   const row = make("li", {}, link);
   if (edit) row.append(make("button", { type: "button", onclick: () => edit(lecture) }, text("edit")));
-  const placed = lecture.hits.filter(({ kind }) => kind === "page" || kind === "mark" || kind === "question");
+  const placed = lecture.hits.filter(({ kind }) => ["page", "mark", "question", "caption"].includes(kind));
   if (placed.length > 0) row.append(make("ul", { className: "hits" }, ...placed.map((hit) => hitRow(lecture, hit))));
   return row;
 }

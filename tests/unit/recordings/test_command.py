@@ -15,6 +15,8 @@ from recordings import cli_library
 from recordings.recycle_bin import held
 from tests.recorded import HOLE_MS, LECTURE, VOICE_MS
 
+CAPTIONS = "0:01.0 --> 0:02.0\n가격\n"
+
 ACTIONS: dict[str, tuple[str, ...]] = {
     "list": ("list",),
     "search": ("search", "질문"),
@@ -22,6 +24,7 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "verify": ("verify", LECTURE),
     "export": ("export", LECTURE, "--to", "pdf", "--out", "{out}"),
     "repair": ("repair", LECTURE, "--from", "{copy}"),
+    "captions": ("captions", LECTURE, "{captions}"),
     "import": ("import", "{copy}"),
     "rebuild": ("rebuild",),
     "retention": ("retention", "--dry-run"),
@@ -47,11 +50,11 @@ EXPECTED: dict[str, dict[str, tuple[int, str]]] = {
     "good": {"repair": (1, ""), **dict.fromkeys((action for action in ACTIONS if action != "repair"), (0, ""))},
     "empty": {
         **dict.fromkeys(("list", "search", "import", "rebuild", "retention"), (0, "")),
-        **dict.fromkeys(("info", "verify", "export", "repair"), (2, "recording_unknown")),
+        **dict.fromkeys(("info", "verify", "export", "repair", "captions"), (2, "recording_unknown")),
         "delete": (2, "lecture_unknown"),
     },
     "missing": {
-        **dict.fromkeys(("info", "verify", "export", "repair"), (2, "recording_unknown")),
+        **dict.fromkeys(("info", "verify", "export", "repair", "captions"), (2, "recording_unknown")),
         **dict.fromkeys(("list", "search", "import", "rebuild", "retention", "delete"), (2, "data_folder_unknown")),
     },
     "without its end": {
@@ -59,23 +62,23 @@ EXPECTED: dict[str, dict[str, tuple[int, str]]] = {
         **dict.fromkeys(("search", "info", "retention", "delete"), (0, "")),
         "export": (2, "pages_missing"),
         "repair": (1, ""),
-        "import": (2, "file_damaged"),
+        **dict.fromkeys(("captions", "import"), (2, "file_damaged")),
     },
     "without its first page": {
         **dict.fromkeys(("list", "verify", "rebuild"), (1, "")),
         **dict.fromkeys(("search", "info", "export", "retention", "delete"), (0, "")),
         "repair": (1, ""),
-        "import": (2, "file_damaged"),
+        **dict.fromkeys(("captions", "import"), (2, "file_damaged")),
     },
     "foreign": {
         **dict.fromkeys(("list", "rebuild"), (1, "")),
         **dict.fromkeys(("search", "retention"), (0, "")),
-        **dict.fromkeys(("info", "verify", "export", "repair", "import"), (2, "not_a_lecture_file")),
+        **dict.fromkeys(("info", "verify", "export", "repair", "captions", "import"), (2, "not_a_lecture_file")),
         "delete": (2, "lecture_unknown"),
     },
     "a folder": {
         **dict.fromkeys(("list", "rebuild"), (1, "")),
-        **dict.fromkeys(("info", "verify", "export", "repair"), (2, "recording_unknown")),
+        **dict.fromkeys(("info", "verify", "export", "repair", "captions"), (2, "recording_unknown")),
         "import": (2, "file_missing"),
     },
 }
@@ -94,7 +97,7 @@ def test_exit_codes_and_json_whatever_is_in_the_library(
     path = data / "lectures" / lecture_path.name
     STATES[state](path)
     before = path.read_bytes() if path.is_file() else b""
-    words = [word.format(out=tmp_path / "out.pdf", copy=lecture_path) for word in ACTIONS[action]]
+    words = filled(ACTIONS[action], tmp_path, lecture_path)
     code, error_id = EXPECTED[state][action]
     assert main(["recordings", *words, "--data", str(data), "--json"]) == code
     out, err = capsys.readouterr()
@@ -108,6 +111,12 @@ def test_exit_codes_and_json_whatever_is_in_the_library(
         assert before in kept, "what is damaged is not touched"
     assert main(["recordings", *words, "--data", str(data)]) in (code, 0, 2), "told in words, too"
     capsys.readouterr()
+
+
+def filled(words: tuple[str, ...], folder: Path, copy: Path) -> list[str]:
+    captions = folder / "captions.srt"
+    captions.write_text(CAPTIONS)
+    return [word.format(out=folder / "out.pdf", copy=copy, captions=captions) for word in words]
 
 
 def error_of(said: dict[str, Any]) -> str:
@@ -133,8 +142,7 @@ def test_the_configuration_names_the_data_folder_for_every_action(
     config = tmp_path / "relay.toml"
     config.write_text(f'[data]\nfolder = "{data}"\n[library]\nrecycle_days = 3\n')
     for action, words in ACTIONS.items():
-        filled = [word.format(out=tmp_path / "out.pdf", copy=lecture_path) for word in words]
-        code = main(["recordings", *filled, "--config", str(config), "--json"])
+        code = main(["recordings", *filled(words, tmp_path, lecture_path), "--config", str(config), "--json"])
         assert code == EXPECTED["good"][action][0], capsys.readouterr()
     assert list(elsewhere.iterdir()) == []
     assert (data / "recycle" / f"{LECTURE}.lecture").is_file()
