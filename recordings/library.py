@@ -16,10 +16,11 @@ from typing import Any
 
 from lecture.log import Span
 from recordings import camera, screen, voice
+from recordings.captions import captions_of
 from recordings.errors import RecordingError
 from recordings.files import written_whole
 from recordings.recording import LECTURE_ID, Recording
-from recordings.replay import drawings, pages_shown, replay_manifest
+from recordings.replay import caption_facts, drawings, pages_shown, replay_manifest
 from recordings.waveform import waveform
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
@@ -111,6 +112,17 @@ class Library:
         if found is None:
             raise RecordingError("page_missing", "There is no such page.")
         return found.rstrip()
+
+    def captions(self, lecture_id: str, language: str) -> bytes:
+        """The captions of a language (:func:`recordings.replay.caption_facts`), as JSON.
+
+        :raises RecordingError: ``recording_unknown``, ``captions_missing``.
+        """
+        with self.open(lecture_id) as recording:
+            cues = captions_of(recording).get(language)
+        if cues is None:
+            raise RecordingError("captions_missing", "There are no captions in that language.")
+        return _json(caption_facts(cues))
 
     def _drawings(self, recording: Recording) -> Path:
         """What is drawn on each page, a line of JSON for each, so that one can be read without the others."""

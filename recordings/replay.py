@@ -11,6 +11,8 @@ from lecture.ink import read_ink_event
 from lecture.log import Span
 from lecture.tracks import Track
 from recordings import screen, voice
+from recordings.caption_files import Cue
+from recordings.captions import captions_of
 from recordings.recording import Page, Recording, Turn, is_made
 
 IMAGE_NAME_CHARS = 16
@@ -80,7 +82,13 @@ def replay_manifest(recording: Recording, drawn: Collection[int]) -> dict[str, A
         if camera is None or first is None
         else {"offset_ms": first.t_ms, "kbps": _kbps(recording, camera)},
         "screen": [[span.start_ms, span.end_ms] for span in screen.shared(recording)],
+        "captions": list(captions_of(recording)),
     }
+
+
+def caption_facts(cues: list[Cue]) -> list[list[Any]]:
+    """The captions of a language as the replay page takes them; lecture times in ms."""
+    return [[cue.start_ms, cue.end_ms, cue.text] for cue in cues]
 
 
 def drawings(recording: Recording, pages: list[Page]) -> list[dict[str, list[Any]]]:

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from recordings import camera, screen, voice
+from recordings.captions import captions_of
 from recordings.errors import RecordingError
 from recordings.export_order import ExportOrder
 from recordings.files import copy_lecture_file, sha256_of, written_whole
 from recordings.pack_scripts import bytes_script, facts_script
 from recordings.recording import Recording
-from recordings.replay import IMAGE_NAME_CHARS, drawings, replay_manifest
+from recordings.replay import IMAGE_NAME_CHARS, caption_facts, drawings, replay_manifest
 from recordings.script_bundle import bundle
 from recordings.waveform import waveform
 
@@ -65,6 +66,8 @@ def write_pack(
         language = str(one["language"])
         _put(folder, f"waveform-{number}", bytes_script(f"waveform-{number}", [waveform(recording, language)]))
         _write_voice(recording, folder, number, language, order.rung, progress if number == 0 else None)
+    for number, cues in enumerate(captions_of(recording).values()):
+        _put(folder, f"captions-{number}", facts_script(f"captions-{number}", caption_facts(cues)))
     if facts["screen"]:
         _write_screen(recording, folder)
     _write_page(folder, Path(order.page_sources), recording)

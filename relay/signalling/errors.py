@@ -37,6 +37,7 @@ _STATUS_OF_ID = {
     "segment_missing": 404,
     "page_missing": 404,
     "camera_missing": 404,
+    "captions_missing": 404,
     "catalogue_unusable": 503,
     "query_invalid": 422,
     "not_recycled": 409,

@@ -61,6 +61,7 @@ def routes(relay: Relay) -> list[PathRoute]:
         PathRoute(f"{REPLAY}/screen/{{number}}", handlers.screen),
         PathRoute(f"{REPLAY}/screen/{{number}}/whole", handlers.screen_whole),
         PathRoute(f"{REPLAY}/camera.webm", handlers.camera),
+        PathRoute(f"{REPLAY}/captions/{{language}}.json", handlers.captions),
         PathRoute(f"{REPLAY}/blob/{{digest}}", handlers.blob),
     ]
 
@@ -163,6 +164,12 @@ class _Handlers:
         lecture_id = await self._admit(request)
         path, media_type = await self._make(partial(self._library.camera_file, lecture_id))
         return file_response(request, path, media_type, FILE_HEADERS)
+
+    async def captions(self, request: Request) -> Response:
+        """The captions of a language."""
+        lecture_id, language = await self._admit(request), request.path_params["language"]
+        found = await self._derive(lecture_id, lambda: self._library.captions(lecture_id, language))
+        return await self._versioned(request, lecture_id, found, "application/json")
 
     async def blob(self, request: Request) -> Response:
         """A page's image, by its digest or the beginning of it; for the lecturer's studio also during the lecture."""

@@ -10,6 +10,9 @@ import pytest
 import pytest_asyncio
 
 from benchmarks import long_lecture
+from lecture.file import LectureFile
+from recordings import captions
+from recordings.caption_files import Cue
 from tests import recorded, sound
 from tests.interop.browser import Browser, Chromium
 from tests.interop.replays import SECONDS
@@ -68,6 +71,7 @@ async def replays_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
     data = tmp_path_factory.mktemp("data")
     (data / "lectures").mkdir()
     recorded.write(data / "lectures")
-    long_lecture.write(data / "lectures", minutes=SECONDS / 60, pages=5, turns=10)
+    with LectureFile.open(long_lecture.write(data / "lectures", minutes=SECONDS / 60, pages=5, turns=10)) as file:
+        captions.lay_in(file, "ko", [Cue(30_000, 60_000, "고정비와\n변동비")])
     async with parts.relay(data) as (_, url):
         yield url

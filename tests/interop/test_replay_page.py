@@ -73,8 +73,13 @@ async def test_another_language_goes_on_at_the_same_moment(browser: Browser, rep
     assert await position_s(replay) < before_s + 20
     assert [url for url in fetched if "/voice/ko/" in url]
     assert np.max(await page.evaluate(HEAR, 2)) > 0.01
+    assert await page.is_hidden("#caption"), "off until asked for"
+    await page.keyboard.press("t")
+    await until(lambda: replay.text("#caption"), "the caption of this moment")
     await page.reload()
     await is_open(replay)
+    await until(lambda: replay.text("#caption"), "captions stay on")
+    assert await replay.text("#caption") == "고정비와\n변동비"
     assert await page.input_value("#voice-language") == "ko"
     assert await position_s(replay) >= before_s
     assert not replay.problems

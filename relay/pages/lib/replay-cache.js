@@ -42,7 +42,7 @@ export function kindOf({ pathname, searchParams }) {
   if (rest.length === 0) return { what: "page", lecture };
   if (rest[0] === "replay.json") return { what: "manifest", lecture };
   if (rest[0] === "blob" || searchParams.has("v")) return { what: rest[0] === "camera.webm" ? "foreign" : "versioned", lecture };
-  return { what: ["voice", "drawing", "waveform", "screen"].includes(rest[0]) ? "passing" : "foreign", lecture };
+  return { what: ["voice", "drawing", "waveform", "screen", "captions"].includes(rest[0]) ? "passing" : "foreign", lecture };
 }
 
 /**

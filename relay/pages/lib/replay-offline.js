@@ -54,6 +54,7 @@ export class KeptByBrowser {
       ...voice.map((n) => this._source.voicePath(language, "light", n)),
       ...Array.from(names, (name) => this._source.imagePath(name)),
       ...replay.pages.flatMap(({ drawn }, page) => (drawn ? [this._source.drawingPath(page)] : [])),
+      ...(replay.captions ?? []).map((one) => this._source.captionsPath(one)),
       this._source.waveformPath(language),
     ];
     const all = paths.length + here.segments.size;

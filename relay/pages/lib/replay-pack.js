@@ -102,6 +102,13 @@ export class PackSource {
     return found[n % screen_group] ?? new Uint8Array();
   }
 
+  /** @type {ReplaySource["captions"]} */
+  async captions(language) {
+    const { replay } = await this._contents();
+    const at = (replay.captions ?? []).indexOf(language);
+    return /** @type {import("./replay-source.js").ReplayCaption[]} */ (await this._get(`captions-${at}`));
+  }
+
   async camera() {
     return (await this._contents()).camera;
   }

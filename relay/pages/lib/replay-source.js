@@ -10,12 +10,14 @@
  *   whether `drawing` has something on it
  * @typedef {[t_ms: number, page: number]} ReplayTurn page: index in `pages`
  * @typedef {[t_ms: number, words: string]} ReplayNote
+ * @typedef {[start_ms: number, end_ms: number, words: string]} ReplayCaption lines of words are separated by newlines
  * @typedef {{
  *   lecture: string, title: string, course: string, revision: string, duration_ms: number, segment_ms: number,
  *   voice: ReplayVoice[], pages: ReplayPage[], turns: ReplayTurn[], questions: ReplayNote[], marks: ReplayNote[],
  *   camera: {offset_ms: number, kbps: number} | null, screen: [start_ms: number, end_ms: number][],
+ *   captions?: string[],
  * }} Replay voice: the lecturer's language first; all lists in order of lecture time; camera.offset_ms: lecture time at
- *   which its film begins
+ *   which its film begins; captions: the languages that have some
  * @typedef {{t_ms: number, order: number, fields: Record<string, any>}} DrawnMark order: `number` of an ink entry, `seq`
  *   of a pointer entry; fields: the entry's (docs/protocol.md, section 6) without `deck` and `page`
  * @typedef {{ink: DrawnMark[], pointer: DrawnMark[]}} ReplayDrawing in order of lecture time
@@ -46,6 +48,7 @@
  *   the update (docs/protocol.md, section 13). With `whole` the first one shows the screen as it stood when the segment
  *   began and needs none before it; without, they follow those of segment n - 1.
  * @property {() => Promise<string>} camera an address for a <video>
+ * @property {(language: string) => Promise<ReplayCaption[]>} captions in order of their beginnings
  * @property {string} momentUrl
  *   Address of this page without a fragment, for links to a moment; "" where a link would lead nobody else here.
  * @property {Offline | null} offline what is kept for reading without a line; null where everything lies here anyway
@@ -133,6 +136,11 @@ export class HttpSource {
     return new Uint8Array(await response.arrayBuffer().catch(lineDown));
   }
 
+  /** @type {ReplaySource["captions"]} */
+  async captions(language) {
+    return (await this._get(this.captionsPath(language))).json().catch(lineDown);
+  }
+
   /** A <video> sends no token: where one is needed the film is fetched whole. */
   async camera() {
     const path = this._versioned("camera.webm");
@@ -157,6 +165,11 @@ export class HttpSource {
   /** @param {string} language */
   waveformPath(language) {
     return this._versioned(`waveform/${encodeURIComponent(language)}`);
+  }
+
+  /** @param {string} language */
+  captionsPath(language) {
+    return this._versioned(`captions/${encodeURIComponent(language)}.json`);
   }
 
   /**

@@ -5,6 +5,7 @@
 /**
  * @typedef {import("./replay-source.js").Replay} Replay
  * @typedef {import("./replay-source.js").ReplayPage} ReplayPage
+ * @typedef {import("./replay-source.js").ReplayCaption} ReplayCaption
  * @typedef {{t_ms: number, page: number, title: string, number: number}} Chapter page: index in the replay's pages
  */
 
@@ -67,6 +68,28 @@ export function chapterFrom(chapters, t_ms, step) {
   const at = indexAt(chapters, t_ms, (chapter) => chapter.t_ms);
   const restart = step < 0 && at >= 0 && t_ms - chapters[at].t_ms > 3000;
   return chapters[Math.max(0, restart ? at : at + step)]?.t_ms ?? null;
+}
+
+/**
+ * @param {string[]} languages of which there are captions, the lecturer's first
+ * @param {string} spoken the language that is heard
+ * @returns {string | null} which captions go with it: the same, the same but for the country, else the first
+ */
+export function captionLanguage(languages, spoken) {
+  const base = (/** @type {string} */ tag) => tag.toLowerCase().split("-")[0];
+  return languages.find((one) => one === spoken) ?? languages.find((one) => base(one) === base(spoken)) ?? languages[0] ?? null;
+}
+
+/**
+ * @param {ReplayCaption[]} captions
+ * @param {number} t_ms
+ * @returns {string} what is to be read now, "" for nothing
+ */
+export function captionAt(captions, t_ms) {
+  return captions
+    .filter(([start_ms, end_ms]) => start_ms <= t_ms && t_ms < end_ms)
+    .map(([, , words]) => words)
+    .join("\n");
 }
 
 /**

@@ -8,7 +8,7 @@ import { element, isForControl } from "./dom.js";
 /**
  * @typedef {{
  *   play: () => void, step: (way: 1 | -1) => void, chapter: (way: 1 | -1) => void, tenth: (tenth: number) => void, end: () => void,
- *   speed: (way: 1 | -1) => void, mute: () => void, fullScreen: () => void, camera: () => void, share: () => void, help: () => void,
+ *   speed: (way: 1 | -1) => void, mute: () => void, fullScreen: () => void, camera: () => void, captions: () => void, share: () => void, help: () => void,
  * }} Acts
  */
 
@@ -34,6 +34,7 @@ export function bindKeys(acts) {
     m: acts.mute,
     f: acts.fullScreen,
     c: acts.camera,
+    t: acts.captions,
     s: acts.share,
     "?": acts.help,
   };

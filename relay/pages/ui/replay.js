@@ -7,6 +7,7 @@ import { SPEEDS, chapterFrom, chaptersOf, pagesAt, speedFrom } from "../lib/repl
 import { fragmentOf, momentOf } from "../lib/replay-moment.js";
 import { element, make, say } from "./dom.js";
 import { Camera } from "./replay-camera.js";
+import { Captions } from "./replay-captions.js";
 import { Chapters } from "./replay-chapters.js";
 import { ReplayImages } from "./replay-images.js";
 import { bindKeys } from "./replay-keys.js";
@@ -82,6 +83,7 @@ class Replaying {
     this._page = new ReplayPage(replay, source, images, player);
     this._screen = new ReplayScreen(replay, source, player);
     this._camera = new Camera(replay.camera, source, this._audio);
+    this._captions = new Captions(replay.captions ?? [], source, player);
     this._chapters = new Chapters(replay, this._chapterList, images, (t_ms) => this.goTo(t_ms));
     this._timeline = new Timeline(replay, this._chapterList, player);
     this._keeping = new Keeping(replay, source, player, (kept) => this._timeline.showKept(kept, player.language));
@@ -110,6 +112,7 @@ class Replaying {
       option.textContent = `${number(Number(option.value), Number(option.value) % 0.5 ? 2 : Number(option.value) % 1 ? 1 : 0)}×`;
     }
     this._camera.draw();
+    this._captions.draw();
     this._chapters.draw();
     this._keeping.draw();
     this._drawState();
@@ -132,6 +135,7 @@ class Replaying {
     const { now, next } = pagesAt(this._replay.turns, t_ms);
     this._page.show(now, next, t_ms);
     this._screen.show(t_ms);
+    this._captions.show(t_ms);
     const title = this._chapters.show(t_ms);
     this._timeline.show(t_ms, this._held_ms === null, [clockTime(t_ms), title].filter(Boolean).join(", "));
     say(element("time"), `${clockTime(t_ms)} / ${clockTime(duration_ms)}`);
@@ -162,6 +166,7 @@ class Replaying {
       void this._timeline.loadWaveform(this._source);
       void this._keeping.look();
       this._remember();
+      this._follow();
     };
     void this._timeline.loadWaveform(this._source);
   }
@@ -265,6 +270,7 @@ class Replaying {
       mute: () => this._mute(),
       fullScreen: () => void this._fullScreen(),
       camera: () => this._camera.toggle(),
+      captions: () => this._captions.toggle(),
       share: () => void (share.hidden || this._share()),
       help: () => help.showModal(),
     });

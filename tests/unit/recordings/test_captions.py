@@ -16,9 +16,13 @@ from recordings.caption_files import MAX_FILE_BYTES, read_cues
 from recordings.captions import caption_passages, captions_of, lay_in
 from recordings.catalogue import Catalogue
 from recordings.errors import RecordingError
+from recordings.export import export
+from recordings.export_order import ExportOrder
+from recordings.library import Library
 from recordings.merge import merge
 from recordings.recording import Recording
 from recordings.search import Query, search
+from relay import pages
 from tests.recorded import LECTURE
 
 VTT = """WEBVTT - of the first lecture
@@ -138,6 +142,22 @@ def test_captions_are_laid_in_found_and_replaced(data: Path, capsys: pytest.Capt
     with Catalogue(data / "catalogue.db") as catalogue:
         assert search(catalogue, Query("탄력")).total == 0
         assert search(catalogue, Query("수요")).total == 1
+
+
+def test_the_replay_page_and_a_pack_get_them(data: Path, tmp_path: Path) -> None:
+    assert lay(data, VTT, "--language", "ko") == 0
+    told = [[500, 2000, "오늘은 탄력성을"], [2000, 3500, "배웁니다 & 묻습니다"]]
+    library = Library(data / "lectures", tmp_path / "cache")
+    assert json.loads(library.manifest(LECTURE).read_text())["captions"] == ["ko"]
+    assert json.loads(library.captions(LECTURE, "ko")) == told
+    with pytest.raises(RecordingError) as caught:
+        library.captions(LECTURE, "en")
+    assert caught.value.error_id == "captions_missing"
+    order = ExportOrder("usb", with_camera=False, zipped=False, page_sources=str(pages.FOLDER))
+    with Recording.open(data / "lectures" / f"{LECTURE}.lecture") as recording:
+        export(recording, order, tmp_path / "pack")
+    script = (tmp_path / "pack" / "data" / "captions-0.js").read_text()
+    assert json.loads("[" + script.partition("(")[2].removesuffix(");\n") + "]") == ["captions-0", told]
 
 
 @pytest.mark.parametrize(

@@ -309,9 +309,10 @@ def test_a_reader_can_go_back(log: LectureFile) -> None:
     assert all_of(cursor) == []
 
 
-def test_halls_get_neither_receipts_nor_questions_nor_page_texts(log: LectureFile) -> None:
+def test_halls_get_neither_receipts_nor_questions_nor_captions_nor_page_texts(log: LectureFile) -> None:
     tail = EventTail(log)
     mark(log, tail, Kind.RECEIPT, hall="A")
+    mark(log, tail, Kind.CAPTION, language="ko", text="가격", duration_ms=1000, edition=1)
     mark(log, tail, Kind.QUESTION, text="Why?")
     mark(log, tail, Kind.DECK, deck="d", page_count=1, pages=[{"page": 1, "title": "T", "text": "long"}])
     hall, lecturer = EventCursor(tail, 0, for_hall=True), EventCursor(tail, 0, for_hall=False)
@@ -319,7 +320,7 @@ def test_halls_get_neither_receipts_nor_questions_nor_page_texts(log: LectureFil
     assert message is not None
     assert message.fields["pages"] == [{"page": 1, "title": "T"}]
     assert hall.next() is None
-    assert len(all_of(lecturer)) == 2, "receipts are for who reads the recording"
+    assert len(all_of(lecturer)) == 2, "receipts and captions are for who reads the recording"
 
 
 def test_a_lecturer_who_comes_back_is_not_told_where_the_pointer_was(log: LectureFile) -> None:

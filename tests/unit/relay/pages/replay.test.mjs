@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { chapterFrom, chaptersOf, indexAt, pagesAt, speedFrom } from "../../../../relay/pages/lib/replay.js";
+import { captionAt, captionLanguage, chapterFrom, chaptersOf, indexAt, pagesAt, speedFrom } from "../../../../relay/pages/lib/replay.js";
 import { cacheName, keptOf, kindOf, settledUrl, tooMuch } from "../../../../relay/pages/lib/replay-cache.js";
 import { fragmentOf, momentOf, startAt } from "../../../../relay/pages/lib/replay-moment.js";
 import { ReplayInk } from "../../../../relay/pages/lib/replay-ink.js";
@@ -173,4 +173,13 @@ test("when there is too much the recording goes that was not used for the longes
   assert.deepEqual(tooMuch(caches, "new", 200), []);
   assert.deepEqual(tooMuch(caches, "new", 130), ["old"]);
   assert.deepEqual(tooMuch(caches, "old", 50), ["mid", "new"]);
+});
+
+test("captions follow the voice's language and its moment", () => {
+  assert.equal(captionLanguage(["en", "ko"], "ko"), "ko");
+  assert.equal(captionLanguage(["en-GB", "ko"], "en"), "en-GB");
+  assert.equal(captionLanguage(["en", "ko"], "de"), "en");
+  assert.equal(captionLanguage([], "en"), null);
+  const captions = [[0, 1000, "one"], [500, 1500, "two"], [2000, 3000, "three"]];
+  assert.deepEqual([0, 700, 1000, 1500, 2999].map((t_ms) => captionAt(captions, t_ms)), ["one", "one\ntwo", "two", "", "three"]);
 });
