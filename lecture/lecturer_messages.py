@@ -58,6 +58,8 @@ class Ink(Message):
     :param points: where it goes, as shares of the page's width and height; it goes on from the part before.
     :param width: of the line, as a share of the page's width.
     :param more: the stroke is not finished.
+    :param at_ms: lecture time at which it was drawn where the sender knows it, else the relay's now.
+    :param first: number of its first point among all of the stroke, from 0: what is sent twice is drawn once.
     """
 
     KIND: ClassVar[str] = "ink"
@@ -68,24 +70,32 @@ class Ink(Message):
     width: Annotated[float, Limit(0, 0.1)] = 0.004
     colour: Colour = "#d81b60"
     more: bool = False
+    at_ms: Ms | None = None
+    first: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Erase(Message):
-    """Take back a stroke, or with an empty ``stroke`` all that was drawn on the page."""
+    """Take back a stroke, or with an empty ``stroke`` all that was drawn on the page; ``at_ms`` as in ``ink``."""
 
     KIND: ClassVar[str] = "erase"
     deck: str
     page: Annotated[int, Limit(1, 100_000)]
     stroke: Annotated[str, Limit(0, 64)] = ""
+    at_ms: Ms | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Mark(Message):
-    """A note at this moment of the lecture (a chapter, a break)."""
+    """A note at a moment of the lecture (a chapter, a break): ``at_ms``, else now.
+
+    :param id: another one for each note; the relay takes it once however often it is sent.
+    """
 
     KIND: ClassVar[str] = "mark"
     text: LongText
+    at_ms: Ms | None = None
+    id: Annotated[str, Limit(0, 64)] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lecture.entries import Entry, Kind, unpack_event
 from lecture.ink import InkEvent, read_ink_event
-from lecture.lecturer_messages import Pointer
+from lecture.lecturer_messages import Ink, Pointer
 from lecture.log import LectureLog
 from lecture.messages import EntryMessage
 from lecture.wire import pack_entry
@@ -48,6 +48,7 @@ class InkIndex:
         self.places: list[InkPlace] = []
         self._next_number = first_number
         self.pointer: EntryMessage | None = None
+        self._points: dict[tuple[PageKey, str], int] = {}  # of each stroke, also of one that was taken back
         self._recent: deque[Entry] = deque(maxlen=RECENT_ENTRIES)  # the oldest goes: it is read from the log
 
     @property
@@ -67,9 +68,20 @@ class InkIndex:
             page = event.what.deck, event.what.page
             self.places.append(InkPlace(event.number, entry.seq, entry.t_ms, page))
             self._next_number = max(self._next_number, event.number + 1)
+            if isinstance(event.what, Ink):
+                stroke = page, event.what.stroke
+                self._points[stroke] = self._points.get(stroke, 0) + len(event.what.points)
             self._recent.append(entry)
         elif isinstance(event, Pointer):
             self.pointer = EntryMessage.of(entry)
+
+    def unwritten(self, ink: Ink) -> Ink | None:
+        """What of a part is not in the log yet, by :attr:`Ink.first`: after an outage a program says again what may
+        have been lost."""
+        if ink.first is None:
+            return ink
+        known = max(0, self._points.get(((ink.deck, ink.page), ink.stroke), 0) - ink.first)
+        return replace(ink, points=ink.points[known:], first=ink.first + known) if known < len(ink.points) else None
 
     def recent(self, seq: int) -> Entry | None:
         """One of the newest INK entries; None for older ones."""

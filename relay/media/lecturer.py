@@ -152,7 +152,9 @@ class LecturerConnection(Connection):
         if self._stage.state == "ended":
             raise RefusedError("lecture_ended", "The lecture has ended.", 410)
         if isinstance(message, Mark):
-            self._stage.append_event(Kind.MARK, {"text": message.text})
+            if not self._stage.overview.knows(message.id):
+                fields = {"text": message.text} | ({"id": message.id} if message.id else {})
+                self._stage.append_event(Kind.MARK, fields, self._stage.moment(message.at_ms))
             return
         self._draw(self._pointing.take(message, now))
 
@@ -161,8 +163,12 @@ class LecturerConnection(Connection):
         for item in items:
             if stage.state == "ended":
                 return
-            event = write_pointer(item) if isinstance(item, Pointer) else write_ink(stage.ink.next_number, item)
-            stage.append_event(*event)
+            if isinstance(item, Pointer):
+                stage.append_event(*write_pointer(item))
+                continue
+            left = stage.ink.unwritten(item) if isinstance(item, Ink) else item
+            if left is not None:
+                stage.append_event(*write_ink(stage.ink.next_number, left), stage.moment(left.at_ms))
 
     def every_second(self, now: float) -> Message | None:
         if now - self._halls_at >= HALLS_EVERY_S:

@@ -37,8 +37,6 @@ logger = logging.getLogger("hallcast.lectures")
 
 TICK_S = 0.03
 IDLE_TICK_S = 0.5
-TURN_PAST_MS = 12 * 3600 * 1000
-"""Turns that a lecturer made while the line was down come with its end, however long that took."""
 
 
 class LiveLecture:
@@ -203,8 +201,7 @@ class LiveLecture:
     def turn(self, deck: str, page: int, *, at_ms: int | None = None) -> None:
         """Turn to a page of a deck (counted from 1).
 
-        :param at_ms: lecture time of the turn, default now. The future counts as now, more than twelve hours ago as
-            twelve hours ago.
+        :param at_ms: lecture time of the turn, default now; see :meth:`relay.media.stage.Stage.moment`.
         :raises RefusedError: ``deck_unknown`` (404), ``page_unknown`` (404), ``lecture_ended`` (410).
         """
         self._check_open()
@@ -213,9 +210,7 @@ class LiveLecture:
         known = self._stage.book.decks.get(deck)
         if page < 1 or (known is not None and page > known.page_count):
             raise RefusedError("page_unknown", "The deck has no such page.", 404)
-        now_ms = self.now_ms()
-        t_ms = now_ms if at_ms is None else min(now_ms, max(at_ms, now_ms - TURN_PAST_MS, 0))
-        self._stage.append_event(*write_deck_event(PageTurn(deck, page)), t_ms)
+        self._stage.append_event(*write_deck_event(PageTurn(deck, page)), self._stage.moment(at_ms))
 
     async def set_deck(self, pdf: bytes | Path, *, title: str = "") -> str:
         """Take a deck (PDF); returns its deck id as soon as it is accepted. Pages are rendered in the background.

@@ -63,8 +63,8 @@ class Pointing:
         before = self._ink
         if before is not None:
             joined = (*before.points, *ink.points)
-            if len(joined) <= MAX_INK_POINTS and _same_stroke(before, ink):
-                ink = replace(ink, points=joined)
+            if len(joined) <= MAX_INK_POINTS and _goes_on(before, ink):
+                ink = replace(before, points=joined, more=ink.more)
             else:
                 yield from self._give_ink(now)
         self._ink = ink
@@ -85,6 +85,12 @@ class Pointing:
             yield pointer
 
 
-def _same_stroke(one: Ink, other: Ink) -> bool:
-    blank = {"points": (), "more": False}
-    return replace(one, **blank) == replace(other, **blank)  # type: ignore[arg-type]
+def _goes_on(before: Ink, ink: Ink) -> bool:
+    """Whether it is the same stroke, without a point left out or said twice, and was drawn just then: after an outage
+    a minute of drawing may come at once."""
+    blank = {"points": (), "more": False, "at_ms": None, "first": None}
+    if replace(before, **blank) != replace(ink, **blank):  # type: ignore[arg-type]
+        return False
+    if ink.first != (None if before.first is None else before.first + len(before.points)):
+        return False
+    return before.at_ms is None or ink.at_ms is None or ink.at_ms - before.at_ms < INK_EVERY_S * 1000

@@ -25,6 +25,8 @@ from relay.media.voice_line import IDLE_S, VoiceLine
 from transport.network import NetworkConfig
 
 Role = Literal["lecturer", "interpreter"]
+PAST_MS = 12 * 3600 * 1000
+"""What a lecturer did while the line was down comes with its end, however long that took."""
 CACHED_BLOBS = 16
 REMEMBERED_LINKS = 1000
 EDGE_MARGIN_MS = 1_500
@@ -96,6 +98,12 @@ class Stage:
     def now_ms(self) -> int:
         """Lecture time now."""
         return self.clock.now_ms(self.now)
+
+    def moment(self, at_ms: int | None) -> int:
+        """Lecture time of what a lecturer did at ``at_ms``: the future and None count as now, more than
+        :data:`PAST_MS` ago as that."""
+        now_ms = self.now_ms()
+        return now_ms if at_ms is None else min(now_ms, max(at_ms, now_ms - PAST_MS, 0))
 
     def length_ms(self) -> int:
         """How long the lecture is by now: voice may run ahead of the clock, when a publisher sends a burst."""

@@ -14,7 +14,7 @@ from lecture import messages as m
 from lecture.entries import EncodedFrame, unpack_frames
 from lecture.messages import Message
 from lecture.session import HallSession, Side
-from lecture.wire import BlobFrame, BlobPartFrame, ChunkFrame, Frame, VoiceFrame, parse_frame
+from lecture.wire import BlobFrame, BlobPartFrame, ChunkFrame, EntryFrame, Frame, VoiceFrame, parse_frame
 from relay.media.greeting import read_hello
 from relay.media.live import LiveLecture
 from tests.network.media_kit import LOOPBACK, MemoryChannel, until
@@ -211,6 +211,8 @@ class ScreenlessHall:
                     self.filled_frames[encoded.t_ms] = encoded
             elif isinstance(frame, BlobPartFrame):
                 self.parts.setdefault(frame.short_digest, {})[frame.offset] = frame.data
+            elif isinstance(frame, EntryFrame):
+                self.heard.append(m.EntryMessage.of(frame.entry))
             elif isinstance(frame, ChunkFrame):
                 for encoded in unpack_frames(frame.entry):
                     self.filled_frames[encoded.t_ms] = encoded

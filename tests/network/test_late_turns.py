@@ -1,23 +1,37 @@
-"""Page turns that reach the relay long after they were made, as after an outage of the lecturer's line."""
+"""What reaches the relay long after it was done, as after an outage of the lecturer's line: turns, ink, notes."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
-from lecture.entries import Entry, Kind, pack_event
+import pytest
+
+from lecture import lecturer_messages as lm
+from lecture import messages as m
+from lecture.entries import Entry, Kind, pack_event, unpack_event
 from lecture.file import LectureFile
 from recordings.recording import Recording
 from relay.media.directory import LectureDirectory
+from relay.media.hall_outbox import ENTRY
 from relay.media.lecture_clock import LectureClock, read_boot_time
-from tests.network.media_kit import FAST, LOOPBACK
+from relay.media.live import LiveLecture
+from tests.network.media_kit import FAST, LOOPBACK, LecturerClient, until
+from tests.network.screenless_hall import ScreenlessHall
 
 MINUTE_MS = 60_000
 DECK = {"deck": "d", "title": "Deck", "page_count": 9, "pages": []}
 
 
-async def test_turns_of_a_long_outage_keep_their_time(tmp_path: Path) -> None:
-    path = tmp_path / "lectures" / "talk.lecture"
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "lectures" / "talk.lecture"
+
+
+@pytest.fixture
+async def lecture(tmp_path: Path, path: Path) -> AsyncIterator[LiveLecture]:
+    """A lecture that has been going on for half an hour."""
     path.parent.mkdir()
     now, clock = time.monotonic(), LectureClock()
     clock.start(now - 30 * 60)
@@ -27,13 +41,57 @@ async def test_turns_of_a_long_outage_keep_their_time(tmp_path: Path) -> None:
         file.append(Entry(Kind.TURN, MINUTE_MS, pack_event({"deck": "d", "page": 1})))
     async with LectureDirectory(tmp_path, LOOPBACK, FAST) as directory:
         (lecture,) = directory.lectures()
-        for minute, page in ((29, 4), (10, 2), (20, 3)):
-            lecture.turn("d", page, at_ms=minute * MINUTE_MS)
-        assert lecture.snapshot()["deck"]["page"] == 4
-        lecture.turn("d", 5, at_ms=100 * MINUTE_MS)
-        assert lecture.now_ms() < 31 * MINUTE_MS, "the future counts as now"
-        await lecture.end()
+        yield lecture
+
+
+async def test_turns_of_a_long_outage_keep_their_time(lecture: LiveLecture, path: Path) -> None:
+    for minute, page in ((29, 4), (10, 2), (20, 3)):
+        lecture.turn("d", page, at_ms=minute * MINUTE_MS)
+    assert lecture.snapshot()["deck"]["page"] == 4
+    lecture.turn("d", 5, at_ms=100 * MINUTE_MS)
+    assert lecture.now_ms() < 31 * MINUTE_MS, "the future counts as now"
+    await lecture.end()
     with Recording(LectureFile.open(path, readonly=True)) as recording:
         turns = recording.turns()
     assert [turn.page for turn in turns] == [1, 2, 3, 4, 5]
     assert [turn.t_ms for turn in turns[:4]] == [minute * MINUTE_MS for minute in (1, 10, 20, 29)]
+
+
+async def test_what_was_drawn_and_noted_in_an_outage_is_taken_once_at_its_time_and_seen(lecture: LiveLecture) -> None:
+    def part(first: int, count: int, at_ms: int) -> lm.Ink:
+        points = tuple((n / 10, 0.5) for n in range(first, first + count))
+        return lm.Ink("d", 1, "s", points, at_ms=at_ms, first=first)
+
+    said: list[m.Message] = [
+        part(0, 2, 10 * MINUTE_MS),
+        part(2, 1, 10 * MINUTE_MS + 300),
+        lm.Mark("exam", 9 * MINUTE_MS, "n1"),
+    ]
+    hall = ScreenlessHall()
+    for again in (said, [*said, part(3, 1, 11 * MINUTE_MS), lm.Erase("d", 1, "s", 12 * MINUTE_MS)]):
+        lecturer = LecturerClient()
+        async with lecturer.joined(lecture):
+            for message in again:
+                await lecturer.say(message)
+            await lecturer.say(lm.Ping(1))
+            await until(lambda lecturer=lecturer: lecturer.of(lm.Pong), "all of it was dealt with")  # type: ignore[misc]
+    ink = [
+        (entry.t_ms, [x for x, _ in fields.get("points", [])], "at_ms" in fields or "first" in fields)
+        for entry in lecture.log.read(kinds=[Kind.INK])
+        for fields in [unpack_event(entry)]
+    ]
+    assert ink == [
+        (10 * MINUTE_MS, [0.0, 0.1], False),
+        (10 * MINUTE_MS + 300, [0.2], False),
+        (11 * MINUTE_MS, [0.3], False),
+        (12 * MINUTE_MS, [], False),
+    ]
+    notes = [(entry.t_ms, unpack_event(entry)) for entry in lecture.log.read(kinds=[Kind.MARK])]
+    assert notes == [(9 * MINUTE_MS, {"text": "exam", "id": "n1"})]
+    async with hall.joined(lecture, frames=(ENTRY,)):
+        await until(lambda: len(drawn_in(hall)) == len(ink), "a hall has all that was drawn")
+    assert drawn_in(hall) == [t_ms for t_ms, _, _ in ink]
+
+
+def drawn_in(hall: ScreenlessHall) -> list[int]:
+    return [entry.t_ms for entry in hall.of(m.EntryMessage) if entry.entry_kind == Kind.INK]

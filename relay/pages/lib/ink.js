@@ -73,15 +73,17 @@ export class InkModel {
    * @param {number} t_ms
    * @param {string} deck
    * @param {number} page
+   * @param {Record<string, any>[]} [more] fields of what was drawn after that, on any page, and may be here already
    * @returns {Drawing}
    */
-  at(t_ms, deck, page) {
+  at(t_ms, deck, page, more = []) {
     /** @type {Map<string, Stroke>} */
     const strokes = new Map();
     for (const mark of this._pages.get(`${deck}/${page}`) ?? []) {
       if (mark.t_ms > t_ms) break;
       draw(strokes, mark.fields);
     }
+    for (const fields of more) if (fields.deck === deck && fields.page === page) draw(strokes, fields);
     const place = this._pointer.findLast((mark) => mark.t_ms <= t_ms)?.fields;
     const here = place?.shown && place.deck === deck && place.page === page;
     return { strokes: Array.from(strokes.values()), pointer: here ? [place.x, place.y] : null };
@@ -90,16 +92,17 @@ export class InkModel {
 
 /**
  * @param {Map<string, Stroke>} strokes
- * @param {Record<string, any>} fields of an ink entry
+ * @param {Record<string, any>} fields of an ink entry, or of an `ink` message with `first`
  */
-function draw(strokes, { stroke, erase, points, colour, width }) {
+function draw(strokes, { stroke, erase, points, colour, width, first }) {
   if (erase) {
     if (stroke) strokes.delete(stroke);
     else strokes.clear();
     return;
   }
-  const before = strokes.get(stroke);
-  strokes.set(stroke, { stroke, colour, width, points: [...(before?.points ?? []), ...(points ?? [])] });
+  const before = strokes.get(stroke)?.points ?? [];
+  const known = Math.max(0, before.length - (first ?? before.length));
+  strokes.set(stroke, { stroke, colour, width, points: [...before, ...(points ?? []).slice(known)] });
 }
 
 /**

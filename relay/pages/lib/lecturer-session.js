@@ -1,25 +1,25 @@
 /**
- * The lecturer's socket: page turns, halls, the deck's progress, the end of the lecture.
+ * The lecturer's socket: page turns, pen and pointer, notes, halls, the deck's progress, the end of the lecture.
  */
 
+import { Outbox } from "./outbox.js";
 import { EntryKind, PROTOCOL_VERSION } from "./protocol.js";
+import { randomId } from "./random-id.js";
 import { LectureSession } from "./session.js";
 
 const PING_EVERY_MS = 5000;
 const SILENCE_ALLOWED_MS = 16_000;
 /** A pong that took longer tells of an outage, and nothing of the clock. */
 const PONG_SOON_MS = 3000;
-/** Turns of an outage: fewer at once than a relay takes for a flood. */
-const MAX_WAITING = 64;
+/** The clock is set anew where it is wrong by more: what was done by the old one rules no more. */
+const JUMP_MS = 3000;
 /** How a relay refuses a turn. */
 const TURN_REFUSED = new Set(["deck_unknown", "page_unknown"]);
 
 /**
  * @typedef {import("./socket.js").SocketState} SocketState
  * @typedef {import("./socket.js").CloseReason} CloseReason
- * @typedef {"socket" | "lecture" | "pages" | "shown" | "halls" | "progress" | "question" | "ink" | "pong" | "repair" | "error"} Change
- * @typedef {{deck: string, page: number, at_ms: number, sent: boolean}} WaitingTurn
- *   at_ms: lecture time at which it was made; sent: over the present connection
+ * @typedef {"socket" | "lecture" | "pages" | "shown" | "halls" | "progress" | "question" | "ink" | "note" | "pong" | "repair" | "error"} Change
  * @typedef {{name: string, connected: boolean, behind_ms: number, page: number, heads: number, rung: string,
  *   fraction_lost: number, rtt_ms: number, received_kbps: number}} HallStatus
  */
@@ -50,8 +50,16 @@ export class LecturerSession extends LectureSession {
     this.role = role;
     /** Whether the lecturer has ended the lecture, and the relay has not said so yet. */
     this.ending = false;
-    /** @type {WaitingTurn[]} those that the relay has not told of yet, in order */
-    this._waiting = [];
+    /** Whether lecture time is known: nothing that is done before has a moment of its own. */
+    this._knowsTime = false;
+    /** Lecture time of what was done last. */
+    this._done_ms = 0;
+    /** @type {Set<string>} ids of the notes that the relay has not told of yet */
+    this._notes = new Set();
+    this._outbox = new Outbox({
+      send: (kind, fields) => this._socket.send(kind, fields),
+      ping: () => this._ping(0),
+    });
     /** Half of the shortest round trip: the relay's time at which a word that is spoken now arrives there. */
     this._way_ms = Infinity;
     this._pings = 0;
@@ -70,48 +78,84 @@ export class LecturerSession extends LectureSession {
   }
 
   /**
+   * Lecture time at which a word that is spoken now, and what is done now, comes to the relay.
+   * @returns {number | null} null while it is not known
+   */
+  moment() {
+    if (!this._knowsTime) return null;
+    const way_ms = Number.isFinite(this._way_ms) ? this._way_ms : 0;
+    const now_ms = Math.round(this.clock.relayTime(performance.now()) + way_ms);
+    if (this._done_ms > now_ms + JUMP_MS) this._done_ms = 0;
+    // Never before what was done earlier, whatever a late message has made of the clock: that would rule.
+    this._done_ms = Math.max(this.model.lastTurn()?.t_ms ?? 0, this._done_ms, now_ms);
+    return this._done_ms;
+  }
+
+  /**
    * Show a page: here at once, in the halls as soon as the relay hears of it.
    * @param {string} deck
    * @param {number} page
    */
   turn(deck, page) {
     this.shown = { deck, page };
-    const way_ms = Number.isFinite(this._way_ms) ? this._way_ms : 0;
-    // Never before a turn that was made earlier, whatever a late message has made of the clock: that one would rule.
-    const before_ms = Math.max(this.model.lastTurn()?.t_ms ?? 0, this._waiting.at(-1)?.at_ms ?? 0);
-    const at_ms = Math.max(before_ms, Math.round(this.clock.relayTime(performance.now()) + way_ms));
-    this._waiting.push({ deck, page, at_ms, sent: false });
-    if (this._waiting.length > MAX_WAITING) this._waiting.shift();
-    this._sendWaiting();
+    this._outbox.put("turn", { deck, page, at_ms: this.moment() });
     this._onChange("shown");
   }
 
   /**
-   * @param {"ink" | "erase" | "pointer"} kind
+   * Draw, or take back: here at once, in the halls and the recording at this moment of the lecture.
+   * @param {"ink" | "erase"} kind
    * @param {Record<string, any>} fields
    */
-  send(kind, fields) {
-    return this._socket.send(kind, fields);
+  draw(kind, fields) {
+    this._outbox.put(kind, { ...fields, at_ms: this.moment() });
+  }
+
+  /** @param {Record<string, any>} fields where the pointer is; over a line that is down only the last place goes */
+  point(fields) {
+    this._outbox.point(fields);
+  }
+
+  /**
+   * @param {string} text
+   * @param {number | null} at_ms the moment of the lecture that it is about
+   */
+  note(text, at_ms) {
+    const id = randomId();
+    this._notes.add(id);
+    this._outbox.put("mark", { text, at_ms, id });
+    this._onChange("note");
+  }
+
+  /** Whether a note is on its way. */
+  get isNoting() {
+    return this._notes.size > 0;
+  }
+
+  /**
+   * What lies over a page for the lecturer: with what the relay does not know yet.
+   * @param {string} deck
+   * @param {number} page
+   */
+  drawing(deck, page) {
+    return this.model.ink.at(Infinity, deck, page, this._outbox.drawn);
   }
 
   /** End the lecture: now, or as soon as the relay hears of it. */
   end() {
     this.ending = this.lecture.state !== "ended";
-    this._socket.send("end");
+    this._outbox.put("end", {});
     this._onChange("lecture");
   }
 
-  /** What the line may have swallowed goes once over each connection, in order, until the relay tells of it. */
-  _sendWaiting() {
-    for (const turn of this._waiting) {
-      const { deck, page, at_ms } = turn;
-      turn.sent ||= this._socket.send("turn", { deck, page, at_ms });
-    }
-  }
-
-  _ping() {
+  /**
+   * @param {number} [sent_ms] 0: the answer is to tell no time
+   * @returns {number} its id
+   */
+  _ping(sent_ms = Math.max(1, Math.round(performance.now()))) {
     this._pings += 1;
-    this._socket.send("ping", { id: this._pings, sent_ms: Math.round(performance.now()) });
+    this._socket.send("ping", { id: this._pings, sent_ms });
+    return this._pings;
   }
 
   /** @param {import("./protocol.js").Message} message */
@@ -120,12 +164,13 @@ export class LecturerSession extends LectureSession {
       case "welcome":
         // The history that follows begins with the deck. Where a page is shown already, it is known before that:
         // a page opened in mid-lecture must not turn the halls back to the deck's beginning.
-        if (this._waiting.length === 0 && message.deck && message.page > 0) this.shown = { deck: message.deck, page: message.page };
+        if (this._outbox.turns.length === 0 && message.deck && message.page > 0) this.shown = { deck: message.deck, page: message.page };
         if (message.role) this.role = message.role;
+        this._knowsTime = true;
         super._take(message);
         this._followEnd();
-        this._sendWaiting();
-        if (this.ending) this._socket.send("end");
+        if (this.ending && !this._outbox.waits("end")) this._outbox.put("end", {});
+        else this._outbox.flush();
         return;
       case "state":
       case "ended":
@@ -133,13 +178,15 @@ export class LecturerSession extends LectureSession {
         this._followEnd();
         return;
       case "error":
-        if (TURN_REFUSED.has(message.id)) this._forgetTurns(this._waiting.findIndex(({ sent }) => sent));
+        if (TURN_REFUSED.has(message.id)) this._outbox.dealtWith(() => true);
         super._take(message);
         return;
       case "entry":
         this._takeEntry(/** @type {any} */ (message));
         return;
       case "pong": {
+        this._outbox.answered(message.id);
+        if (!message.sent_ms) return;
         const now_ms = performance.now();
         const way_ms = (now_ms - message.sent_ms) / 2;
         this._way_ms = Math.min(this._way_ms, way_ms);
@@ -168,35 +215,30 @@ export class LecturerSession extends LectureSession {
     const turns = this.model.turns.length;
     const questions = this.model.questions.length;
     if (!this.model.apply(message)) return;
-    if (message.entry_kind === EntryKind.INK || message.entry_kind === EntryKind.POINTER) {
+    const { entry_kind, fields } = message;
+    if (entry_kind === EntryKind.INK || entry_kind === EntryKind.POINTER) {
+      if (fields.erase) this._outbox.heardErasing(fields);
       this._onChange("ink");
       return;
     }
+    if (entry_kind === EntryKind.MARK && this._notes.delete(fields.id)) this._onChange("note", message);
     if (this.model.questions.length > questions) this._onChange("question");
     if (this.model.turns.length > turns) {
-      const { deck, page } = message.fields;
-      this._forgetTurns(this._waiting.findIndex((turn) => turn.sent && turn.deck === deck && turn.page === page));
+      this._outbox.dealtWith(({ deck, page }) => deck === fields.deck && page === fields.page);
       const turn = this.model.lastTurn();
       // The lecturer's own page does not flip back to where the halls still are.
-      if (turn && this._waiting.length === 0) this.shown = { deck: turn.deck, page: turn.page };
+      if (turn && this._outbox.turns.length === 0) this.shown = { deck: turn.deck, page: turn.page };
       this._onChange("shown");
     } else {
       this._onChange("pages");
     }
   }
 
-  /**
-   * The relay has dealt with this turn, and works in order: with those before it, too.
-   * @param {number} at its place among those that wait, -1 for none
-   */
-  _forgetTurns(at) {
-    this._waiting.splice(0, at + 1);
-  }
-
   _followEnd() {
     if (this.lecture.state !== "ended") return;
     this.ending = false;
-    this._waiting = [];
+    this._outbox.clear();
+    this._notes.clear();
   }
 
   /**
@@ -204,7 +246,7 @@ export class LecturerSession extends LectureSession {
    * @param {CloseReason | null} reason
    */
   _socketState(state, reason) {
-    if (state !== "open") for (const turn of this._waiting) turn.sent = false;
+    if (state !== "open") this._outbox.lost();
     if (state === "open") this._ping();
     if (state === "closed") clearInterval(this._timer);
     super._socketState(state, reason);

@@ -3,6 +3,8 @@
  * says that it has it ("asked"), and has an id by which the relay takes it once (docs/protocol.md, "question").
  */
 
+import { randomId } from "./random-id.js";
+
 /** A relay refuses more than one a second. */
 const APART_MS = 1200;
 const TOO_SOON = "too_many_questions";
@@ -22,7 +24,7 @@ export class Questions {
 
   /** @param {string} text */
   ask(text) {
-    this._waiting.push({ id: [...crypto.getRandomValues(new Uint32Array(2))].map((word) => word.toString(36)).join(""), text });
+    this._waiting.push({ id: randomId(), text });
     if (this._waiting.length > MAX_WAITING) this._waiting.shift();
     this._next();
   }

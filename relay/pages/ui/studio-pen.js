@@ -2,19 +2,19 @@
  * Studio, over the page: a pen and a pointer.
  */
 
+import { MAX_POINTS } from "../lib/outbox.js";
+import { randomId } from "../lib/random-id.js";
 import { element, isForControl } from "./dom.js";
 import { InkCanvas } from "./ink-canvas.js";
 
 const SEND_EVERY_MS = 100;
 /** Points closer together than this share of the page are one. */
 const APART = 0.002;
-const MAX_POINTS = 64;
 const WIDTH = 0.004;
-/** A stroke that the relay has not told of so long after its end did not arrive. */
-const ECHO_MS = 4000;
 
 /** @typedef {"pen" | "pointer" | ""} Tool */
-/** @typedef {{deck: string, page: number, stroke: string, colour: string, points: import("../lib/ink.js").Point[], sent: number}} Line */
+/** @typedef {{deck: string, page: number, stroke: string, colour: string, points: import("../lib/ink.js").Point[], sent: number}} Line
+ *   sent: how many of its points have been given away */
 
 export class Pen {
   /**
@@ -30,8 +30,6 @@ export class Pen {
     this._tool = "";
     /** @type {Line | null} the stroke that is being drawn */
     this._line = null;
-    /** @type {Line[]} strokes that the relay has not told of yet */
-    this._unheard = [];
     /** @type {{deck: string, page: number, place: import("../lib/ink.js").Point} | null} */
     this._pointing = null;
     this._pointedAt = "";
@@ -47,19 +45,13 @@ export class Pen {
     element("pen", HTMLButtonElement).ariaPressed = String(this._tool === "pen");
     element("pointer", HTMLButtonElement).ariaPressed = String(this._tool === "pointer");
     canvas.dataset.tool = this._tool;
-    const drawing = deck ? this._session.model.ink.at(Infinity, deck.deck, page) : { strokes: [], pointer: null };
-    const told = new Map(drawing.strokes.map((stroke) => [stroke.stroke, stroke.points.length]));
-    this._unheard = this._unheard.filter((line) => line === this._line || (told.get(line.stroke) ?? 0) < line.points.length);
-    const mine = this._unheard.filter((line) => line.deck === deck?.deck && line.page === page);
-    const ids = new Set(mine.map((line) => line.stroke));
-    const nothing = drawing.strokes.length === 0 && mine.length === 0;
-    element("undo", HTMLButtonElement).disabled = nothing;
-    element("clear", HTMLButtonElement).disabled = nothing;
-    this._view.show({
-      strokes: [...drawing.strokes.filter(({ stroke }) => !ids.has(stroke)), ...mine.map((line) => ({ ...line, width: WIDTH }))],
-      pointer: this._pointing && this._pointing.page === page ? this._pointing.place : null,
-    });
-    canvas.dataset.strokes = String(drawing.strokes.length);
+    const drawing = deck ? this._session.drawing(deck.deck, page) : { strokes: [], pointer: null };
+    const line = this._line?.deck === deck?.deck && this._line?.page === page ? this._line : null;
+    const strokes = drawing.strokes.filter(({ stroke }) => stroke !== line?.stroke);
+    if (line) strokes.push({ ...line, width: WIDTH });
+    element("undo", HTMLButtonElement).disabled = strokes.length === 0;
+    element("clear", HTMLButtonElement).disabled = strokes.length === 0;
+    this._view.show({ strokes, pointer: this._pointing && this._pointing.page === page ? this._pointing.place : null });
   }
 
   _listen() {
@@ -108,8 +100,7 @@ export class Pen {
       this._pointing = { deck: deck.deck, page, place };
     } else {
       const colour = element("pen-colour", HTMLInputElement).value;
-      this._line = { deck: deck.deck, page, stroke: crypto.getRandomValues(new Uint32Array(1))[0].toString(36), colour, points: [place], sent: 0 };
-      this._unheard.push(this._line);
+      this._line = { deck: deck.deck, page, stroke: randomId(), colour, points: [place], sent: 0 };
     }
     this._timer ??= setInterval(() => this._send(true), SEND_EVERY_MS);
     this._send(true);
@@ -134,42 +125,35 @@ export class Pen {
     this._timer = undefined;
     if (!this._line && !this._pointing) return;
     this._send(false);
-    const line = this._line;
     this._line = null;
     this._pointing = null;
-    setTimeout(() => {
-      this._unheard = this._unheard.filter((one) => one !== line);
-      this.draw();
-    }, ECHO_MS);
     this.draw();
   }
 
   /** @param {boolean} more whether the mouse is still held */
   _send(more) {
     const { _line: line, _pointing: at } = this;
-    if (line && (line.sent < line.points.length || !more)) {
-      do {
-        // The end of a stroke repeats its last point where all points have been sent.
-        const from = Math.min(line.sent, line.points.length - 1);
-        const points = line.points.slice(from, from + MAX_POINTS);
-        line.sent = from + points.length;
-        const { deck, page, stroke, colour } = line;
-        this._session.send("ink", { deck, page, stroke, points, colour, width: WIDTH, more: more || line.sent < line.points.length });
-      } while (line.sent < line.points.length);
+    // The last point waits for the one after it or the stroke's end, so that the end has something to say.
+    const end = line ? line.points.length - Number(more) : 0;
+    while (line && line.sent < end) {
+      const { deck, page, stroke, colour, sent: first } = line;
+      const points = line.points.slice(first, Math.min(end, first + MAX_POINTS));
+      line.sent += points.length;
+      this._session.draw("ink", { deck, page, stroke, first, points, colour, width: WIDTH, more: more || line.sent < end });
     }
     if (!at) return;
     const [x, y] = at.place;
     const pointer = { deck: at.deck, page: at.page, x, y, shown: more };
     const said = JSON.stringify(pointer);
-    if (said !== this._pointedAt) this._session.send("pointer", pointer);
+    if (said !== this._pointedAt) this._session.point(pointer);
     this._pointedAt = said;
   }
 
   _undo() {
     const { deck, page } = this._pages;
     if (!deck) return;
-    const mine = this._unheard.filter((line) => line.deck === deck.deck && line.page === page).at(-1);
-    const last = mine ?? this._session.model.ink.at(Infinity, deck.deck, page).strokes.at(-1);
+    this._up();
+    const last = this._session.drawing(deck.deck, page).strokes.at(-1);
     if (last) this._erase(last.stroke);
   }
 
@@ -178,8 +162,7 @@ export class Pen {
     const { deck, page } = this._pages;
     if (!deck || page < 1) return;
     this._up();
-    this._unheard = this._unheard.filter((line) => stroke && line.stroke !== stroke);
-    this._session.send("erase", { deck: deck.deck, page, stroke });
+    this._session.draw("erase", { deck: deck.deck, page, stroke });
     this.draw();
   }
 }

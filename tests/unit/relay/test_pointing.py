@@ -47,6 +47,20 @@ def test_the_pointer_is_written_ten_times_a_second_the_newest_place_each_time() 
     assert not list(pointing.gone(3.0))
 
 
+def test_parts_are_joined_where_they_follow_each_other_in_place_and_time() -> None:
+    pointing = Pointing()
+
+    def part(first: int, at_ms: int) -> Ink:
+        return replace(ink("a", (first / 10, 0)), first=first, at_ms=at_ms)
+
+    assert list(pointing.take(part(0, 1000), 0.0)) == [part(0, 1000)]
+    parts = [part(1, 1100), part(2, 1250), part(3, 1400), part(3, 1400), part(5, 1500)]
+    written = [item for one in parts for item in pointing.take(one, 0.1)]
+    written += pointing.due(1.0)
+    joined = replace(part(1, 1100), points=((0.1, 0), (0.2, 0)))
+    assert written == [joined, part(3, 1400), part(3, 1400), part(5, 1500)], "what an outage kept is not one moment"
+
+
 def test_a_line_that_breaks_leaves_its_ink_and_no_pointer() -> None:
     pointing = Pointing()
     place = Pointer("d", 1, 0.2, 0.2)
@@ -197,6 +211,17 @@ async def test_who_comes_late_is_told_the_pointers_newest_place_alone(hall: Hall
     assert places(drained(outbox(hall), Class.CONTROL)) == [(0.4, True)]
     point(hall, 0.5, shown=False)
     assert places(drained(outbox(hall), Class.CONTROL)) == []
+
+
+async def test_points_that_are_in_the_log_are_not_written_again(hall: Hall) -> None:
+    index = hall.stage.ink
+    whole = replace(ink("s", (0.1, 0.1), (0.2, 0.1), (0.3, 0.1)), first=0)
+    assert index.unwritten(whole) == whole
+    draw(hall, 1)
+    assert index.unwritten(whole) == replace(whole, points=whole.points[1:], first=1)
+    assert index.unwritten(replace(whole, points=whole.points[:1])) is None
+    assert index.unwritten(replace(whole, stroke="t")) == replace(whole, stroke="t")
+    assert index.unwritten(replace(whole, first=None)) == replace(whole, first=None), "who does not say it draws anew"
 
 
 async def test_no_number_is_given_out_twice_though_a_kill_lost_it(tmp_path: Path) -> None:
