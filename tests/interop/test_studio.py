@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lecture.entries import Kind
 from recordings.recording import Recording
 from tests import sound
 from tests.interop.browser import Browser, Page, until
+from tests.interop.drawing import line, sees
 from tests.network import parts
 from tests.network.test_whole_lecture import join_words
 
@@ -113,6 +115,9 @@ async def test_studio_publishes_and_a_hall_page_hears_sees_and_turns(
         assert stats["outbound video"]["frameWidth"] <= 640
         await until(lambda: voice_is_thin(studio), "voice at about 32 kbit/s")
 
+        await write_note(studio, "질문은 여기서 받습니다")
+        await until(lambda: noted(studio), "the note is in the recording")
+
         await studio.page.click("#air")
         await until(lambda: says(hall, "not sending just now"), "the hall says that the lecturer has stopped sending")
         await studio.page.click("#air")
@@ -126,6 +131,7 @@ async def test_studio_publishes_and_a_hall_page_hears_sees_and_turns(
         await studio.page.wait_for_selector("#page:not([hidden])")
         await studio.page.click("#play")
         await until(lambda: replay_runs(studio), "the replay plays")
+        assert await until(lambda: hits(studio, "질문은"), "the note is found") == ["mark"]
         assert not studio.problems
         assert not hall.problems
 
@@ -226,15 +232,45 @@ async def test_studio_and_hall_come_back_after_the_relay_was_killed(
         await until(lambda: says(hall, "line to the relay is down"), "the hall says so")
         page = await hall.shown_page()
         assert page, "the page stays on the projector"
+        await studio.page.keyboard.press("p")
+        await line(studio, (0.2, 0.8), (0.5, 0.8))
+        await write_note(studio, "시험에 나옵니다")
+        assert "when the line is back" in await studio.text("#note-state")
         await studio.page.keyboard.press("PageDown")
 
         async with parts.relay(data, int(url.rsplit(":", 1)[1])):
             await until(lambda: is_on_air_again(studio), "the studio publishes again", 60)
             await until(lambda: plays_voice(hall, 0.001), "the hall plays the voice again", 30)
-            await until(lambda: other_page(hall, page), "the page that was turned to meanwhile")
+            await until(lambda: other_page(hall, page), "the page that was turned to meanwhile", 60)
+            await until(lambda: noted(studio), "the note is in the recording")
+            await studio.page.keyboard.press("PageUp")
+            await until(lambda: sees(hall, 0.4, 0.8), "what was drawn meanwhile")
             assert not await hall.page.locator("#sign").is_visible()
             assert not studio.problems
             assert not hall.problems
+    with Recording.open(data / "lectures" / f"{handout['lecture']}.lecture") as recording:
+        ((noted_ms, words),) = recording.texts(Kind.MARK)
+        drawn_ms = [entry.t_ms for entry, _ in recording.events({Kind.INK})]
+        turned_ms = [turn.t_ms for turn in recording.turns()]
+    assert words == "시험에 나옵니다"
+    assert drawn_ms == sorted(drawn_ms)
+    assert turned_ms[0] < drawn_ms[-1] <= noted_ms <= turned_ms[1], "each has its own moment, in order"
+
+
+async def write_note(studio: Page, words: str) -> None:
+    await studio.page.keyboard.press("n")
+    await studio.page.keyboard.insert_text(words)
+    await studio.page.keyboard.press("Enter")
+
+
+async def noted(studio: Page) -> bool:
+    return "Noted at" in await studio.text("#note-state")
+
+
+async def hits(page: Page, words: str) -> list[str]:
+    """What the library finds these words in."""
+    found = await page.page.evaluate("async (q) => (await fetch('/library?format=json&q=' + q)).json()", words)
+    return [hit["kind"] for lecture in found["lectures"] for hit in lecture["hits"]]
 
 
 async def says(hall: Page, words: str) -> bool:

@@ -7,6 +7,7 @@ import { LecturerSession } from "../lib/lecturer-session.js";
 import { CLIENT_VERSION, TOKEN_REFUSED } from "../lib/protocol.js";
 import { element, say } from "./dom.js";
 import { Copy } from "./studio-copy.js";
+import { Notes } from "./studio-notes.js";
 import { Pages } from "./studio-pages.js";
 import { Pen } from "./studio-pen.js";
 import { Deck, Halls, LectureEnd } from "./studio-side.js";
@@ -55,6 +56,7 @@ class Studio {
     });
     this._pages = new Pages({ session: this.session, lecture, token, turns: lecturer });
     this._pen = new Pen({ session: this.session, pages: this._pages, draws: lecturer });
+    this._notes = new Notes({ session: this.session, writes: lecturer });
     this._halls = new Halls(this.session);
     this._deck = new Deck({ session: this.session, lecture, token, uploads: lecturer });
     // Nothing more is given; but until the relay has ended the lecture it can be taken up again.
@@ -63,6 +65,8 @@ class Studio {
     element("lecture-card").hidden = !lecturer;
     /** @type {import("../lib/socket.js").CloseReason | null} */
     this._reason = null;
+    /** Whether there was a line, and is none: said until it is back, for a page that moves with each attempt spoils a stroke. */
+    this._isLost = false;
     /** @type {{id: string, text: string} | null} */
     this._error = null;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -88,6 +92,7 @@ class Studio {
     this._copy.draw();
     this._pages.draw();
     this._pen.draw();
+    this._notes.draw();
     this._halls.draw();
     this._deck.draw();
     this._end.draw();
@@ -101,6 +106,7 @@ class Studio {
     switch (change) {
       case "socket":
         this._reason = detail;
+        if (this.session.socketState !== "connecting") this._isLost = this.session.socketState === "waiting";
         if (this.session.socketState === "closed" && TOKEN_REFUSED.has(detail?.id)) {
           keep(sessionStorage, tokenKey, null);
           askForToken(detail);
@@ -109,6 +115,7 @@ class Studio {
         if (this.session.socketState === "open") this._copy.wake();
         else this._error = null;
         this._drawBar();
+        this._notes.draw();
         this._end.draw();
         break;
       case "lecture":
@@ -121,6 +128,7 @@ class Studio {
         }
         this._watchPublisher();
         this._pages.draw();
+        this._notes.draw();
         this._deck.draw();
         this._drawBar();
         this._end.draw();
@@ -137,6 +145,9 @@ class Studio {
           this._frame = 0;
           this._pen.draw();
         });
+        break;
+      case "note":
+        this._notes.draw(detail);
         break;
       case "pong":
         this._copy.told(detail);
@@ -223,7 +234,7 @@ class Studio {
 
   _bannerText() {
     if (this._error) return errorText(this._error);
-    if (this.session.socketState === "waiting") return text(this.session.ending ? "lecture_ending" : "studio_line_lost");
+    if (this._isLost) return text(this.session.ending ? "lecture_ending" : "studio_line_lost");
     if (this.session.socketState === "closed" && this._reason?.code) return errorText(this._reason) || text("socket_closed");
     return "";
   }
