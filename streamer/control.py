@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from lecture.decks import Deck, PageImage, read_deck_event
 from lecture.entries import Kind
-from lecture.lecturer_messages import DeckProgress, End, Halls, LecturerWelcome, Repair, Turn
+from lecture.lecturer_messages import DeckProgress, End, Halls, LecturerWelcome, Pong, Repair, Turn
 from lecture.message_parts import HallStatus
 from lecture.messages import Ended, EntryMessage, ErrorMessage, Message, State
 from lecture.wire import pack_screen
@@ -61,6 +61,8 @@ class Control:
         self._on_repair = on_repair
         self._is_ending = False
         self._knows_deck = False
+        # From the first answer to a ping on: lecture time is known, or has not begun.
+        self._is_time_told = False
         self._early: deque[tuple[int, float]] = deque(maxlen=MAX_WAITING)
         self._socket = LecturerSocket(address, token, line=line, on_message=self._take, on_frames_lost=on_screen_lost)
         self._listening = 0
@@ -83,21 +85,18 @@ class Control:
         await self._socket.run()
 
     def turn(self, page: int, at_s: float) -> None:
-        """Turn to a page of the deck, as soon as there is a line and the relay has the deck: before that it would
-        refuse the turn.
+        """Turn to a page of the deck, as soon as the relay has the deck, before which it would refuse the turn, and
+        has told the time: a turn without one counts as made when it arrives.
 
         :param at_s: when the lecturer turned (the loop's clock).
         """
-        if self._knows_deck:
-            self._socket.send(Turn(self.deck, page, self.time.of_voice_at(at_s)))
-        else:
-            self._early.append((page, at_s))
+        self._early.append((page, at_s))
+        self._send_turns()
 
     def deck_is_there(self) -> None:
         """The relay has the deck: pages of it can be turned to."""
         self._knows_deck = True
-        while self._early:
-            self.turn(*self._early.popleft())
+        self._send_turns()
 
     def screen(self, update: bytes, captured_s: float) -> None:
         """Show an update of the screen, if there is a line.
@@ -111,8 +110,16 @@ class Control:
         self._is_ending = True
         self._socket.send(End())
 
+    def _send_turns(self) -> None:
+        while self._early and self._knows_deck and self._is_time_told:
+            page, at_s = self._early.popleft()
+            self._socket.send(Turn(self.deck, page, self.time.of_voice_at(at_s)))
+
     def _take(self, message: Message) -> None:
         match message:
+            case Pong():
+                self._is_time_told = True
+                self._send_turns()
             case LecturerWelcome():
                 self.welcome_ms = message.t_ms
                 self.lecture_state = message.lecture.state

@@ -48,7 +48,7 @@ class LecturerSocket:
     """The control connection.
 
     :param on_frames_lost: what was given to :meth:`send_frame` has not all arrived, or never will.
-    :param on_message: gets every message of the relay but pongs, in the event loop.
+    :param on_message: gets every message of the relay, in the event loop.
     :ivar time: lecture time as learnt from pings.
     :ivar welcomed: set once the relay has welcomed us for the first time.
     """
@@ -193,7 +193,6 @@ class LecturerSocket:
         if isinstance(message, Pong):
             self.time.pong(message.sent_ms / 1_000_000, _now(), message.t_ms)
             self._outbox.pong(message.id)
-            return
         if isinstance(message, State):
             self._is_live = message.lecture == "live"
             self._woken.set()
