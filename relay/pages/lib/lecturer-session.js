@@ -148,6 +148,14 @@ export class LecturerSession extends LectureSession {
     this._onChange("lecture");
   }
 
+  /** The lecturer gives on after all: what the relay has not heard of the end it shall not hear. */
+  goOn() {
+    if (!this.ending) return;
+    this.ending = false;
+    this._outbox.withdraw("end");
+    this._onChange("lecture");
+  }
+
   /**
    * @param {number} [sent_ms] 0: the answer is to tell no time
    * @returns {number} its id

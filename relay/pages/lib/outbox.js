@@ -65,6 +65,11 @@ export class Outbox {
     return this._items.some((item) => item.kind === kind);
   }
 
+  /** @param {string} kind of what is not to be heard any more, if it waits still */
+  withdraw(kind) {
+    this._items = this._items.filter((item) => item.kind !== kind);
+  }
+
   /**
    * @param {"turn" | "ink" | "erase" | "mark" | "end"} kind
    * @param {Record<string, any>} fields

@@ -17,14 +17,15 @@ const CAMERA_ERRORS = ["NotAllowedError", "NotFoundError", "NotReadableError", "
 
 export class Source {
   /**
-   * @param {{url: string, token: string, lecture: string, camera: boolean, onChange: () => void,
+   * @param {{url: string, token: string, lecture: string, camera: boolean, onChange: () => void, onAir: () => void,
    *   copy: import("./studio-copy.js").Copy}} options
-   *   camera: whether this role sends one; copy: keeps what is given
+   *   camera: whether this role sends one; onAir: somebody has gone on air; copy: keeps what is given
    */
-  constructor({ url, token, lecture, camera, onChange, copy }) {
+  constructor({ url, token, lecture, camera, onChange, onAir, copy }) {
     const key = `hallcast.whip.${lecture}`;
     this._withCamera = camera;
     this._onChange = onChange;
+    this._onAir = onAir;
     this._copy = copy;
     element("camera-choice").hidden = !camera;
     /** @type {import("../lib/protocol.js").RelayError | null} */
@@ -193,7 +194,10 @@ export class Source {
 
   async _toggle() {
     if (this.publishing) await this._publisher.stop();
-    else if (this._stream) this._publisher.start(this._stream);
+    else if (this._stream) {
+      this._onAir();
+      this._publisher.start(this._stream);
+    }
     // The next key turns a page, and the space bar does not stop the sending.
     element("stage").focus();
   }

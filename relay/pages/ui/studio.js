@@ -52,6 +52,7 @@ class Studio {
       lecture,
       camera: lecturer,
       onChange: () => this._watchPublisher(),
+      onAir: () => this.session.goOn(),
       copy: this._copy,
     });
     this._pages = new Pages({ session: this.session, lecture, token, turns: lecturer });

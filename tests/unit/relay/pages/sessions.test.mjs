@@ -117,6 +117,19 @@ test("the wish to end the lecture is said again until the relay has ended it", (
   assert.deepEqual(sent("end"), []);
 });
 
+test("a lecture that goes on air again is not ended by what was wished in an outage", () => {
+  const { session, changes } = lecturer();
+  welcome();
+  net().onclose({ code: 1006 });
+  session.end();
+  changes.length = 0;
+  session.goOn();
+  assert.deepEqual([session.ending, changes], [false, ["lecture"]]);
+  tick(SOON_MS);
+  welcome();
+  assert.deepEqual(sent("end"), []);
+});
+
 test("the relay says whose token it is; one that does not say it is believed to be what the page was opened for", () => {
   const { session } = lecturer();
   welcome();
