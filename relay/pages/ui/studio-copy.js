@@ -215,7 +215,8 @@ export class Copy {
     const recorder = new VoiceRecorder(
       track,
       (frame) => {
-        writer.setLanguage(spoken || (this._repair?.language ?? ""));
+        // The last frames of a microphone may come when another language is spoken already, which is not theirs.
+        writer.setLanguage(spoken || (writer === this._writer && this._repair?.language) || "");
         writer.add(frame);
       },
       () => this._recorder === recorder && this._recorderFailed(),
