@@ -77,6 +77,7 @@ class Librarian:
         # Lectures whose damaged files could not be merged: tried again by the next relay.
         self._given_up: set[str] = set()
         self._checks: list[tuple[str, asyncio.Task[list[str] | None]]] = []
+        self._written: set[str] = set()
         directory.about_to_open = self._break_off_checks
         self._soon = 0
         self.storage: Storage | None = None
@@ -119,13 +120,13 @@ class Librarian:
         """Have what staff said of a lecture in its file too; a file that cannot be written now only costs a warning."""
         lecture = self._directory.get(record.lecture_id)
         try:
-            self._break_off_checks(record.lecture_id)
             if lecture is not None and not lecture.shutting:
                 for key, value in told_facts(record).items():
                     lecture.log.set_meta(key, value)
                 return
             async with self._busy:
-                await asyncio.to_thread(self._shelf.remember, record.lecture_id)
+                with self._unchecked(record.lecture_id):
+                    await asyncio.to_thread(self._shelf.remember, record.lecture_id)
         except LectureFileError as error:
             log.warning("%s: its file does not know what staff changed: %s", record.lecture_id, error.text)
 
@@ -140,9 +141,9 @@ class Librarian:
         async with self._busy:
             record = await asyncio.to_thread(self._bin.delete, lecture_id, time.time())
             await self._settle_soon(lecture_id)
-        await self._count()
         if self.on_deleted is not None:
             await self.on_deleted(lecture_id)
+        await self._count()
         return record
 
     async def restore(self, lecture_id: str) -> LectureRecord:
@@ -185,8 +186,8 @@ class Librarian:
                 raise RefusedError("lecture_live", "The lecture is going on; import it after its end.", 409)
             await asyncio.to_thread(check_admitted, self._shelf, lecture_id)
             await self._directory.close(lecture_id)
-            self._break_off_checks(lecture_id)
-            imported = await place(self._shelf.path_of(lecture_id))
+            with self._unchecked(lecture_id):
+                imported = await place(self._shelf.path_of(lecture_id))
             await asyncio.to_thread(note, self._shelf, imported)
         await self._count()
         return imported
@@ -281,7 +282,8 @@ class Librarian:
     async def _settle_soon(self, lecture_id: str) -> None:
         try:
             await self._settle(lecture_id)
-        except LectureFileError as error:
+        except HallcastError as error:
+            # It is busy, or the object storage is away; that the lecture is deleted, or no longer, holds all the same.
             log.warning("%s: its file is moved with the next round: %s", lecture_id, error.text)
 
     async def _count(self) -> None:
@@ -326,10 +328,10 @@ class Librarian:
         """Check a recording byte by byte and note what was found; whether that was nothing, None if it cannot be
         checked now.
 
-        Not while it is open: a commit would wait for the check, and all who read the lecture for the commit.
+        Not while it is open or written: a commit would wait for the check, and all who read the lecture for the commit.
         """
         path = self._shelf.path_of(lecture_id)
-        if self._directory.is_open(lecture_id) or not path.exists():
+        if self._directory.is_open(lecture_id) or lecture_id in self._written or not path.exists():
             return None
         check = lecture_id, asyncio.create_task(problems_in_child(path))
         self._checks.append(check)
@@ -348,6 +350,16 @@ class Librarian:
             log.error("%s is damaged: %s", lecture_id, problems[0])
             await self._count()
         return not problems
+
+    @contextlib.contextmanager
+    def _unchecked(self, lecture_id: str) -> Iterator[None]:
+        """Within it somebody writes to a recording: no check of it goes on, and none begins."""
+        self._written.add(lecture_id)
+        self._break_off_checks(lecture_id)
+        try:
+            yield
+        finally:
+            self._written.discard(lecture_id)
 
     def _break_off_checks(self, lecture_id: str) -> None:
         """Somebody is about to write to a recording, and would wait for its check."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,6 +18,7 @@ import pytest_asyncio
 
 from lecture.entries import Entry, Kind, pack_event
 from lecture.file import LectureFile
+from recordings.importing import Imported
 from relay import librarian
 from relay.app import Relay
 from relay.signalling.server import RelayServer
@@ -159,6 +161,31 @@ async def test_a_check_gives_way_to_who_opens_the_lecture_and_waits_until_it_is_
     assert await check is None
     assert await librarian_._check_now(NAME) is None
     await relay_.directory.close(NAME)
+    assert await librarian_._check_now(NAME) is True
+
+
+async def test_a_check_gives_way_to_who_changes_a_recording_when_his_turn_comes(relay: Served, data: Path) -> None:
+    librarian_ = relay.relay.librarian
+    record = dataclasses.replace(await relay.relay.record(NAME), title="Changed")
+    await asyncio.to_thread(librarian_._shelf.catalogue.update, NAME, lambda _: record)
+    async with librarian_._busy:  # as an import holds it
+        change = librarian_.remembering(record)
+        check = asyncio.create_task(librarian_._check_now(NAME))
+        async with asyncio.timeout(20):
+            while not librarian_._checks:
+                await asyncio.sleep(0)
+    await change
+    assert await check is None
+    with LectureFile.open(data / "lectures" / f"{NAME}.lecture", readonly=True) as file:
+        assert file.get_meta("title") == "Changed"
+    checked: list[bool | None] = []
+
+    async def place(path: Path) -> Imported:
+        checked.append(await librarian_._check_now(NAME))
+        return Imported(path.name, NAME, "Changed", "unchanged")
+
+    await librarian_.take(NAME, place)
+    assert checked == [None]
     assert await librarian_._check_now(NAME) is True
 
 

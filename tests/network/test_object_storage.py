@@ -233,6 +233,30 @@ async def test_a_damaged_file_replaces_no_sound_copy(tmp_path: Path, server: s3.
         assert hashlib.sha256(bytes(found)).hexdigest() == was
 
 
+async def test_a_lecture_deleted_while_the_storage_is_away_is_gone_at_once(tmp_path: Path, server: s3.S3Server) -> None:
+    (tmp_path / "data" / "lectures").mkdir(parents=True)
+    path = recorded.write(tmp_path / "data" / "lectures")
+    door = Door(server.url)
+    server = replace(server, url=await door.open())
+    async with served(tmp_path / "data", library=server.settings) as relay:
+
+        async def uploaded() -> bool:
+            return await asyncio.to_thread(server.listed) == [KEY]
+
+        await until(uploaded, "it is uploaded")
+        order = {"to": "pdf"}
+        asked = await relay.http.post(f"/library/{NAME}/exports", json=order, headers=relay.staff)
+        assert asked.is_success, asked.text
+        await door.shut()
+        deleted = await relay.http.delete(f"/api/library/lectures/{NAME}", headers=relay.staff)
+        assert deleted.status_code == 200, deleted.text
+        assert relay.relay.exports.jobs(NAME) == []
+        assert not path.exists()
+        assert (await relay.http.post(f"/api/library/bin/{NAME}/restore", headers=relay.staff)).status_code == 204
+        assert path.exists()
+    await door.shut()
+
+
 async def test_an_upload_by_staff_is_merged_into_what_lies_in_the_storage_alone(
     tmp_path: Path, server: s3.S3Server
 ) -> None:
