@@ -180,7 +180,9 @@ class HallOutbox:
     def _control(self, now: float) -> Message | None:
         if self._messages:
             return self._messages.popleft()
-        for span in self._repaired if self._stage.now >= self._repaired_at else ():
+        # What was to go another way may have a "filled" among it, which this would take back before it is said.
+        may_tell = self._stage.now >= self._repaired_at and not self._again[Class.CATCH_UP]
+        for span in self._repaired if may_tell else ():
             self._repaired.discard(span)
             return Repaired(self.language, span.start_ms, span.end_ms)
         # Nobody speaks: only the clock tells a hall how far the silence reaches, which it may pass over.

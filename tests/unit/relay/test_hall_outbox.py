@@ -366,7 +366,8 @@ async def test_a_hall_that_changes_its_language_after_the_end_is_told_how_much_t
     hall.log.close()
 
 
-async def test_nothing_says_after_a_repair_that_there_is_no_voice(hall: Hall) -> None:
+@pytest.mark.parametrize("rtp_dies", [False, True])
+async def test_nothing_says_after_a_repair_that_there_is_no_voice(hall: Hall, rtp_dies: bool) -> None:
     """``filled`` waits for the voice before it: what takes it back waits for it."""
     hall.speak(0, 480)
     outbox = hall.outbox()
@@ -377,6 +378,12 @@ async def test_nothing_says_after_a_repair_that_there_is_no_voice(hall: Hall) ->
     assert voice is not None
     link.data.waiting(Class.CATCH_UP, PACKET_BYTES, 0.0)
     outbox.repaired(Span(0, 480))
+    if rtp_dies:
+        outbox.hand_over(link.data.take_undelivered())
+        assert "repaired" not in kinds(drained(outbox, Class.CONTROL))
+        assert '"filled"' in str(drained(outbox, Class.CATCH_UP)[-1])
+        assert kinds(drained(outbox, Class.CONTROL)) == ["repaired"]
+        return
     while (sent := link.send((Class.CONTROL,))) is not None:
         link.arrive(*sent)
     assert "repaired" not in link.got
