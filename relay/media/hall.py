@@ -69,6 +69,7 @@ class HallConnection(Connection):
         self._receipt: Receipt | None = None
         self._receipt_at = float("-inf")
         self._question_at = float("-inf")
+        self._taken: dict[str, int] = {}  # questions, with the commit after which they are told to be
         self._sign_at = stage.now
         self.control(
             HallWelcome(
@@ -169,6 +170,7 @@ class HallConnection(Connection):
         if now - self._receipt_at >= RECEIPT_EVERY_S and self._receipt is not None:
             self._receipt_at = now
             self._write_receipt()
+        self._tell_taken()
         self.carriers.every_second(now)
         planned = self._stage.state == "planned"
         told = self.carriers.in_use is Carrier.SOCKET and not planned  # the clock is among the outbox's messages
@@ -218,13 +220,21 @@ class HallConnection(Connection):
         if not question.id:
             self._take_question(question, now)
             return
-        error = ""
         if not self._stage.overview.knows(question.id):
             try:
                 self._take_question(question, now)
             except HallcastError as refused:
-                error = refused.error_id
-        self.control(Asked(question.id, error))
+                self.control(Asked(question.id, refused.error_id))
+                return
+        self._taken.setdefault(question.id, self._stage.recorder.next_commit())
+
+    def _tell_taken(self) -> None:
+        """The hall forgets a question of which it is told: not before the file has it, unless that takes nothing."""
+        recorder = self._stage.recorder
+        for id_, commit in list(self._taken.items()):
+            if recorder.has_done(commit) or recorder.trouble:
+                del self._taken[id_]
+                self.control(Asked(id_))
 
     def _take_question(self, question: Question, now: float) -> None:
         if now - self._question_at < QUESTION_EVERY_S:

@@ -37,6 +37,7 @@ class Recorder:
         self._failed_with = ""
         self._finish_due = False
         self._closed = False
+        self._begun = self._done = 0
         self.committed_ms = file.last_t_ms()
 
     @property
@@ -50,6 +51,14 @@ class Recorder:
     def commit_soon(self) -> None:
         """Commit without waiting for the interval (an event was appended, which must outlive a crash)."""
         self._soon.set()
+
+    def next_commit(self) -> int:
+        """Number of the commit that has all that was appended until now, for :meth:`has_done`."""
+        return self._begun + 1
+
+    def has_done(self, commit: int) -> bool:
+        """Whether a commit, or one after it, has succeeded."""
+        return self._done >= commit
 
     async def run(self) -> None:
         """Commit until cancelled."""
@@ -67,6 +76,7 @@ class Recorder:
         async with self._writing:
             if self._closed:
                 return  # and closing has committed
+            self._begun += 1
             reached_ms = self._file.last_t_ms()
             self._writing_since = asyncio.get_running_loop().time()
             try:
@@ -78,6 +88,7 @@ class Recorder:
             finally:
                 self._writing_since = None
             self._finish_due = False
+            self._done = self._begun
             self.committed_ms = reached_ms
             if self._failed_with:
                 dropped = self._file.dropped_entries

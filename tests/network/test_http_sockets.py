@@ -12,7 +12,8 @@ import pytest
 import pytest_asyncio
 from websockets.exceptions import ConnectionClosed
 
-from lecture.entries import Entry, Kind, pack_event
+from lecture.entries import Entry, Kind, pack_event, unpack_event
+from lecture.file import LectureFile
 from tests.network.peers import until
 from tests.network.relays import Served, closed_with, served
 
@@ -59,14 +60,23 @@ async def test_a_hall_is_let_in_by_code_or_token(relay: Served, by: str) -> None
 
 
 async def test_a_hall_that_waits_is_told_so_again_and_that_its_question_was_taken(relay: Served) -> None:
+    lecture = await relay.relay.open_lecture("waves")
     async with relay.socket("/ws/hall/waves") as ws:
         await ws.send(hello(token=relay.hall_token, hall="Hall 3"))
         assert json.loads(await ws.recv())["kind"] == "welcome"
-        await ws.send(json.dumps({"kind": "question", "text": "When?"}))
-        await ws.send(json.dumps({"kind": "want", "language": "en", "start_ms": 7, "end_ms": 7}))
         said: list[dict[str, Any]] = []
-        while not any(message["kind"] == "filled" for message in said) or len(planned(said)) < 2:
+        async with lecture._stage.recorder._writing:  # the disk takes its time
+            await ws.send(json.dumps({"kind": "question", "text": "When?", "id": "q1"}))
+            await ws.send(json.dumps({"kind": "want", "language": "en", "start_ms": 7, "end_ms": 7}))
+            while not any(message["kind"] == "filled" for message in said) or len(planned(said)) < 2:
+                said.append(json.loads(await ws.recv()))
+        assert not any(message["kind"] == "asked" for message in said), "it is not on disk yet"
+        while said[-1]["kind"] != "asked":
             said.append(json.loads(await ws.recv()))
+        with LectureFile.open(relay.relay.directory.path_of("waves"), readonly=True) as file:
+            (question,) = file.read(kinds={Kind.QUESTION})
+    assert unpack_event(question) == {"hall": "Hall 3", "text": "When?", "id": "q1"}
+    assert (said[-1]["id"], said[-1].get("error", "")) == ("q1", "")
     filled = next(message for message in said if message["kind"] == "filled")
     assert (filled["language"], filled["start_ms"], filled["end_ms"]) == ("en", 7, 7)
 
