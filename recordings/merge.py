@@ -19,7 +19,7 @@ from lecture.log import LectureLog, Span
 from lecture.tracks import SOURCE_RUNG, UNKNOWN_LANGUAGE, Track
 from recordings.align import MARGIN_MS, aligned
 from recordings.errors import RecordingError
-from recordings.recording import LONGEST_MS, is_made, texts_of
+from recordings.recording import LONGEST_MS, is_at_edge, is_made, texts_of
 from recordings.remake import remake
 
 _AROUND_MS = 1_000
@@ -27,6 +27,8 @@ _READ_MS = 60_000
 _READ_ENTRIES = 1_000
 _SAME_EVENT_MS = 2_000
 """An event without the relay's number is the same as one of the same content that lies no farther away."""
+QUIET_MS = 5_000
+"""So long a lecture may be silent before its first and after its last word; an interpreter may be for longer."""
 CLOCK_END_KEY = "clock_end_ms"
 """The relay's fact: lecture time at which the lecture ended."""
 SET_ASIDE_KEY = "set_aside"
@@ -182,13 +184,20 @@ def _is_by_name(copy: LectureFile, target: LectureFile) -> bool:
     return copy.get_meta("lecture") is None and copy.path.name in names
 
 
-def missing_voice_ms(file: LectureLog, language: str) -> int:
-    """How much between a language's first and last word no voice covers, of any rung; holes that are too short for one
-    aside."""
+def missing_voice_ms(file: LectureFile, language: str) -> int:
+    """How much no voice of a language covers, of any rung; holes that are too short for one aside.
+
+    What lies before its first and after its last word counts of the lecturer's language only, beyond :data:`QUIET_MS`.
+    """
     tracks = [track.track_id for track in file.tracks() if track.kind == "voice" and track.language == language]
-    whole = Span(0, file.last_t_ms())
-    gaps = [gap for gap in file.gaps(tracks, whole) if gap.start_ms > whole.start_ms and gap.end_ms < whole.end_ms]
-    return sum(gap.end_ms - gap.start_ms for gap in gaps if gap.end_ms - gap.start_ms >= HOLE_MS)
+    end_ms = file.last_t_ms()
+    whole = Span(0, end_ms if end_ms < LONGEST_MS else file.last_t_ms(LONGEST_MS))
+    gaps = file.gaps(tracks, whole)
+    missing_ms = [gap.end_ms - gap.start_ms for gap in gaps if not is_at_edge(gap, whole)]
+    if language == _lecturers_language(file):
+        edges_ms = [gap.end_ms - gap.start_ms for gap in gaps if is_at_edge(gap, whole)]
+        missing_ms += [edge_ms for edge_ms in edges_ms if edge_ms > QUIET_MS]
+    return sum(one_ms for one_ms in missing_ms if one_ms >= HOLE_MS)
 
 
 def voice_languages(file: LectureLog) -> list[str]:
@@ -247,6 +256,10 @@ def _like(target: LectureFile, track: Track) -> Track:
         if alike == track:
             return known
     return target.add_track(replace(track, track_id=0))
+
+
+def _lecturers_language(file: LectureLog) -> str:
+    return next(iter(texts_of(file.get_meta("languages")) or voice_languages(file)), UNKNOWN_LANGUAGE)
 
 
 def _first_language(file: LectureFile) -> str:

@@ -269,8 +269,7 @@ class Recording:
         """Stretches between a voice's first and last word of which nothing was recorded."""
         voices = [track.track_id for track in self.tracks("voice") if track.language == language]
         whole = Span(0, self.duration_ms)
-        gaps = self._file.gaps(voices, whole)
-        return [gap for gap in gaps if gap.start_ms > whole.start_ms and gap.end_ms < whole.end_ms]
+        return [gap for gap in self._file.gaps(voices, whole) if not is_at_edge(gap, whole)]
 
     def ink(self) -> InkBook:
         """Everything that was drawn and pointed at."""
@@ -296,6 +295,11 @@ class Recording:
         """A fact as one line of text; whoever shows it escapes it."""
         text = (self._file.get_meta(key) or "")[:_TITLE_CHARS]
         return "".join(char if char.isprintable() else " " for char in text).strip()
+
+
+def is_at_edge(gap: Span, whole: Span) -> bool:
+    """Whether a voice's gap lies before its first or after its last word."""
+    return gap.start_ms <= whole.start_ms or gap.end_ms >= whole.end_ms
 
 
 def is_made(track: Track) -> bool:

@@ -238,6 +238,17 @@ def test_an_interpreter_who_began_later_misses_nothing_before(folder: Path) -> N
         assert (missing_voice_ms(file, "en"), missing_voice_ms(file, "ko")) == (0, 400)
 
 
+def test_the_last_words_of_the_lecturer_are_missing_where_the_lecture_goes_on_without(folder: Path) -> None:
+    with create(folder / "a.lecture", languages='["en", "ko"]') as file:
+        write(file, Track("voice", "opus", 48_000, "ko", "source", 2), FRAMES)
+        write(file, SOURCE, FRAMES)
+        end_ms = FRAMES[-1].t_ms + FRAMES[-1].duration_ms
+        for t_ms, missing_ms in ((end_ms + merging.QUIET_MS, 0), (end_ms + 60_000, 60_000)):
+            file.append(Entry(Kind.TURN, t_ms, pack_event({"deck": "d", "page": 2})))
+            file.commit()
+            assert (missing_voice_ms(file, "en"), missing_voice_ms(file, "ko")) == (missing_ms, 0)
+
+
 def test_more_is_merged_than_memory_has_room_for(folder: Path) -> None:
     with create(folder / "copy.lecture") as copy:
         for n in range(200):
