@@ -104,7 +104,7 @@ class Connection(ABC):
         self.wake()
 
     def leave(self, reason: str) -> None:
-        """End the connection from our side (the relay stops, another connection takes its place)."""
+        """End the connection from our side (the relay stops, another connection takes its place, it has failed)."""
         if not self._leave.is_set():
             self._leave_reason = reason
             self._leave.set()
@@ -126,6 +126,8 @@ class Connection(ABC):
         await self._leave.wait()
         if self._leave_reason == "too_slow":
             raise RefusedError("too_slow", "Too much waits for this client.", 503)
+        if self._leave_reason == "failed":
+            raise HallcastError("internal_error", "Something went wrong in the relay.")
         raise GoingAway(self._leave_reason)
 
     async def _read(self) -> None:

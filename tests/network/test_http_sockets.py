@@ -81,6 +81,17 @@ async def test_a_hall_that_waits_is_told_so_again_and_that_its_question_was_take
     assert (filled["language"], filled["start_ms"], filled["end_ms"]) == ("en", 7, 7)
 
 
+async def test_a_hall_whose_connection_fails_in_the_relay_is_told_so(shared: Served) -> None:
+    lecture = await shared.relay.open_lecture("waves")
+    async with shared.socket("/ws/hall/waves") as ws:
+        await ws.send(hello(token=shared.hall_token))
+        assert json.loads(await ws.recv())["kind"] == "welcome"
+        (connection,) = lecture._people._halls
+        connection.leave("failed")
+        code, said = await closed_with(ws)
+    assert (code, json.loads(said[-1])["id"]) == (1011, "internal_error")
+
+
 def planned(said: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [message for message in said if message["kind"] == "state" and message["lecture"] == "planned"]
 
