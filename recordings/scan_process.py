@@ -25,4 +25,6 @@ async def problems_in_child(path: Path) -> list[str] | None:
             return None
     finally:
         await child_process.end(process)
+    if process.returncode == -signal.SIGXCPU:
+        return [f"It could not be checked within {_LIMITS['cpu_s']} s of the processor."]
     return [f"It could not be checked: the check ended with status {process.returncode}."]

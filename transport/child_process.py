@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 _ENDED_FROM_OUTSIDE = frozenset({signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGTERM)})
+_KILLED_AFTER_S = 5
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "SYSTEMROOT", "LD_LIBRARY_PATH", "LANG")
 
 
@@ -22,20 +23,22 @@ def limit_self(*, memory_bytes: int, cpu_s: int, file_bytes: int, niceness: int)
     """Bound memory, CPU time, size of written files and priority of this process, where the system can.
 
     :param memory_bytes: address space.
+    :param cpu_s: beyond it the process ends by SIGXCPU.
     :param file_bytes: of each file written; 0: none can be written.
     :param niceness: 19: runs only when nobody else wants the processor or the disk.
     """
     with contextlib.suppress(ImportError):
         import resource
 
-        for what, limit in (
-            (resource.RLIMIT_AS, memory_bytes),
-            (resource.RLIMIT_CPU, cpu_s),
-            (resource.RLIMIT_FSIZE, file_bytes),
-            (resource.RLIMIT_CORE, 0),
+        for what, limit, hard_limit in (
+            (resource.RLIMIT_AS, memory_bytes, memory_bytes),
+            # At the hard limit Linux kills as it does where memory runs out: nobody could tell the two apart.
+            (resource.RLIMIT_CPU, cpu_s, cpu_s + _KILLED_AFTER_S),
+            (resource.RLIMIT_FSIZE, file_bytes, file_bytes),
+            (resource.RLIMIT_CORE, 0, 0),
         ):
             with contextlib.suppress(ValueError, OSError):  # macOS refuses RLIMIT_AS
-                resource.setrlimit(what, (limit, limit))
+                resource.setrlimit(what, (limit, hard_limit))
     with contextlib.suppress(OSError, AttributeError):
         os.setpriority(os.PRIO_PROCESS, 0, max(niceness, os.getpriority(os.PRIO_PROCESS, 0)))
     if niceness == 19:

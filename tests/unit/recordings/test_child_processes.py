@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
 from asyncio.subprocess import Process
 from pathlib import Path
 from typing import Any
@@ -44,3 +47,11 @@ async def test_an_import_that_was_told_to_end_has_not_failed(lecture_path: Path,
     with pytest.raises(RecordingError) as caught:
         await prepare_in_child(lecture_path, tmp_path, most_bytes=1 << 30, damaged=False)
     assert caught.value.error_id == "import_interrupted"
+
+
+def test_a_child_that_computes_for_ever_does_not_end_like_one_that_the_system_killed() -> None:
+    """Of that a check would find nothing, and begin anew for ever."""
+    limits = "memory_bytes=1 << 33, cpu_s=1, file_bytes=0, niceness=0"
+    words = f"from transport.child_process import limit_self; limit_self({limits})\nwhile True: pass"
+    done = subprocess.run([sys.executable, "-c", words], timeout=60, check=False)
+    assert done.returncode == -signal.SIGXCPU
