@@ -136,6 +136,7 @@ class Feed:
                 self._broken(f"{error.text} Trying to open it again.")
             finally:
                 watching.cancel()
+                await asyncio.wait({watching})
             self._spoken_before_ms = self.spoken_ms
             self._voice = await self._reopened(lambda: open_voice(self._options.voice))
 
