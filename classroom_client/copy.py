@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import errno
 import hashlib
 import json
 import logging
+import os
 import re
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -19,6 +23,7 @@ from lecture.coverage import Coverage
 from lecture.entries import EVENT_KINDS, EncodedFrame, Entry, Flag, Kind, pack_frames, unpack_event, unpack_frames
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
+from lecture.lock import WriterLock
 from lecture.log import Span
 from lecture.message_parts import Have, LectureSummary
 from lecture.messages import EntryMessage
@@ -35,6 +40,7 @@ _BEYOND_USE = frozenset({"file_damaged", "not_a_lecture_file"})
 _MEMORY = Path("/dev/shm")
 """Where a system has files in memory: the stand-in of a copy for which the disk has no room."""
 _STAND_IN_BYTES = 256_000_000
+_STAND_IN_PREFIX = "hallcast-hall-"
 _PARTIAL_LIMIT, _COMPLETE_LIMIT = 200, 4000  # of blobs named in a hello, which may not exceed 64 kB
 _SHORT_DIGEST = 12  # hex digits
 
@@ -84,6 +90,7 @@ class HallCopy:
 
         :raises LectureFileError: the folder or the file cannot be used.
         """
+        _remove_left_over()
         try:
             return cls._open(folder, lecture_id, title)
         except LectureFileError as error:
@@ -117,10 +124,10 @@ class HallCopy:
         """
         :raises LectureFileError: ``disk_full``, there is no room anywhere.
         """
-        for place in (_MEMORY, Path(tempfile.gettempdir())):
+        for place in _stand_in_places():
             folder: tempfile.TemporaryDirectory[str] | None = None
             try:
-                folder = tempfile.TemporaryDirectory(prefix="hallcast-", dir=place, ignore_cleanup_errors=True)
+                folder = tempfile.TemporaryDirectory(prefix=_STAND_IN_PREFIX, dir=place, ignore_cleanup_errors=True)
                 path = Path(folder.name, f"{_file_stem(lecture_id)}.lecture")
                 facts = {"lecture": lecture_id, "title": title, "role": "hall"}
                 return cls(LectureFile.create(path, facts, limit_bytes=_STAND_IN_BYTES), folder)
@@ -297,6 +304,22 @@ class HallCopy:
             finally:
                 if self._stand_in is not None:
                     self._stand_in.cleanup()
+
+
+def _stand_in_places() -> tuple[Path, ...]:
+    return _MEMORY, Path(tempfile.gettempdir())
+
+
+def _remove_left_over() -> None:
+    """Remove the stand-ins of halls that were killed: nobody else would before the machine is restarted."""
+    for place in _stand_in_places():
+        for path in place.glob(f"{_STAND_IN_PREFIX}*/*.lecture"):
+            with contextlib.suppress(LectureFileError, OSError):  # a hall that runs has it open
+                if sys.platform != "win32" and path.parent.lstat().st_uid != os.geteuid():
+                    continue  # these places are everybody's
+                lock = WriterLock(path)
+                shutil.rmtree(path.parent, ignore_errors=True)
+                lock.release()
 
 
 def _free_name(path: Path) -> Path:

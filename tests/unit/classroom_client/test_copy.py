@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from classroom_client import copy as copying
 from classroom_client.copy import HallCopy, Progress
 from classroom_client.reception import Reception
 from classroom_client.settings import HallSettings
 from lecture.entries import EncodedFrame, Entry, Flag, Kind, pack_frames
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
+from lecture.lock import lock_of
 from lecture.log import Span
 from lecture.message_parts import LectureSummary
 from lecture.messages import Clock, Ended, EntryMessage, Filled, HallWelcome, State
@@ -174,6 +176,21 @@ def test_reception_asks_for_what_is_missing_and_completes(tmp_path: Path) -> Non
     assert hall.voice.have.known_ms() == 7440
     assert hall.copy.voice_spans("en") == [Span(0, 7440)]
     hall.copy.close(finished=True)
+
+
+def test_what_stood_in_for_the_copy_of_a_hall_that_was_killed_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copying, "_MEMORY", tmp_path)
+    killed, running = (tmp_path / f"hallcast-hall-{name}" / "waves.lecture" for name in ("killed", "running"))
+    for path in (killed, running):
+        path.parent.mkdir()
+    LectureFile.create(killed).close()
+    lock_of(killed).touch()
+    with LectureFile.create(running):
+        HallCopy.open(tmp_path / "copies", "waves").close(finished=False)
+        assert not killed.parent.exists()
+        assert running.exists()
 
 
 def test_reception_ignores_what_it_cannot_read(tmp_path: Path) -> None:
