@@ -7,6 +7,8 @@ import { randomId } from "./random-id.js";
 
 /** A relay refuses more than one a second. */
 const APART_MS = 1200;
+/** An answer that has not come by then is not waited for. */
+const AGAIN_MS = 10_000;
 const TOO_SOON = "too_many_questions";
 /** More than that nobody asks in an outage: the oldest goes. */
 const MAX_WAITING = 20;
@@ -25,11 +27,13 @@ export class Questions {
   /** @param {string} text */
   ask(text) {
     this._waiting.push({ id: randomId(), text });
-    if (this._waiting.length > MAX_WAITING) this._waiting.shift();
+    // The one that is under way is not asked in vain: its answer may be on the way.
+    if (this._waiting.length > MAX_WAITING) this._waiting.splice(this._isUnderWay ? 1 : 0, 1);
     this._next();
   }
 
   connected() {
+    clearTimeout(this._timer);
     this._isUnderWay = false;
     this._next();
   }
@@ -40,11 +44,7 @@ export class Questions {
    */
   answered({ id, error = "" }) {
     if (this._waiting[0]?.id !== id) return null;
-    clearTimeout(this._timer);
-    this._timer = setTimeout(() => {
-      this._isUnderWay = false;
-      this._next();
-    }, APART_MS);
+    this._nextIn(APART_MS);
     if (error === TOO_SOON) return null;
     this._waiting.shift();
     return error;
@@ -53,5 +53,15 @@ export class Questions {
   _next() {
     if (this._isUnderWay || this._waiting.length === 0) return;
     this._isUnderWay = this._send("question", this._waiting[0]);
+    if (this._isUnderWay) this._nextIn(AGAIN_MS);
+  }
+
+  /** @param {number} ms */
+  _nextIn(ms) {
+    clearTimeout(this._timer);
+    this._timer = setTimeout(() => {
+      this._isUnderWay = false;
+      this._next();
+    }, ms);
   }
 }

@@ -181,6 +181,21 @@ test("a question is told to be with the lecturer when the relay has it, and aske
   assert.deepEqual(sent("question"), []);
 });
 
+test("a question that was not answered is asked again after ten seconds, however many wait", () => {
+  const { session } = hall();
+  welcome();
+  for (let number = 0; number < 25; number += 1) session.ask(`question ${number}`);
+  const [first] = sent("question");
+  for (let at = 0; at < 5; at += 1) {
+    tick(2000);
+    net().say({ kind: "state", publisher: "live", lecture: "live" });
+  }
+  assert.deepEqual(sent("question"), [first, first]);
+  net().say({ kind: "asked", id: first.id });
+  tick(1500);
+  assert.deepEqual(sent("question").at(-1).text, "question 6", "of those that wait the oldest are given up");
+});
+
 test("a question that the relay will not have is told and not asked again", () => {
   const { session, changes } = hall();
   welcome();
