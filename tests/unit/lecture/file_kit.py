@@ -45,6 +45,3 @@ def refused(path: Path, *, readonly: bool = True) -> LectureFileError:
     with pytest.raises(LectureFileError) as caught:
         LectureFile.open(path, readonly=readonly)
     return caught.value
-
-
-# What is not ours

@@ -297,6 +297,3 @@ def test_a_damaged_entry_hides_nothing_behind_it_from_who_reads_while_more_is_wr
             read += batch
         assert [entry.t_ms for entry in read] == [n for n in range(31) if n != 4]
         assert [entry.t_ms for entry in file.read(limit=30)] == [n for n in range(31) if n != 4][:30]
-
-
-# Reading while it is written
