@@ -10,7 +10,7 @@ const MAX_UNDER_WAY = 60;
 const MAX_WITH_POINTER = 80;
 const COUNTS_MS = 1000;
 /** So many of a kind wait; then the oldest of that kind is dropped: no drawing costs a turn or a note. Ink: ten minutes. */
-const MAX_WAITING = new Map(Object.entries({ turn: 64, ink: 2000, erase: 200, mark: 64, end: 1 }));
+const MAX_WAITING = new Map(Object.entries({ turn: 2000, ink: 2000, erase: 200, mark: 64, end: 1 }));
 /** Parts of a stroke that wait are joined up to so long and so many points, as the relay does. */
 const JOINED_MS = 300;
 export const MAX_POINTS = 64;
