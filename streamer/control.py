@@ -106,20 +106,28 @@ class Control:
         self._socket.send_frame(pack_screen(self.time.of_voice_at(captured_s), update))
 
     def end(self) -> None:
-        """End the lecture, now or when the line is back."""
+        """End the lecture, now or when the line is back, after what was turned to until then."""
         self._is_ending = True
-        self._socket.send(End())
+        if self._is_time_told:
+            self._socket.send(End())
 
     def _send_turns(self) -> None:
         while self._early and self._knows_deck and self._is_time_told:
             page, at_s = self._early.popleft()
             self._socket.send(Turn(self.deck, page, self.time.of_voice_at(at_s)))
 
+    def _time_told(self) -> None:
+        if self._is_time_told:
+            return
+        self._is_time_told = True
+        self._send_turns()
+        if self._is_ending:
+            self._socket.send(End())
+
     def _take(self, message: Message) -> None:
         match message:
             case Pong():
-                self._is_time_told = True
-                self._send_turns()
+                self._time_told()
             case LecturerWelcome():
                 self.welcome_ms = message.t_ms
                 self.lecture_state = message.lecture.state

@@ -31,7 +31,7 @@ def write_lecture(path: Path) -> None:
 
 
 async def test_turns_of_a_program_that_begins_on_a_dead_line_keep_their_time(tmp_path: Path) -> None:
-    """The relay has the deck, and tells of it before it has told the time."""
+    """The relay has the deck, and tells of it before it has told the time. The end, too, waits for them."""
     write_lecture(tmp_path / "lectures" / "talk.lecture")
     async with served(tmp_path) as relay:
         control = Control(
@@ -46,10 +46,13 @@ async def test_turns_of_a_program_that_begins_on_a_dead_line_keep_their_time(tmp
         now = asyncio.get_running_loop().time()
         for page, minutes_ago in ((2, 3), (3, 1)):
             control.turn(page, now - 60 * minutes_ago)
+        control.end()
         running = asyncio.create_task(control.run())
-        log = (await relay.relay.open_lecture("talk")).log
+        lecture = await relay.relay.open_lecture("talk")
+        log = lecture.log
         await until(lambda: len(log.read(kinds={Kind.TURN})) == 2, "the turns")
         turns = log.read(kinds={Kind.TURN})
+        await until(lambda: lecture.state == "ended", "the end")
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     assert [unpack_event(entry)["page"] for entry in turns] == [2, 3]
