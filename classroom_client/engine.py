@@ -124,6 +124,7 @@ class Hall:
             self._dump = PageDump(self._dump_pages, self.picture, lambda: self._sounded_ms(player))
             reception.screen.on_shown = self._dump.shown
             reception.screen.on_ink = self._dump.drawn
+            reception.notes.on_shown = self._dump.noted
         self._ready.set()
         return reception
 
@@ -164,8 +165,10 @@ class Hall:
         shown_ms = reception.shown_ms(self.heard_ms, now)
         if shown_ms is not None:
             reception.screen.update(shown_ms)
+        reception.notes.look(shown_ms, now)
         screen, view = reception.screen, self.view
-        if screen.picture is not view.picture or screen.drawing is not view.drawing:
+        changed = screen.picture is not view.picture or screen.drawing is not view.drawing
+        if changed or reception.notes.shown is not view.note:
             self._look(now)
 
     async def _stills(self) -> None:

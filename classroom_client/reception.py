@@ -14,6 +14,7 @@ from classroom_client.copy import HallCopy
 from classroom_client.delay import PlayoutDelay
 from classroom_client.gaps import Backfill
 from classroom_client.live_edge import LiveEdge
+from classroom_client.notes import Notes
 from classroom_client.pages import PageBook
 from classroom_client.questions import Questions
 from classroom_client.screen import Screen
@@ -75,6 +76,7 @@ class Reception:
         self.ink = InkBook()
         self.screen = Screen(self.book, progress.shown, self.ink)
         self.stills = ScreenStills()
+        self.notes = Notes()
         self.questions = Questions(progress.questions, progress.asked)
         self.facts = _Facts(summary)
         self._text_since_s: float | None = None
@@ -142,12 +144,13 @@ class Reception:
         self.timeline.ends_at(message.t_ms)
 
     def entry(self, message: EntryMessage) -> None:
-        """A page turn, a page, a deck, …"""
+        """A page turn, a page, a deck, a note, …"""
         self.ink.take(message.entry_kind, message.t_ms, message.seq, message.fields)
         kept = self.copy.keep_event(message)
         if kept is None:
             return
         self.book.take(kept.entry_kind, kept.t_ms, kept.seq, kept.fields)
+        self.notes.take(kept.entry_kind, kept.t_ms, kept.seq, kept.fields)
         if kept.entry_kind == Kind.PAGE:
             early = [part for part in self._early_parts if self.book.image(part.short_digest) is not None]
             for part in early:
@@ -378,4 +381,5 @@ class Reception:
             self.book.blob_complete(digest)
         for message in self.copy.events():
             self.book.take(message.entry_kind, message.t_ms, message.seq, message.fields)
+            self.notes.take(message.entry_kind, message.t_ms, message.seq, message.fields)
             self.ink.take(message.entry_kind, message.t_ms, message.seq, message.fields)

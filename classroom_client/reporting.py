@@ -86,6 +86,7 @@ def make_view(
         page_waiting=screen.waiting,
         picture=screen.picture,
         drawing=screen.drawing,
+        note=reception.notes.shown,
         questions_waiting=len(reception.questions.waiting),
         questions_asked=reception.questions.asked,
         question_error=reception.questions.refused,

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from classroom_client.notes import Note
 from classroom_client.pages import PageBook, PageTurn
 from classroom_client.screen_stills import SCREEN_DECK, Still
 from lecture.decks import PageImage
@@ -109,7 +110,8 @@ class PageDump:
     ``heard_ms`` (of the voice heard when it came on), ``deck``, ``page``, ``tier``, ``digest``, ``shown_at_ms`` and
     ``file``; ``shown_at_ms`` counts from the first sound, as the dumped voice does. ``ink.json`` lists in the same way
     what was drawn and pointed at while its page was seen: ``kind`` (``ink``, ``erase``, ``pointer``), ``t_ms``,
-    ``heard_ms``, ``shown_at_ms`` and the fields of that message.
+    ``heard_ms``, ``shown_at_ms`` and the fields of that message; ``notes.json`` the notes that were shown:
+    the same times and ``text``.
 
     :param picture: bytes and media type of a digest.
     :param shown_at_ms: the place in the dumped voice that is heard now.
@@ -124,6 +126,7 @@ class PageDump:
         self._shown_at_ms = shown_at_ms
         self._list: list[dict[str, object]] = []
         self._ink: list[dict[str, object]] = []
+        self._notes: list[dict[str, object]] = []
         self._noted: set[tuple[str, int, int]] = set()
         self._writer = ThreadPoolExecutor(1, "hallcast-pages")
 
@@ -139,17 +142,23 @@ class PageDump:
                 self._noted.add(key)
                 times = {"t_ms": mark.t_ms, "heard_ms": heard_ms, "shown_at_ms": self._shown_at_ms()}
                 self._ink.append({"kind": mark.what.KIND, **times, **to_json(mark.what)})
-        self._writer.submit(self._write_ink, list(self._ink))
+        self._writer.submit(self._write_list, "ink.json", list(self._ink))
+
+    def noted(self, note: Note, heard_ms: int) -> None:
+        """A note is shown; written in a thread, like pages."""
+        times = {"t_ms": note.t_ms, "heard_ms": heard_ms, "shown_at_ms": self._shown_at_ms()}
+        self._notes.append({**times, "text": note.text})
+        self._writer.submit(self._write_list, "notes.json", list(self._notes))
 
     def close(self) -> None:
         """Wait until all is written."""
         self._writer.shutdown()
 
-    def _write_ink(self, events: list[dict[str, object]]) -> None:
+    def _write_list(self, name: str, events: list[dict[str, object]]) -> None:
         try:
-            (self._folder / "ink.json").write_text(json.dumps(events, indent=1) + "\n", encoding="utf-8")
+            (self._folder / name).write_text(json.dumps(events, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
-            log.error("what was drawn cannot be kept: %s", error)
+            log.error("%s cannot be kept: %s", name, error)
 
     def _keep(self, shown: Shown, shown_at_ms: int) -> None:
         try:

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from classroom_client.engine import Hall
+from classroom_client.notes import Note
 from classroom_client.receipt import HallReceipt
 from classroom_client.texts import Texts
 from classroom_client.view import Link, Sound, View, sign_of
@@ -22,7 +23,8 @@ class Teller:
     """Says what changes.
 
     With ``as_json`` each line is an object with ``event``: ``say`` (``text``), ``page`` (``page``, ``title``,
-    ``t_ms``), ``progress`` (everything in :class:`classroom_client.view.View`, and ``voice_heard_ms``) and ``receipt``.
+    ``t_ms``), ``note`` (``text``, ``t_ms``), ``progress`` (everything in
+    :class:`classroom_client.view.View`, and ``voice_heard_ms``) and ``receipt``.
     """
 
     def __init__(self, texts: Texts, *, as_json: bool) -> None:
@@ -31,6 +33,7 @@ class Teller:
         self._console = Console(highlight=False, soft_wrap=True)
         self._said = ""
         self._page: tuple[str, int] | None = None
+        self._note: Note | None = None
         self._was_up = False
 
     async def follow(self, hall: Hall) -> None:
@@ -59,6 +62,9 @@ class Teller:
         if picture is not None and (picture.deck, picture.page) != self._page:
             self._page = (picture.deck, picture.page)
             self._page_shown(picture.page, view)
+        if view.note is not None and view.note != self._note:
+            self._note_shown(view.note)
+        self._note = view.note
 
     def progress(self, hall: Hall) -> None:
         """Tell how far the hall is (programs only)."""
@@ -95,6 +101,12 @@ class Teller:
         else:
             count = f" / {view.page_count}" if view.page_count else ""
             self._console.print(f"Page {page}{count}{': ' + title if title else ''}", markup=False)
+
+    def _note_shown(self, note: Note) -> None:
+        if self._as_json:
+            self._event("note", text=note.text, t_ms=note.t_ms)
+        else:
+            self._console.print(f"{self._texts('note_title')}: {note.text}", markup=False)
 
     def _event(self, name: str, **facts: Any) -> None:
         print(json.dumps({"event": name, **facts}, ensure_ascii=False), file=sys.stdout, flush=True)

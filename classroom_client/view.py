@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from classroom_client.notes import Note
 from lecture.decks import PageImage
 from lecture.ink_book import NOTHING, Drawing
 
@@ -47,6 +48,7 @@ class View:
     :param gaps: holes in the voice still to be filled; ``gap_ms`` is their length.
     :param page_waiting: the page that belongs on the screen is on its way.
     :param drawing: what the lecturer has drawn on the page of ``picture``, and where it is pointed at.
+    :param note: what the lecturer wrote, while it is shown.
     :param heard_ms: lecture time that is heard now, None before the first.
     :param questions_waiting: asked in the hall, not yet with the relay; ``questions_asked`` are.
     :param question_error: id of why the relay did not take the last one, empty if it did.
@@ -82,6 +84,7 @@ class View:
     page_waiting: bool = False
     picture: PageImage | None = None
     drawing: Drawing = NOTHING
+    note: Note | None = None
     reconnects: int = 0
     questions_waiting: int = 0
     questions_asked: int = 0

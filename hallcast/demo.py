@@ -126,6 +126,8 @@ class _Teller:
                 verb = "shows" if part == "hall" else "turns to"
                 title = f": {rest['title']}" if rest.get("title") else ""
                 self.say(part, f"{verb} page {page}{title}")
+            case {"event": "note", "text": str(text)}:
+                self.say(part, f"shows a note: {text}")
             case {"error": {"text": str(text)}}:
                 self.say(part, text)
 

@@ -87,7 +87,7 @@ class Erase(Message):
 
 @dataclass(frozen=True, slots=True)
 class Mark(Message):
-    """A note at a moment of the lecture (a chapter, a break): ``at_ms``, else now.
+    """A note at a moment of the lecture (a chapter, a break): ``at_ms``, else now. Empty: the one before is over.
 
     :param id: another one for each note; the relay takes it once however often it is sent.
     """

@@ -12,6 +12,7 @@ from classroom_client.window.drawing import paint_drawing
 from classroom_client.window.layout import Box, Layout
 from classroom_client.window.link_history import LinkSample
 from classroom_client.window.link_panel import LinkPanel, clock, seconds, used_text
+from classroom_client.window.note import paint_note
 from classroom_client.window.pen import BAD, BLACK, GOOD, QUIET, STRIP, TEXT, WARN, Colour, Pen, within
 from classroom_client.window.question_entry import paint_question
 from lecture.inset import Inset, place_inset
@@ -68,15 +69,19 @@ class Painter:
             paint_drawing(surface, box, view.drawing)
         else:
             self._cover(surface, layout, view)
+        inset: Inset | None = None
         if camera is not None and not overlay.camera_off:
-            self._camera(surface, layout, camera, page)
+            inset = self._camera(surface, layout, camera, page)
         self._strip(surface, layout, view, overlay)
+        low = layout.stage.height
         if sign is not None and overlay.question is None:
-            self._sign(surface, layout, sign)
+            low = self._sign(surface, layout, sign)
         if overlay.link_shown:
             self._link_panel.paint(surface, layout, view, history)
         if overlay.question is not None:
-            paint_question(self._pen, surface, layout, view, overlay.question)
+            low = paint_question(self._pen, surface, layout, view, overlay.question)
+        if view.note is not None:
+            paint_note(self._pen, surface, layout, view.note.text, low, inset)
         if overlay.help_shown:
             self._help(surface, layout)
         if overlay.quit_asked:
@@ -94,8 +99,8 @@ class Painter:
 
     def _camera(
         self, surface: pygame.Surface, layout: Layout, camera: pygame.Surface, page: pygame.Surface | None
-    ) -> None:
-        """The camera, where it hides no word of the page that has just been drawn, or nowhere."""
+    ) -> Inset | None:
+        """The camera, where it hides no word of the page that has just been drawn, or nowhere; returns where."""
         wanted = layout.camera(*camera.get_size())
         shown = (page, surface.get_size(), camera.get_size())
         if self._placed is None or self._placed[0] != shown:
@@ -105,12 +110,13 @@ class Painter:
             self._placed = shown, inset
         inset = self._placed[1]
         if inset is None:
-            return
+            return None
         if camera.get_size() != (inset.width, inset.height):
             camera = pygame.transform.smoothscale(camera, (inset.width, inset.height))
         frame = pygame.Rect(inset.left, inset.top, inset.width, inset.height).inflate(4, 4)
         pygame.draw.rect(surface, (60, 66, 76), frame, border_radius=4)
         surface.blit(camera, (inset.left, inset.top))
+        return inset
 
     def _strip(self, surface: pygame.Surface, layout: Layout, view: View, overlay: Overlay) -> None:
         box, unit = layout.strip, layout.unit
@@ -170,8 +176,8 @@ class Painter:
             facts.append((say("strip_camera_off"), QUIET))
         return facts
 
-    def _sign(self, surface: pygame.Surface, layout: Layout, sign: Sign) -> None:
-        """A sentence that can be read from the last row, low on the page where slides have least to say."""
+    def _sign(self, surface: pygame.Surface, layout: Layout, sign: Sign) -> int:
+        """A sentence that can be read from the last row, low where slides have least to say; returns its top."""
         unit = layout.unit
         colour = BAD if sign.urgent else WARN if sign.text_id in ("catching_up", "page_coming", "text_rung") else GOOD
         text = self._text(self._texts(sign.text_id, **sign.values), round(unit * 1.5), TEXT)
@@ -181,6 +187,7 @@ class Painter:
         self._pen.panel(surface, box)
         pygame.draw.rect(surface, colour, (box.x, box.y, max(5, unit // 3), height), border_radius=unit // 4)
         surface.blit(text, (box.x + round(unit * 1.6), box.y + (height - text.get_height()) // 2))
+        return box.y
 
     def _help(self, surface: pygame.Surface, layout: Layout) -> None:
         unit = layout.unit

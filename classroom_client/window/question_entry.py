@@ -64,8 +64,8 @@ class QuestionEntry:
         self._text = self._text[:-1]
 
 
-def paint_question(pen: Pen, surface: pygame.Surface, layout: Layout, view: View, typed: str) -> None:
-    """Draw the entry, with what was typed so far, above the strip."""
+def paint_question(pen: Pen, surface: pygame.Surface, layout: Layout, view: View, typed: str) -> int:
+    """Draw the entry, with what was typed so far, above the strip; returns its top."""
     unit = layout.unit
     size, step = round(unit * 1.4), round(unit * 2.1)
     width = round(layout.width * 0.8)
@@ -81,6 +81,7 @@ def paint_question(pen: Pen, surface: pygame.Surface, layout: Layout, view: View
         y += step
     hint, colour = hint_of(view)
     surface.blit(pen.text(pen.say(hint), unit, colour), (left, y))
+    return box.y
 
 
 def hint_of(view: View) -> tuple[str, tuple[int, int, int]]:

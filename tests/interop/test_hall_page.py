@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from lecture.lecturer_messages import Mark
 from recordings.recording import Recording
+from streamer.address import RelayAddress
+from streamer.lecturer_socket import LecturerSocket
+from streamer.line import LinePart
 from tests.interop.browser import Browser, Page, until
 from tests.network import parts
 from tests.network.test_whole_lecture import stream_words
@@ -97,6 +104,21 @@ async def test_pages_turn_when_their_moment_is_heard(browser: Browser, tmp_path:
         assert not hall.problems
 
 
+@asynccontextmanager
+async def noted(url: str, handout: dict[str, Any], text: str) -> AsyncIterator[None]:
+    """The lecturer writes a note."""
+    address = RelayAddress.parse(url, str(handout["lecture"]))
+    line = LinePart("control", lambda name, why: None)
+    socket = LecturerSocket(address, handout["lecturer_token"], line=line, on_message=lambda message: None)
+    socket.send(Mark(text))
+    running = asyncio.create_task(socket.run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_wrong_codes_are_told_and_the_right_one_enters(browser: Browser, tmp_path: Path) -> None:
     data = tmp_path / "data"
     async with parts.relay(data) as (_, url):
@@ -112,6 +134,9 @@ async def test_wrong_codes_are_told_and_the_right_one_enters(browser: Browser, t
         assert "not begun" in await hall.text("#waiting-hint")
         await hall.page.reload()
         await hall.page.wait_for_selector("#projector:not([hidden])")
+        assert not await hall.page.is_visible("#note")
+        async with noted(url, handout, "10분 뒤에 시작합니다"):
+            await hall.page.wait_for_selector("#note >> text=10분 뒤에 시작합니다")
         assert not hall.problems
 
 

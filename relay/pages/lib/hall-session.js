@@ -3,6 +3,7 @@
  */
 
 import { BlobStore, FRAMES_TAKEN, parseBlobFrame, parseEntryFrame, parseScreenPart } from "./frames.js";
+import { Notes } from "./notes.js";
 import { PROTOCOL_VERSION, RequestError, parseErrorBody } from "./protocol.js";
 import { Questions } from "./questions.js";
 import { ScreenStills } from "./screen-stills.js";
@@ -96,6 +97,7 @@ export class HallSession extends LectureSession {
     this.blobs = new BlobStore();
     /** The lecturer's shared screen. */
     this.stills = new ScreenStills(decodeWebp);
+    this.notes = new Notes();
     this.voice_sent_ms = 0;
     this._questions = new Questions((kind, fields) => this._socket.send(kind, fields));
     /** Bytes the socket brought, of all connections. */
@@ -141,7 +143,7 @@ export class HallSession extends LectureSession {
         this._onSignal(message);
         return;
       case "entry":
-        if (this.model.apply(/** @type {any} */ (message))) this._onChange("page");
+        this._entry(/** @type {any} */ (message));
         return;
       case "ended":
         this.voice_sent_ms = message.voice_sent_ms ?? 0;
@@ -158,6 +160,13 @@ export class HallSession extends LectureSession {
     if (message.kind !== "welcome") return;
     this._onSignal(message);
     this._questions.connected();
+  }
+
+  /** @param {import("./deck.js").EntryMessage} message */
+  _entry(message) {
+    if (!this.model.apply(message)) return;
+    this.notes.take(message);
+    this._onChange("page");
   }
 
   /** @param {ArrayBuffer} data */

@@ -173,6 +173,7 @@ export class Projector {
     const heard_ms = this._playing ? clock.position(now_ms) : Infinity;
     void this._session.stills.show(heard_ms, (changed) => this._drawStill(changed));
     this._drawInk(heard_ms);
+    this._drawNote(now_ms);
     this._drawWaiting(turn !== null && !tier);
     const showCamera = this._camera.videoWidth > 0 && this._controls.cameraShown && this._session.publisher === "live";
     if (this._camera.hidden === showCamera) this._camera.hidden = !showCamera;
@@ -196,6 +197,14 @@ export class Projector {
     if (drawn === this._drawn) return;
     this._drawn = drawn;
     this._ink.show(drawing);
+  }
+
+  /** @param {number} now_ms */
+  _drawNote(now_ms) {
+    const { clock, notes } = this._session;
+    const words = notes.look(clock.position(now_ms), now_ms);
+    say(element("note-text"), words);
+    element("note").hidden = words === "";
   }
 
   /** @param {boolean} coming whether a page is on its way */

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from classroom_client.camera_queue import CameraQueue
+from classroom_client.notes import Note
 from classroom_client.questions import MAX_CHARS, MAX_WAITING
 from classroom_client.texts import Texts, languages
 from classroom_client.view import Link, Sound, View
@@ -23,6 +24,7 @@ from classroom_client.window.drawing import paint_drawing
 from classroom_client.window.fonts import Fonts
 from classroom_client.window.layout import Box, Layout, fit
 from classroom_client.window.link_history import EVERY_S, KEPT_SAMPLES, LinkHistory, LinkSample
+from classroom_client.window.note import MAX_LINES, clipped
 from classroom_client.window.painting import Overlay, Painter
 from classroom_client.window.pen import Pen
 from classroom_client.window.pictures import CameraDecoder, Freshness, PageDecoder, Raw, decode_page, to_raw
@@ -96,6 +98,43 @@ def test_everything_is_drawn_at_any_size(fonts: Fonts, size: tuple[int, int], la
         painter.paint(surface, view, page, camera, overlay)
         changed = np.any(pygame.surfarray.array3d(surface) != well, axis=2)
         assert 0.005 < changed.mean() < 0.6
+
+
+@pytest.mark.parametrize("size", [(1920, 1080), (640, 360)])
+@pytest.mark.parametrize(
+    "text", ["Break until 10:30", "쉬는 시간입니다. 10시 30분에 다시 시작합니다.", "길어요 long " * 300]
+)
+def test_a_note_lies_low_on_the_page_and_hides_neither_camera_nor_sign(
+    fonts: Fonts, size: tuple[int, int], text: str
+) -> None:
+    surface = pygame.Surface(size)
+    painter = Painter(Pen(fonts, Texts("ko" if fonts.writes_korean else "en")))
+    layout = Layout(*size)
+    page_box, camera_box = layout.page(1920, 1080), layout.camera(320, 240)
+    page = pygame.Surface((page_box.width, page_box.height))
+    page.fill((250, 250, 250))
+    camera = pygame.Surface((camera_box.width, camera_box.height))
+    camera.fill((0, 0, 250))
+    for view in (WELL, replace(WELL, text_rung=True)):
+        painter.paint(surface, view, page, camera, Overlay())
+        before = pygame.surfarray.array3d(surface)
+        painter.paint(surface, replace(view, note=Note(4000, 7, text)), page, camera, Overlay())
+        changed = np.any(pygame.surfarray.array3d(surface) != before, axis=2)
+        assert 0.005 < changed.mean() < 0.35
+        assert not changed[:, : size[1] // 3].any(), "the heading of the slide stays in sight"
+        is_taken = np.any(before != 250, axis=2) & np.any(before != 0, axis=2)
+        assert not (changed & is_taken).any(), "what else is on the page stays in sight"
+
+
+@given(st.text(alphabet="ab 왜요?", min_size=1, max_size=600), st.integers(60, 900))
+def test_a_long_note_is_cut_short_and_says_so(text: str, width: int) -> None:
+    pygame.font.init()
+    pen = Pen(Fonts(), Texts("en"))
+    lines = clipped(pen, text, 20, width)
+    assert len(lines) <= MAX_LINES
+    assert all(pen.width(line, 20) <= width for line in lines)
+    whole = "".join(lines).replace(" ", "") == text.replace(" ", "")
+    assert whole != lines[-1].endswith("…")
 
 
 def test_a_question_is_typed_also_with_an_input_method() -> None:
