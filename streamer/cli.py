@@ -11,19 +11,20 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 
 from streamer.engine import Streamer
 from streamer.errors import StreamError
-from streamer.events import Event, PageTurned, Said, StreamReceipt
+from streamer.events import Event, PageTurned, Said, StreamReceipt, StreamStatus
 from streamer.keyboard import keyboard
 from streamer.keys import Action, KeyReader
 from streamer.options import CAMERA_BPS, StreamOptions
 from streamer.repair_cli import add_repair_command
 from streamer.turns import read_turns
-from streamer.view import View, minutes
+from streamer.view import View, in_words, minutes
 from streamer.voice_pump import BITRATE_BPS
 
 DRAW_EVERY_S = 0.2
@@ -119,20 +120,44 @@ async def _stream(options: StreamOptions, *, as_json: bool) -> int:
         show = _Plain(console)
     streamer = Streamer(options, on_event=show.event)
     with _signals(streamer):
-        await streamer.run()
+        progress = asyncio.create_task(_tell_progress(show, streamer))
+        try:
+            await streamer.run()
+        finally:
+            progress.cancel()
+            await asyncio.gather(progress, return_exceptions=True)
     return 0
+
+
+async def _tell_progress(show: _Json, streamer: Streamer) -> None:
+    while True:
+        await asyncio.sleep(show.progress_every_s)
+        status = streamer.status()
+        if status is not None:
+            show.progress(status)
 
 
 class _Json:
     """One JSON object a line."""
 
+    progress_every_s = 2.0
+
     def event(self, event: Event) -> None:
         """Print it."""
-        print(json.dumps(event.as_json(), ensure_ascii=False), flush=True)
+        self._print(event.as_json())
+
+    def progress(self, status: StreamStatus) -> None:
+        """Print how it is going."""
+        self._print(status.as_json())
+
+    def _print(self, line: dict[str, Any]) -> None:
+        print(json.dumps(line, ensure_ascii=False), flush=True)
 
 
 class _Plain(_Json):
     """One sentence a line."""
+
+    progress_every_s = 10.0
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -140,6 +165,9 @@ class _Plain(_Json):
     def event(self, event: Event) -> None:
         for line in sentences(event):
             self._console.print(line, markup=False)
+
+    def progress(self, status: StreamStatus) -> None:
+        self._console.print(in_words(status), markup=False)
 
 
 def sentences(event: Event) -> list[str]:

@@ -74,7 +74,7 @@ Event = Said | PageTurned | StreamReceipt
 
 @dataclass(frozen=True, slots=True)
 class StreamStatus:
-    """How it is going, for a display that is drawn anew several times a second.
+    """How it is going, for whoever watches: a display that is drawn anew several times a second, or a program.
 
     :param line: ``connecting``, ``up`` or ``down``.
     :param link_kbps: of the last seconds, everything with all headers.
@@ -106,3 +106,7 @@ class StreamStatus:
     screen: bool | None = None
     missing_ms: int = 0
     repaired_ms: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """One line of ``--json``."""
+        return {"event": "progress", **asdict(self)}

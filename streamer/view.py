@@ -133,6 +133,21 @@ def _hall(hall: HallStatus) -> tuple[str, ...]:
     )
 
 
+def in_words(status: StreamStatus) -> str:
+    """A line of text that says how it is going, where nothing can be drawn."""
+    facts = [f"line {_LINES[status.line][1]}", f"{status.link_kbps:.0f} kbit/s sent"]
+    if status.rtt_s is not None:
+        facts += [f"round trip {status.rtt_s * 1000:.0f} ms", f"{status.fraction_lost:.1%} lost"]
+    facts += [f"page {_page(status)}"] if status.page or status.deck_sent < 1 else []
+    if status.missing_ms:
+        facts.append(f"recording: {_recording(status)}")
+    halls = [hall for hall in status.halls if hall.connected]
+    behind = f", at most {max(hall.behind_ms for hall in halls) / 1000:.1f} s behind" if halls else ""
+    gone = f", {len(status.halls) - len(halls)} not connected" if len(halls) < len(status.halls) else ""
+    facts.append(f"{len(halls)} hall{'' if len(halls) == 1 else 's'}{behind}{gone}")
+    return f"{minutes(status.spoken_ms)}  " + "; ".join(facts)
+
+
 def minutes(ms: int) -> str:
     """``4:02``."""
     seconds = ms // 1000

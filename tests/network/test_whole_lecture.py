@@ -49,6 +49,8 @@ async def test_a_lecture_is_heard_seen_and_replayed(tmp_path: Path) -> None:
             assert await asyncio.wait_for(lecturer.process.wait(), 20) == 0
 
         assert sent["voice_sent_ms"] >= seconds * 1000 - 100
+        told = [event for event in lecturer.events if event.get("event") == "progress"]
+        assert any(one["link_kbps"] > 20 and one["rtt_s"] is not None and one["halls"] for one in told), told[-3:]
         assert receipt["voice_sent_ms"] >= seconds * 1000 - 500
         assert receipt["voice_heard_ms"] >= 0.995 * receipt["voice_sent_ms"]
         assert receipt["pages_shown"] == material.pages

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 
 from rich.console import Console
@@ -10,7 +11,7 @@ from rich.console import Console
 from lecture.message_parts import HallStatus
 from streamer.cli import sentences
 from streamer.events import PageTurned, Said, StreamReceipt, StreamStatus
-from streamer.view import View
+from streamer.view import View, in_words
 
 STATUS = StreamStatus(
     line="up",
@@ -87,3 +88,20 @@ def test_events_in_words_and_as_json() -> None:
     assert RECEIPT.as_json()["event"] == "receipt"
     assert RECEIPT.as_json()["voice_sent_ms"] == 230_000
     assert PageTurned(2, "Costs").as_json() == {"event": "page", "page": 2, "title": "Costs"}
+
+
+def test_how_it_is_going_in_one_line_and_as_json() -> None:
+    assert in_words(STATUS) == (
+        "1:23  line connected; 287 kbit/s sent; round trip 81 ms; 2.0% lost; page 3 of 10  The idea in one sentence;"
+        " 1 hall, at most 2.3 s behind"
+    )
+    halls = (HallStatus("Hall 1", connected=False), *STATUS.halls)
+    words = in_words(replace(STATUS, line="down", rtt_s=None, missing_ms=5000, repaired_ms=1000, halls=halls))
+    for part in ("line DOWN", "repairing: 1 of 6 s", "1 hall, at most 2.3 s behind, 1 not connected"):
+        assert part in words
+    assert in_words(replace(STATUS, page=0, deck_sent=0.4, halls=())).endswith(
+        "page none shown yet   slides: 40% sent; 0 halls"
+    )
+    line = json.loads(json.dumps(STATUS.as_json(), allow_nan=False))
+    assert (line["event"], line["line"], line["link_kbps"], line["page"]) == ("progress", "up", 287.4, 3)
+    assert line["halls"][0]["behind_ms"] == 2300
