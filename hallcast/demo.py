@@ -19,8 +19,8 @@ from typing import IO, Any
 import av
 import httpx
 import pypdfium2
-from rich.console import Console
 
+from hallcast.demo_telling import Teller
 from hallcast.processes import events, running
 from lecture.errors import HallcastError
 
@@ -28,7 +28,6 @@ SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 _MIN_PAGE_MS = 2000
 """Pages of own slides are shown at least so long: nobody could read them faster, and they must be rendered first."""
 _LEFT_EARLY = 1  # the hall's exit status when somebody closed its window
-_COLOURS = {"relay": "cyan", "lecturer": "green", "hall": "magenta", "hallcast": "bold"}
 
 
 class DemoError(HallcastError):
@@ -62,6 +61,7 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     parser.add_argument("--port", type=int, default=8400, help="the relay's TCP port, 0 for any (default: 8400)")
     parser.add_argument("--headless", action="store_true", help="no hall window even where there is a display")
     parser.add_argument("--exit", action="store_true", help="stop after the receipt instead of staying up for replay")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON lines")
     parser.set_defaults(run=run)
 
 
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         return asyncio.run(_demo(args))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        _Teller().say("hallcast", "Everything is stopped. Recordings are kept in " + str(args.data))
+        Teller(as_json=args.json).say("hallcast", "Everything is stopped. Recordings are kept in " + str(args.data))
         return 0
 
 
@@ -85,7 +85,7 @@ def _stop_by_signal() -> None:
                 loop.add_signal_handler(number, task.cancel)
 
 
-def _material(args: argparse.Namespace, teller: _Teller) -> Material:
+def _material(args: argparse.Namespace, teller: Teller) -> Material:
     """What the user gave, else the sample lecture.
 
     :raises DemoError: ``file_missing``, ``voice_unreadable``, ``deck_not_pdf``.
@@ -107,33 +107,8 @@ def _has_display() -> bool:
     return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-class _Teller:
-    """Says in plain words, one line each, what a part is doing."""
-
-    def __init__(self) -> None:
-        self._console = Console(highlight=False, soft_wrap=True)
-
-    def say(self, part: str, text: str) -> None:
-        self._console.print(f"[{_COLOURS[part]}]{part:>8}[/]  ", end="")
-        self._console.print(text, markup=False)
-
-    def event(self, part: str, event: dict[str, Any]) -> None:
-        """Tell an event that a part printed as a JSON line; unknown events are not told."""
-        match event:
-            case {"event": "say", "text": str(text)}:
-                self.say(part, text)
-            case {"event": "page", "page": page, **rest}:
-                verb = "shows" if part == "hall" else "turns to"
-                title = f": {rest['title']}" if rest.get("title") else ""
-                self.say(part, f"{verb} page {page}{title}")
-            case {"event": "note", "text": str(text)}:
-                self.say(part, f"shows a note: {text}")
-            case {"error": {"text": str(text)}}:
-                self.say(part, text)
-
-
 async def _follow(
-    part: str, process: asyncio.subprocess.Process, teller: _Teller, *, may_leave: bool = False
+    part: str, process: asyncio.subprocess.Process, teller: Teller, *, may_leave: bool = False
 ) -> dict[str, Any]:
     """Tell what a part does until it ends; returns its receipt.
 
@@ -155,7 +130,7 @@ async def _follow(
 
 async def _demo(args: argparse.Namespace) -> int:
     _stop_by_signal()
-    teller = _Teller()
+    teller = Teller(as_json=args.json)
     material = _material(args, teller)
     log = args.data / "log.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -173,7 +148,7 @@ async def _demo(args: argparse.Namespace) -> int:
 
 
 async def _relay_and_lecture(
-    args: argparse.Namespace, teller: _Teller, material: Material, diagnostics: IO[bytes]
+    args: argparse.Namespace, teller: Teller, material: Material, diagnostics: IO[bytes]
 ) -> None:
     data = args.data / "relay"
     relay_words = ("relay", "--host", "127.0.0.1", "--port", str(args.port), "--data", data, "--json")
@@ -204,7 +179,7 @@ def _not_started(said: dict[str, Any], port: int) -> DemoError:
     return DemoError("part_failed", " ".join(filter(None, words)))
 
 
-async def _tell_rest(relay: asyncio.subprocess.Process, teller: _Teller) -> None:
+async def _tell_rest(relay: asyncio.subprocess.Process, teller: Teller) -> None:
     async for event in events(relay):
         teller.event("relay", event)
 
@@ -222,17 +197,20 @@ async def _create_lecture(url: str, token: str, material: Material) -> dict[str,
         return dict(answer.json())
 
 
-def _tell_addresses(teller: _Teller, url: str, handout: dict[str, Any], staff_token_file: str) -> None:
-    teller.say("relay", f"is up at {url} and keeps one lecture, “{handout['title']}”. Open in a browser:")
-    for name in ("studio", "hall", "library"):
-        teller.say("relay", f"  {name:8} {handout['urls'][name]}")
-    teller.say("relay", f"  console  {url}/console  (the staff token is in {staff_token_file})")
-    teller.say("relay", f"  the hall's code, to read out over the phone: {handout['hall_code']}")
+def _tell_addresses(teller: Teller, url: str, handout: dict[str, Any], staff_token_file: str) -> None:
+    pages = {name: handout["urls"][name] for name in ("studio", "hall", "library")}
+    lines = [f"is up at {url} and keeps one lecture, “{handout['title']}”. Open in a browser:"]
+    lines += [f"  {name:8} {address}" for name, address in pages.items()]
+    lines.append(f"  console  {url}/console  (the staff token is in {staff_token_file})")
+    lines.append(f"  the hall's code, to read out over the phone: {handout['hall_code']}")
+    facts = {name: handout[name] for name in ("lecture", "title", "hall_code")}
+    facts |= {"relay": url, **pages, "console": f"{url}/console", "staff_token_file": staff_token_file}
+    teller.tell("addresses", facts, "relay", lines)
 
 
 async def _lecture(
     args: argparse.Namespace,
-    teller: _Teller,
+    teller: Teller,
     material: Material,
     url: str,
     handout: dict[str, Any],
@@ -270,19 +248,23 @@ async def _lecture(
     ):
         heard = group.create_task(_follow("hall", hall, teller, may_leave=not headless))
         sent = group.create_task(_follow("lecturer", lecturer, teller))
-    receipt, given = heard.result(), sent.result()
-    teller.say("hallcast", "The lecture has ended. Receipt:")
-    teller.say(
-        "hallcast",
-        f"  voice   {receipt['voice_heard_ms'] / 1000:.1f} s heard of {receipt['voice_sent_ms'] / 1000:.1f} s sent",
-    )
+    _tell_receipt(teller, heard.result(), sent.result())
+
+
+def _tell_receipt(teller: Teller, heard: dict[str, Any], sent: dict[str, Any]) -> None:
+    facts = {name: heard[name] for name in ("voice_heard_ms", "voice_sent_ms", "pages_shown", "link_kbps_mean")}
     # The lecturer's own count, or the hall's, where the studio page turned pages too.
-    turned = max(given["pages_turned"], receipt["pages_turned"])
-    teller.say("hallcast", f"  pages   {receipt['pages_shown']} shown of {turned} turned to")
-    teller.say("hallcast", f"  link    {receipt['link_kbps_mean']:.1f} kbit/s used on the hall's link (mean)")
+    facts["pages_turned"] = max(sent["pages_turned"], heard["pages_turned"])
+    lines = [
+        "The lecture has ended. Receipt:",
+        f"  voice   {facts['voice_heard_ms'] / 1000:.1f} s heard of {facts['voice_sent_ms'] / 1000:.1f} s sent",
+        f"  pages   {facts['pages_shown']} shown of {facts['pages_turned']} turned to",
+        f"  link    {facts['link_kbps_mean']:.1f} kbit/s used on the hall's link (mean)",
+    ]
+    teller.tell("receipt", facts, "hallcast", lines)
 
 
-def _even_turns(slides: Path, voice: Path, path: Path, teller: _Teller) -> Path:
+def _even_turns(slides: Path, voice: Path, path: Path, teller: Teller) -> Path:
     """Write a timing file that spreads the deck's pages evenly over the voice; returns its path."""
     try:
         with av.open(str(voice)) as container:
@@ -302,6 +284,10 @@ def _even_turns(slides: Path, voice: Path, path: Path, teller: _Teller) -> Path:
     return path
 
 
-def _tell_replay(teller: _Teller, handout: dict[str, Any], data: Path) -> None:
-    teller.say("relay", f"The recording is in the library: {handout['urls']['library']}")
-    teller.say("relay", f"As a film: .venv/bin/hallcast recordings export {handout['lecture']} --data {data} --to mp4")
+def _tell_replay(teller: Teller, handout: dict[str, Any], data: Path) -> None:
+    lines = [
+        f"The recording is in the library: {handout['urls']['library']}",
+        f"As a film: .venv/bin/hallcast recordings export {handout['lecture']} --data {data} --to mp4",
+    ]
+    facts = {"lecture": handout["lecture"], "library": handout["urls"]["library"], "data": str(data)}
+    teller.tell("recording", facts, "relay", lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -67,10 +68,23 @@ async def test_own_files_are_a_lecture_with_a_receipt(tmp_path: Path) -> None:
         assert [lecture.languages for lecture in catalogue.list()] == [("ko",)]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-async def test_nothing_runs_on_after_it_was_stopped(tmp_path: Path, number: signal.Signals) -> None:
-    async with demo(tmp_path / "run") as process:
-        line = await until_said(process, "is up at")
+@pytest.mark.parametrize(
+    ("number", "words", "up"),
+    [
+        (signal.SIGINT, (), "is up at"),
+        (signal.SIGTERM, ("--json",), '"event": "addresses"'),
+        (signal.SIGHUP, (), "is up at"),
+    ],
+)
+async def test_nothing_runs_on_after_it_was_stopped(
+    tmp_path: Path, number: signal.Signals, words: tuple[str, ...], up: str
+) -> None:
+    async with demo(tmp_path / "run", *words) as process:
+        line = await until_said(process, up)
+        if words:
+            addresses = json.loads(line)
+            assert addresses["hall"].startswith(addresses["relay"])
+            assert addresses["hall_code"]
         found = re.search(r"http://([\d.]+):(\d+)", line)
         assert found is not None
         await until_said(process, "The voice is playing.")
