@@ -16,7 +16,9 @@ class DelaySettings:
     :param fixed_ms: the delay whatever the link does (over the socket at least ``socket_ms``); None: adapt it.
     :param start_ms: at least this until the link is known.
     :param least_ms: on the best link.
-    :param most_ms: on the worst; what comes later than this is a gap.
+    :param most_ms: on the worst; what comes later than this is a gap. Not 6000: what is heard may be 6 s behind the
+        lecturer at most, and is up to 0.7 s later than the delay that is aimed at (a difference of 0.2 s is let be, an
+        overdue frame is waited for by playing slower for up to 0.4 s). No more words would be heard with more.
     :param socket_ms: at least this while the voice comes over the socket, in bursts.
     """
 
