@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_LEAST_BESIDE = 0.5
+"""Share of the window that a page keeps at least when it makes room for a panel."""
+
 
 @dataclass(frozen=True, slots=True)
 class Box:
@@ -43,6 +46,13 @@ class Layout:
     def page(self, width: int, height: int) -> Box:
         """A page of this size, as large as the stage allows, in its middle."""
         return fit(width, height, self.stage)
+
+    def page_beside(self, width: int, height: int, units: int) -> Box | None:
+        """A page beside a panel of so many units at the right; None where that would leave too little of it."""
+        stage, free = self.stage, self.width - (units + 2) * self.unit
+        if free < self.width * _LEAST_BESIDE:
+            return None
+        return fit(width, height, Box(stage.x, stage.y, free, stage.height))
 
     def camera(self, width: int, height: int) -> Box:
         """The camera inset at its full size, in the lower right corner of the stage; the page may need it elsewhere."""

@@ -18,11 +18,14 @@ _LATE_MS = 2000
 _MIN_TOP_KBPS = 20.0
 _MIN_TOP_S = 10.0
 
+WIDTH_UNITS = 26
+"""Its width, in units of the layout: room for all that it says, so that it stays the same from look to look."""
+
 Row = tuple[str, str, Colour]
 
 
 class LinkPanel:
-    """Draws the panel in the upper right corner."""
+    """Draws the panel in the upper right corner; the page makes room for it where there is enough."""
 
     def __init__(self, pen: Pen) -> None:
         self._pen = pen
@@ -33,8 +36,8 @@ class LinkPanel:
         size, step = round(unit * 1.15), round(unit * 1.75)
         upper, lower = self.rows(view)
         texts = [(pen.text(name, size, QUIET), pen.text(value, size, colour)) for name, value, colour in upper + lower]
-        wanted = max(name.get_width() + value.get_width() for name, value in texts) + unit * 6
-        width = min(max(wanted, unit * 24), layout.width - unit * 2)
+        wanted = max(name.get_width() + value.get_width() for name, value in texts) + unit * 4
+        width = min(max(wanted, unit * WIDTH_UNITS), layout.width - unit * 2)
         curve_height = round(unit * 3.2)
         height = step * len(texts) + curve_height * 2 + unit * 5 + step
         box = Box(layout.width - width - unit, unit, width, height)

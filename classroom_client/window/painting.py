@@ -11,7 +11,7 @@ from classroom_client.view import Link, Sign, Sound, View, sign_of
 from classroom_client.window.drawing import paint_drawing
 from classroom_client.window.layout import Box, Layout
 from classroom_client.window.link_history import LinkSample
-from classroom_client.window.link_panel import LinkPanel, clock, seconds, used_text
+from classroom_client.window.link_panel import WIDTH_UNITS, LinkPanel, clock, seconds, used_text
 from classroom_client.window.note import paint_note
 from classroom_client.window.pen import BAD, BLACK, GOOD, QUIET, STRIP, TEXT, WARN, Colour, Pen, within
 from classroom_client.window.question_entry import paint_question
@@ -33,6 +33,10 @@ class Overlay:
     question: str | None = None
 
 
+_Drawn = tuple[pygame.Surface | None, bool]
+"""The page below the camera, and whether the link's panel lies beside it."""
+
+
 class Painter:
     """Draws onto one surface."""
 
@@ -42,7 +46,7 @@ class Painter:
         self._texts = pen.say
         self._link_panel = LinkPanel(pen)
         # Where the camera lies is worked out once for each page and size, not for each picture.
-        self._placed: tuple[tuple[pygame.Surface | None, tuple[int, int], tuple[int, int]], Inset | None] | None = None
+        self._placed: tuple[tuple[_Drawn, tuple[int, int], tuple[int, int]], Inset | None] | None = None
 
     def paint(
         self,
@@ -63,21 +67,23 @@ class Painter:
         sign = sign_of(view)
         if page is not None:
             box = layout.page(*page.get_size())
+            if overlay.link_shown:
+                box = layout.page_beside(*page.get_size(), WIDTH_UNITS) or box
             if page.get_size() != (box.width, box.height):  # decoded for the size before; the right one comes soon
                 page = pygame.transform.smoothscale(page, (box.width, box.height))
             surface.blit(page, (box.x, box.y))
             paint_drawing(surface, box, view.drawing)
         else:
             self._cover(surface, layout, view)
+        if overlay.link_shown:
+            self._link_panel.paint(surface, layout, view, history)
         inset: Inset | None = None
         if camera is not None and not overlay.camera_off:
-            inset = self._camera(surface, layout, camera, page)
+            inset = self._camera(surface, layout, camera, (page, overlay.link_shown))
         self._strip(surface, layout, view, overlay)
         low = layout.stage.height
         if sign is not None and overlay.question is None:
             low = self._sign(surface, layout, sign)
-        if overlay.link_shown:
-            self._link_panel.paint(surface, layout, view, history)
         if overlay.question is not None:
             low = paint_question(self._pen, surface, layout, view, overlay.question)
         if view.note is not None:
@@ -97,12 +103,10 @@ class Painter:
             course = within(self._text(view.course, round(unit * 1.6), QUIET), round(layout.width * 0.9))
             surface.blit(course, ((layout.width - course.get_width()) // 2, middle + unit // 2))
 
-    def _camera(
-        self, surface: pygame.Surface, layout: Layout, camera: pygame.Surface, page: pygame.Surface | None
-    ) -> Inset | None:
-        """The camera, where it hides no word of the page that has just been drawn, or nowhere; returns where."""
+    def _camera(self, surface: pygame.Surface, layout: Layout, camera: pygame.Surface, drawn: _Drawn) -> Inset | None:
+        """The camera, where it hides no word of what has just been drawn, or nowhere; returns where."""
         wanted = layout.camera(*camera.get_size())
-        shown = (page, surface.get_size(), camera.get_size())
+        shown = (drawn, surface.get_size(), camera.get_size())
         if self._placed is None or self._placed[0] != shown:
             stage = layout.stage
             pixels = pygame.surfarray.array3d(surface.subsurface((stage.x, stage.y, stage.width, stage.height)))

@@ -87,7 +87,7 @@ def test_everything_is_drawn_at_any_size(fonts: Fonts, size: tuple[int, int], la
     painter.paint(surface, WELL, page, camera, Overlay())
     assert surface.get_at((page_box.x + 5, page_box.y + 5))[:3] == (250, 250, 250)
     assert surface.get_at((camera_box.x + 5, camera_box.y + 5))[:3] == (0, 0, 250)
-    well = pygame.surfarray.array3d(surface)
+    well = pygame.surfarray.array3d(surface).astype(int)
 
     painter.paint(surface, WELL, page, camera, Overlay(camera_off=True))
     assert surface.get_at((camera_box.x + 5, camera_box.y + 5))[:3] == (250, 250, 250)
@@ -96,7 +96,7 @@ def test_everything_is_drawn_at_any_size(fonts: Fonts, size: tuple[int, int], la
     asked = Overlay(help_shown=True), Overlay(quit_asked=True), Overlay(link_shown=True), Overlay(question="왜? Why?")
     for view, overlay in ((down, Overlay()), *((WELL, overlay) for overlay in asked)):
         painter.paint(surface, view, page, camera, overlay)
-        changed = np.any(pygame.surfarray.array3d(surface) != well, axis=2)
+        changed = np.any(np.abs(pygame.surfarray.array3d(surface) - well) > 8, axis=2)
         assert 0.005 < changed.mean() < 0.6
 
 
@@ -181,6 +181,30 @@ def test_what_is_said_below_a_question_tells_whether_it_can_go() -> None:
     assert hint_of(WELL)[0] == "ask_hint"
     assert hint_of(replace(WELL, link=Link.DOWN))[0] == "ask_hint_down"
     assert hint_of(replace(WELL, questions_waiting=MAX_WAITING))[0] == "ask_full"
+
+
+@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("size", [(1366, 768), (1920, 1080), (1024, 768)])
+def test_link_panel_lies_beside_page_and_camera(fonts: Fonts, size: tuple[int, int], language: str) -> None:
+    layout = Layout(*size)
+    page_box, camera_box = layout.page(1920, 1080), layout.camera(320, 240)
+    page = pygame.Surface((page_box.width, page_box.height))
+    camera = pygame.Surface((camera_box.width, camera_box.height))
+    page.fill((250, 0, 0))
+    camera.fill((0, 0, 250))
+    view = replace(
+        WELL, budget_kbps=1000.0, in_kbps=1000.0, rung="12", rtt_ms=1640, fraction_lost=0.03, carrier="socket"
+    )
+    surface = pygame.Surface(size)
+    Painter(Pen(fonts, Texts(language))).paint(surface, view, page, camera, Overlay(link_shown=True))
+    pixels = pygame.surfarray.array3d(surface).astype(int)
+    seen = np.argwhere(np.all(np.abs(pixels - (250, 0, 0)) < 8, axis=2))
+    (left, top), (right, bottom) = seen.min(axis=0), seen.max(axis=0)
+    width, height = int(right - left + 1), int(bottom - top + 1)
+    assert len(seen) == width * height, "nothing lies on the page"
+    assert width / height == pytest.approx(page_box.width / page_box.height, abs=0.02)
+    assert width > size[0] * 0.5
+    assert np.all(np.abs(pixels - (0, 0, 250)) < 8, axis=2).sum() > camera_box.width * camera_box.height * 0.25
 
 
 def test_strip_of_a_narrow_window_leaves_out_what_matters_least(fonts: Fonts) -> None:
