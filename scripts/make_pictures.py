@@ -178,6 +178,7 @@ TAKEN = {"lecture": hall_and_replay, "thin": thin_halls_and_console, "studio": s
 async def main(wanted: list[str]) -> None:
     """Take the pictures that are named, by default all."""
     PICTURES.mkdir(parents=True, exist_ok=True)
+    before = {path: path.stat().st_mtime_ns for path in PICTURES.glob("*.png")}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         spoken = sound.cut(parts.SAMPLES / "voice.opus", 1, 20, folder / "spoken.wav")
@@ -185,6 +186,8 @@ async def main(wanted: list[str]) -> None:
             for part in wanted or TAKEN:
                 await TAKEN[part](url, folder / "data", folder, browser)
     for path in PICTURES.glob("*.png"):
+        if path.stat().st_mtime_ns == before.get(path):
+            continue  # of a part that was not asked for
         with Image.open(path) as picture:
             small = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
         small.save(path, optimize=True)
