@@ -10,8 +10,9 @@ from typing import Any
 from lecture.entries import Kind
 
 SHOWN_S = 30.0
-LATE_MS = 60_000
-"""A note whose moment is longer ago when it could first be shown is history: who joins late is not told of it."""
+LATE_MS = 300_000
+"""A note whose moment is longer ago when it could first be shown is history: who joins late is not told of it. Its
+moment is that at which writing began, and the line may have been down: so long a note may take to come."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

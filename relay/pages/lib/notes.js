@@ -5,8 +5,11 @@
 import { EntryKind } from "./protocol.js";
 
 const SHOWN_MS = 30_000;
-/** A note whose moment is longer ago when it could first be shown is history: who joins late is not told of it. */
-const LATE_MS = 60_000;
+/**
+ * A note whose moment is longer ago when it could first be shown is history: who joins late is not told of it. Its moment is that at which
+ * writing began, and the line may have been down: so long a note may take to come.
+ */
+const LATE_MS = 300_000;
 
 /** @typedef {{t_ms: number, text: string}} Note text: empty takes the note before away */
 

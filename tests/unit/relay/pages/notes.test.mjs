@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Notes } from "../../../../relay/pages/lib/notes.js";
 
 const SHOWN_MS = 30_000;
-const LATE_MS = 60_000;
+const LATE_MS = 300_000;
 const notes = (...texts) => {
   const made = new Notes();
   for (const [t_ms, text] of texts) made.take({ seq: t_ms + 1, t_ms, entry_kind: 9, fields: { text } });
