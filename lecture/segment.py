@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from lecture.chunks import CHUNK_MS
 from lecture.entries import MAX_SEQ, EncodedFrame, Entry, Kind, pack_frames, unpack_frames
@@ -23,6 +24,8 @@ SEGMENT_BYTES = 64 * 1024
 COPY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 HEAD_BYTES = 512
 """More than the head of a segment of ours has."""
+CAMERA_CODECS = frozenset({"vp8", "vp9", "av1", "h264"})
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 _MOST_HEAD_BYTES = 4096
 _TRACK_ID = 1
@@ -33,18 +36,33 @@ _FRAME_BYTES = 9  # of a frame's head in a media entry
 
 
 @dataclass(frozen=True, slots=True)
+class After:
+    """The picture that comes directly before a segment's first one.
+
+    :param digest: SHA-256 of its data in lower-case hex.
+    :param t_ms: when it stands in the copy.
+    """
+
+    digest: str
+    t_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """All that a copy has of a span.
 
     :param copy: id of the copy.
     :param span: lecture time.
+    :param track: a voice or a camera as it was sent.
     :param frames: in order of time; none says that the copy has nothing of the span.
+    :param after: of a camera; None: the copy does not know the picture that the relay has before the span.
     """
 
     copy: str
     span: Span
     track: Track
     frames: tuple[EncodedFrame, ...] = ()
+    after: After | None = None
 
 
 def pack_segment(segment: Segment) -> bytes:
@@ -53,7 +71,7 @@ def pack_segment(segment: Segment) -> bytes:
     :raises ValueError: for a number that does not fit.
     """
     track = segment.track
-    head = {
+    head: dict[str, Any] = {
         "copy": segment.copy,
         "start_ms": segment.span.start_ms,
         "end_ms": segment.span.end_ms,
@@ -66,9 +84,11 @@ def pack_segment(segment: Segment) -> bytes:
             "channels": track.channels,
         },
     }
+    if segment.after is not None:
+        head |= {"after": segment.after.digest, "after_ms": segment.after.t_ms}
     text = json.dumps(head, separators=(",", ":")).encode()
     out = bytearray(MAGIC + _U16.pack(len(text)) + text)
-    for entry in _entries(segment.frames):
+    for entry in _entries(Kind.CAMERA if track.kind == "camera" else Kind.VOICE, segment.frames):
         chunk = pack_chunk(entry)
         out += _U32.pack(len(chunk)) + chunk
     return bytes(out)
@@ -77,7 +97,11 @@ def pack_segment(segment: Segment) -> bytes:
 def segment_bytes(frames: Iterable[EncodedFrame]) -> int:
     """What a segment of these frames has at most, in bytes, its head aside."""
     # A chunk's own head is shared by some frames; with a share of it for each, and one more, it is sure to be enough.
-    return sum(len(frame.data) + _FRAME_BYTES + _CHUNK_BYTES * frame.duration_ms // CHUNK_MS + 1 for frame in frames)
+    # Pictures, which do not tell how long they last, may have one each.
+    return sum(
+        len(frame.data) + _FRAME_BYTES + _CHUNK_BYTES * (frame.duration_ms or CHUNK_MS) // CHUNK_MS + 1
+        for frame in frames
+    )
 
 
 def frames_that_fit(frames: Iterable[EncodedFrame], max_bytes: int) -> list[EncodedFrame]:
@@ -125,37 +149,56 @@ def _parse(body: bytes) -> Segment:
         str(track["rung"]),
         int(track["channels"]),
     )
-    if (described.kind, described.codec, described.clock_rate, described.rung) != (
-        "voice",
-        "opus",
-        48_000,
-        SOURCE_RUNG,
-    ):
-        raise ValueError("it is not of a voice as it was sent")
-    if described.channels not in (1, 2):
-        raise ValueError("a voice has one channel or two")
+    is_camera = described.kind == "camera"
+    if is_camera:
+        _check_camera(described)
+    else:
+        _check_voice(described)
     frames: list[EncodedFrame] = []
     while at < len(body):
         (size,) = _U32.unpack_from(body, at)
         at += _U32.size
         if at + size > len(body):
             raise ValueError("it is cut short")
-        frames += _voice(body[at : at + size])
+        frames += _frames(Kind.CAMERA if is_camera else Kind.VOICE, body[at : at + size])
         at += size
     for before, frame in pairwise(frames):
         if frame.t_ms < before.t_ms + before.duration_ms // 2:
             raise ValueError("its frames overlap or are out of order")
-    return Segment(copy, span, described, tuple(frames))
+    return Segment(copy, span, described, tuple(frames), _after(head) if is_camera else None)
 
 
-def _voice(chunk: bytes) -> list[EncodedFrame]:
+def _check_voice(track: Track) -> None:
+    if (track.kind, track.codec, track.clock_rate, track.rung) != ("voice", "opus", 48_000, SOURCE_RUNG):
+        raise ValueError("it is not of a voice as it was sent")
+    if track.channels not in (1, 2):
+        raise ValueError("a voice has one channel or two")
+
+
+def _check_camera(track: Track) -> None:
+    if track.codec not in CAMERA_CODECS or track != Track("camera", track.codec, 90_000, rung=SOURCE_RUNG):
+        raise ValueError("it is not of a camera as it was sent")
+
+
+def _after(head: dict[str, Any]) -> After | None:
+    if "after" not in head:
+        return None
+    digest = str(head["after"])
+    if not SHA256.fullmatch(digest):
+        raise ValueError("the picture before it is none")
+    return After(digest, _time(head["after_ms"]))
+
+
+def _frames(kind: Kind, chunk: bytes) -> list[EncodedFrame]:
     frame = parse_frame(chunk)
-    if not isinstance(frame, ChunkFrame) or frame.entry.kind != Kind.VOICE or frame.entry.track_id != _TRACK_ID:
-        raise ValueError("a chunk in it is not of its voice")
-    voice = list(unpack_frames(frame.entry))
-    if any(not item.data or not 0 < item.duration_ms <= 120 for item in voice):
+    if not isinstance(frame, ChunkFrame) or frame.entry.kind != kind or frame.entry.track_id != _TRACK_ID:
+        raise ValueError("a chunk in it is not of its track")
+    frames = list(unpack_frames(frame.entry))
+    if any(not item.data for item in frames):
+        raise ValueError("a frame in it is empty")
+    if kind == Kind.VOICE and not all(0 < item.duration_ms <= 120 for item in frames):
         raise ValueError("a frame of voice lasts up to 120 ms")
-    return voice
+    return frames
 
 
 def _time(value: object) -> int:
@@ -164,20 +207,20 @@ def _time(value: object) -> int:
     return value
 
 
-def _entries(frames: Iterable[EncodedFrame]) -> Iterable[Entry]:
+def _entries(kind: Kind, frames: Iterable[EncodedFrame]) -> Iterable[Entry]:
     gathered: list[EncodedFrame] = []
     for frame in frames:
         if gathered and frame.t_ms - gathered[0].t_ms >= CHUNK_MS:
-            yield _entry(gathered)
+            yield _entry(kind, gathered)
             gathered = []
         gathered.append(frame)
     if gathered:
-        yield _entry(gathered)
+        yield _entry(kind, gathered)
 
 
-def _entry(frames: list[EncodedFrame]) -> Entry:
+def _entry(kind: Kind, frames: list[EncodedFrame]) -> Entry:
     start_ms, end_ms = frames[0].t_ms, frames[-1].t_ms + frames[-1].duration_ms
-    return Entry(Kind.VOICE, start_ms, pack_frames(start_ms, frames), _TRACK_ID, end_ms - start_ms)
+    return Entry(kind, start_ms, pack_frames(start_ms, frames), _TRACK_ID, end_ms - start_ms)
 
 
 def _malformed(text: str) -> RefusedError:

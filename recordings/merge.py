@@ -57,7 +57,9 @@ class Merged:
         return bool(sum(self.voice_ms.values()) or self.camera_ms or self.events or self.pages)
 
 
-def fill(log: LectureLog, track: Track, frames: Iterable[EncodedFrame], span: Span) -> list[Entry]:
+def fill(
+    log: LectureLog, track: Track, frames: Iterable[EncodedFrame], span: Span, *, goes_on: bool = False
+) -> list[Entry]:
     """Append what the log lacks of a track in a span, as entries that meet what is there.
 
     A frame that is covered to half or more, by the log or by an earlier frame, is left out. So is what would go where
@@ -66,6 +68,8 @@ def fill(log: LectureLog, track: Track, frames: Iterable[EncodedFrame], span: Sp
 
     :param track: of this log.
     :param frames: in order of time.
+    :param goes_on: the first picture of a camera follows directly the last one that the log has before the span; else
+        pictures begin with a keyframe.
     :returns: the entries that were appended.
     """
     if span.start_ms >= span.end_ms:
@@ -80,6 +84,7 @@ def fill(log: LectureLog, track: Track, frames: Iterable[EncodedFrame], span: Sp
     entries: list[Entry] = []
     last_end_ms: int | None = None
     for frame in frames:
+        leans_on_log, goes_on = goes_on, False
         reach = Span(frame.t_ms, frame.t_ms + (frame.duration_ms or 1))
         if reach.start_ms < span.start_ms - (frame.duration_ms or 0) or reach.start_ms >= span.end_ms:
             continue
@@ -87,7 +92,7 @@ def fill(log: LectureLog, track: Track, frames: Iterable[EncodedFrame], span: Sp
             last_end_ms = None
             continue
         # Pictures mean nothing without the one they begin with.
-        if camera and last_end_ms is None and not frame.flags & Flag.KEYFRAME:
+        if camera and last_end_ms is None and not leans_on_log and not frame.flags & Flag.KEYFRAME:
             continue
         if last_end_ms is None:
             entries += chunker.flush()

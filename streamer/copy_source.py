@@ -9,6 +9,7 @@ from lecture.entries import EncodedFrame
 from lecture.log import LectureLog, Span
 from lecture.segment import Segment, frames_that_fit, segment_bytes
 from lecture.tracks import SOURCE_RUNG, UNKNOWN_LANGUAGE, Track
+from streamer.copy_camera import camera_segment
 from streamer.own_copy import COPY_KEY
 
 MARGIN_MS = 1_500
@@ -20,14 +21,20 @@ READ_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A span of a voice that the relay lacks."""
+    """A span of a voice, or of the camera, that the relay lacks.
+
+    :param language: of the voice.
+    :param after: of the camera: SHA-256 of the last picture that the relay has before the span, in hex.
+    """
 
     language: str
     span: Span
+    kind: str = "voice"
+    after: str = ""
 
 
 class CopySource:
-    """The voice of a copy.
+    """The voice and the camera of a copy.
 
     :param file: its lecture file, of which another part of the program may be the writer.
     """
@@ -47,6 +54,8 @@ class CopySource:
         if not times.is_settled:
             return None
         span = wanted.span
+        if wanted.kind == "camera":
+            return camera_segment(self._file, self.copy_id, times, span, wanted.after, max_bytes=max_bytes)
         described = Track("voice", "opus", 48_000, wanted.language, SOURCE_RUNG, 1)
         for start_ms in range(span.start_ms, span.end_ms, READ_MS):
             piece = Span(start_ms, min(span.end_ms, start_ms + READ_MS))

@@ -132,8 +132,13 @@ class OwnCopy:
             self._file.set_meta(COPY_TIME_KEY, self._times.to_meta())
 
     def flush(self) -> None:
-        """The voice is over: what has been gathered of it is in the file."""
-        self._voice.flush()
+        """Voice and camera are over: what has been gathered of them is in the file."""
+        self._flush_media()
+
+    def _flush_media(self) -> None:
+        for track in (self._voice, self._camera):
+            if track is not None:
+                track.flush()
 
     def _append(self, kind: Kind, t_ms: int, fields: dict[str, Any]) -> None:
         self._file.append(Entry(kind, max(0, t_ms), pack_event(fields)))
@@ -159,9 +164,7 @@ class OwnCopy:
     def close(self, *, finished: bool) -> None:
         """Write what is held and release the file (blocks)."""
         try:
-            for track in (self._voice, self._camera):
-                if track is not None:
-                    track.flush()
+            self._flush_media()
             if finished:
                 self._file.finish()
         except LectureFileError as error:

@@ -40,7 +40,15 @@ class OwnRepair:
         self._line = line
         self._publisher = publisher
         self._spare = SpareRate()
-        self._client = RepairClient(address, token, source, http=http, rate=self._spare, on_recording=self.recording_is)
+        self._client = RepairClient(
+            address,
+            token,
+            source,
+            http=http,
+            rate=self._spare,
+            camera_fits=lambda: publisher.camera_share == 1.0,
+            on_recording=self.recording_is,
+        )
 
     def recording_is(self, recording: Recording | Repair) -> None:
         """The relay says how its recording is."""

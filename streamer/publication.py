@@ -101,7 +101,7 @@ class Publication:
         self._uplink = uplink
         self._on_camera_share = on_camera_share
         uplink.begin(now)
-        on_camera_share(self._camera_share)
+        on_camera_share(self.camera_share)
         self._tokens = 0.0
         self._voice_s, self._sent_again = now, len(LAST_AGAIN_S)
         self._ticked_s = self._reported_s = now
@@ -119,7 +119,8 @@ class Publication:
         return self.voice.stats.fraction_lost if self.voice else 0.0
 
     @property
-    def _camera_share(self) -> float:
+    def camera_share(self) -> float:
+        """How much of the camera's rate is sent, 0 to 1."""
         return self._uplink.share if self._log is not None else 1.0  # a relay that tells nothing gets all
 
     def send_voice(self, packet: VoicePacket, now: float) -> None:
@@ -134,7 +135,7 @@ class Publication:
 
     def send_camera(self, picture: CodedPicture, now: float) -> None:
         """Send one picture, spread over the next moments."""
-        if self.camera is None or not self._camera_share:
+        if self.camera is None or not self.camera_share:
             return
         payloads = self._packetiser.packetise(picture.data)
         if len(self._queue) + len(payloads) > MAX_CAMERA_QUEUE:
@@ -171,7 +172,7 @@ class Publication:
                 self._send(self.voice, packet, now)
 
     def _send_queued(self, now: float) -> None:
-        earned = (now - self._ticked_s) * CAMERA_BURST * self._camera_share * self._camera_bps / 8
+        earned = (now - self._ticked_s) * CAMERA_BURST * self.camera_share * self._camera_bps / 8
         self._ticked_s = now
         self._tokens = min(self._tokens + earned, 2 * 1200.0)
         while self._queue and self._tokens > 0 and self.camera is not None:

@@ -96,6 +96,11 @@ class Publisher:
         """0 to 1: how much of the voice the relay misses at first."""
         return self._current.fraction_lost if self._current else 0.0
 
+    @property
+    def camera_share(self) -> float:
+        """How much of the camera's rate goes to the relay, 0 to 1."""
+        return self._current.camera_share if self._current else 0.0
+
     def send_voice(self, packet: VoicePacket) -> None:
         """Send 20 ms of voice, if there is a connection."""
         if self._current is not None:

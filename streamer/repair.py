@@ -51,6 +51,7 @@ class RepairClient:
     """Asks and sends, one segment at a time, for as long as :meth:`run` runs.
 
     :param rate: beside live voice; None: there is none. A lecture that has ended has none.
+    :param camera_fits: whether the line has room to spare beside the live camera, too: the recorded one waits for that.
     :param on_trouble: is told of each error that is going to be tried again.
     :ivar recording: as the relay last told.
     :ivar rested: set while the relay wants nothing that this copy has; cleared by :meth:`hurry`.
@@ -65,6 +66,7 @@ class RepairClient:
         *,
         http: httpx.AsyncClient,
         rate: SpareRate | None = None,
+        camera_fits: Callable[[], bool] = lambda: False,
         on_recording: Callable[[Recording], None] = lambda recording: None,
         on_trouble: Callable[[Exception], None] = lambda error: None,
     ) -> None:
@@ -76,6 +78,7 @@ class RepairClient:
         self._source = source
         self._http = http
         self._rate = rate
+        self._camera_fits = camera_fits
         self._on_recording = on_recording
         self._on_trouble = on_trouble
         self._woken = asyncio.Event()
@@ -124,12 +127,17 @@ class RepairClient:
 
     async def _repair(self) -> None:
         """Send what is wanted until nothing is that this copy has."""
-        facts = await self._ask()
-        if facts.get("state") == "ended":
-            self._rate = None
+        facts: dict[str, Any] = {}
+        is_all = False
         asked_with = self._rate
         while not self.unavailable:
             found = await self._next(facts)
+            if found is None and not is_all:  # an answer to a segment of a voice tells of that voice only
+                facts, is_all = await self._ask(), True
+                if facts.get("state") == "ended":
+                    self._rate = None
+                asked_with = self._rate
+                continue
             if found is None:
                 if asked_with is self._rate:  # else this was asked before the last word
                     self.rested.set()
@@ -142,7 +150,7 @@ class RepairClient:
                 self._answered[wanted] = None
                 while len(self._answered) > ANSWERED_SPANS:
                     del self._answered[next(iter(self._answered))]
-            facts = answer or facts
+            facts, is_all = answer or facts, is_all and answer is None
 
     async def _next(self, facts: dict[str, Any]) -> tuple[Wanted, Segment] | None:
         spoken, most_bytes = str(facts.get("language", "")), int(facts.get("segment_bytes", 0))
@@ -151,6 +159,8 @@ class RepairClient:
             most_bytes = min(most_bytes, max(LIVE_SEGMENT_BYTES, spare))
         for wanted in _wanted(facts):
             if wanted in self._answered:
+                continue
+            if wanted.kind == "camera" and self._rate is not None and not self._camera_fits():
                 continue
             goes_on = wanted.span.start_ms == self._sent_to_ms
             segment = await asyncio.to_thread(
@@ -205,11 +215,18 @@ class RepairClient:
 
 
 def _wanted(facts: dict[str, Any]) -> list[Wanted]:
-    return [
-        Wanted(str(one["language"]), Span(int(one["start_ms"]), int(one["end_ms"])))
+    """Voices first; what a newer relay wants besides is left aside."""
+    wanted = [
+        Wanted(
+            str(one.get("language", "")),
+            Span(int(one["start_ms"]), int(one["end_ms"])),
+            str(one["kind"]),
+            str(one.get("after", "")),
+        )
         for one in facts.get("wanted", ())
-        if one.get("kind") == "voice"
+        if one.get("kind") in ("voice", "camera")
     ]
+    return sorted(wanted, key=lambda one: one.kind == "camera")
 
 
 class _TryLaterError(HallcastError):

@@ -228,13 +228,13 @@ class LiveLecture:
         """What the recording lacks, JSON-ready: docs/protocol.md, section 14.
 
         :param copy: id of the copy that asks, which is not asked again for what it has not.
-        :param language: of the voice; empty: all that the role may repair.
+        :param language: of the voice; empty: all that the role may repair, and the camera.
         :raises RefusedError: ``language_unknown`` (422), ``forbidden`` (403).
         """
         self.used_at = self._stage.now
         allowed = self._repairable(role)
         if not language:
-            return self._repair.wanted(allowed, copy)
+            return self._repair.wanted(allowed, copy, camera=role == "lecturer")
         if language not in self._stage.voices:
             raise RefusedError("language_unknown", "The lecture has no voice in this language.", 422)
         if language not in allowed:
@@ -244,7 +244,7 @@ class LiveLecture:
     async def repair(self, role: Role, body: bytes, sha256: str) -> dict[str, Any]:
         """Take a segment of a copy; see :meth:`relay.media.repair.RepairDesk.take`."""
         self.used_at = self._stage.now
-        return await self._repair.take(body, sha256, self._repairable(role))
+        return await self._repair.take(body, sha256, self._repairable(role), camera=role == "lecturer")
 
     def _repairable(self, role: Role) -> list[str]:
         """An interpreter speaks any language but the lecturer's, as for publishing."""

@@ -19,6 +19,7 @@ from lecture.tracks import VOICE_FRAME_MS
 from recordings.align import aligned
 from recordings.merge import fill
 from recordings.remake import remake, unmade
+from relay.media.camera_repair import CameraRepair
 from relay.media.repair_book import REPAIR_KEY, RepairBook
 from relay.media.stage import Stage
 from transport.opus import OpusError, packet_duration_ms
@@ -57,6 +58,8 @@ class RepairDesk:
         self._done = done
         self._book = RepairBook(stage.voices)
         self._book.load(stage.log.get_meta)
+        spoken = next(iter(stage.voices))
+        self._camera = CameraRepair(stage.log, lambda copy: self._book.shift_ms(spoken, copy))
         self._languages = {line.source_track.track_id: language for language, line in stage.voices.items()}
         self._dropped = stage.log.dropped_entries
         self._unmade = {language: Coverage() for language in stage.voices}
@@ -74,6 +77,7 @@ class RepairDesk:
         language = self._languages.get(entry.track_id) if entry.kind == Kind.VOICE else None
         if language is not None:
             self._book.know(language, [Span(entry.t_ms, entry.end_ms)])
+        self._camera.appended(entry)
 
     def status(self) -> Repair:
         """What is missing and what was repaired, in all languages."""
@@ -88,11 +92,14 @@ class RepairDesk:
             "repaired_ms": self._book.repaired_ms(language),
         }
 
-    def wanted(self, languages: Sequence[str], copy: str = "", *, asked: bool = False) -> dict[str, Any]:
+    def wanted(
+        self, languages: Sequence[str], copy: str = "", *, asked: bool = False, camera: bool = False
+    ) -> dict[str, Any]:
         """The answer to who asks what is wanted, JSON-ready.
 
         :param languages: of the lecture, those that may be repaired.
         :param asked: they were named, so that one of which there is nothing at all is wanted, too.
+        :param camera: it may be repaired, too; behind all voices.
         """
         facts = [self.facts(language) for language in languages]
         spans = [
@@ -103,11 +110,13 @@ class RepairDesk:
             for shift_ms in (self._book.shift_ms(language, copy),)
             for span in self._book.wanted(language, self._end_ms(), copy, held_ms=self._held_ms())
         ]
+        voices = [
+            {"kind": "voice", "language": language, "start_ms": start_ms, "end_ms": end_ms}
+            for start_ms, end_ms, language in sorted(spans)[:MAX_WANTED]
+        ]
+        ended = self._stage.state == "ended"
         return {
-            "wanted": [
-                {"kind": "voice", "language": language, "start_ms": start_ms, "end_ms": end_ms}
-                for start_ms, end_ms, language in sorted(spans)[:MAX_WANTED]
-            ],
+            "wanted": voices + (self._camera.wanted(copy, self._end_ms(), ended=ended) if camera else []),
             "language": languages[0] if languages else "",
             "missing_ms": sum(one["missing_ms"] for one in facts),
             "repaired_ms": sum(one["repaired_ms"] for one in facts),
@@ -115,17 +124,23 @@ class RepairDesk:
             "state": self._stage.state,
         }
 
-    async def take(self, body: bytes, sha256: str, languages: Sequence[str]) -> dict[str, Any]:
-        """Take a segment; returns what :meth:`wanted` says of its language and copy, and ``added_ms``.
+    async def take(self, body: bytes, sha256: str, languages: Sequence[str], *, camera: bool = False) -> dict[str, Any]:
+        """Take a segment; returns what :meth:`wanted` says of its language (of all, for one of the camera) and copy,
+        and ``added_ms``.
 
         :param sha256: what the sender says of ``body``, in hex.
         :param languages: that the sender may repair.
+        :param camera: the sender may repair it.
         :raises RefusedError: ``segment_hash_wrong`` (422), ``segment_malformed`` (400), ``language_unknown`` (422),
             ``forbidden`` (403), ``repair_beyond_lecture`` (422), ``disk_full`` (507).
         """
         if hashlib.sha256(body).hexdigest() != sha256:
             raise RefusedError("segment_hash_wrong", "The segment is not what its address says; send it again.", 422)
         segment = parse_segment(body)
+        if segment.track.kind == "camera":
+            if not camera:
+                raise RefusedError("forbidden", "This token may not repair the camera.", 403)
+            return await self._take_camera(segment, languages)
         language = segment.track.language
         self._check(segment, languages)
         track = self._stage.voices[language].source_track
@@ -146,11 +161,20 @@ class RepairDesk:
         self._book.answered(language, segment.copy, span, added_ms, was_hole=was_hole)
         self._stage.log.set_meta(REPAIR_KEY, self._book.to_meta())
         self._to_make(language, [span])
+        await self._taken()
+        return {**self.wanted([language], segment.copy, asked=True), "added_ms": added_ms}
+
+    async def _take_camera(self, segment: Segment, languages: Sequence[str]) -> dict[str, Any]:
+        self._check_room(segment, self._camera.shift_ms(segment.copy))
+        added_ms = self._camera.take(segment, self._end_ms(), ended=self._stage.state == "ended")
+        await self._taken()
+        return {**self.wanted(languages, segment.copy, camera=True), "added_ms": added_ms}
+
+    async def _taken(self) -> None:
         self._finish_due = True
         self._make_soon()
         # Only what is on disk is told to be here: the copy may be about to forget it.
         await self._stage.recorder.commit()
-        return {**self.wanted([language], segment.copy, asked=True), "added_ms": added_ms}
 
     def _check(self, segment: Segment, languages: Sequence[str]) -> None:
         language = segment.track.language
@@ -158,17 +182,19 @@ class RepairDesk:
             raise RefusedError("language_unknown", "The lecture has no voice in this language.", 422)
         if language not in languages:
             raise RefusedError("forbidden", "This token may not repair that language.", 403)
-        shift_ms = self._book.shift_ms(language, segment.copy)
-        if segment.span.end_ms + shift_ms > self._end_ms():
-            raise RefusedError("repair_beyond_lecture", "The lecture has not come so far, or ended before that.", 422)
-        if self._stage.recorder.trouble:
-            raise RefusedError("disk_full", "The relay's disk takes nothing now; come back later.", 507)
+        self._check_room(segment, self._book.shift_ms(language, segment.copy))
         try:
             sound = all(packet_duration_ms(frame.data) == frame.duration_ms for frame in segment.frames)
         except OpusError:
             sound = False
         if not sound:
             raise RefusedError("segment_malformed", "A frame of the segment is not the Opus it says it is.", 400)
+
+    def _check_room(self, segment: Segment, shift_ms: int) -> None:
+        if segment.span.end_ms + shift_ms > self._end_ms():
+            raise RefusedError("repair_beyond_lecture", "The lecture has not come so far, or ended before that.", 422)
+        if self._stage.recorder.trouble:
+            raise RefusedError("disk_full", "The relay's disk takes nothing now; come back later.", 507)
 
     def _end_ms(self) -> int:
         """Voice before that is in the log, or will not come by itself."""
@@ -248,3 +274,4 @@ class RepairDesk:
         whole = Span(0, log.last_t_ms())
         for track_id, language in self._languages.items():
             self._book.know(language, Coverage(log.gaps([track_id], whole)).missing(whole))
+        self._camera.read_known()

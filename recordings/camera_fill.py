@@ -1,0 +1,67 @@
+"""Lays a copy's pictures into a hole of a log's camera. Blocking, and short: one hole, one segment.
+
+Pictures lean on the one before them. The last one that the log has is the same, byte for byte, as in the copy of the
+machine that sent it: what follows there follows here, and lecture time differs by as much as these two are apart. Where
+the copy does not know that picture (it was begun anew) its pictures begin with a keyframe.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import takewhile
+
+from lecture.entries import EncodedFrame, Entry, unpack_frames
+from lecture.log import LectureLog, Span
+from lecture.tracks import SOURCE_RUNG, Track
+from recordings.merge import fill
+
+LOOK_MS = 2_000
+"""So far around the edge of a hole the picture is looked for that stands there."""
+
+
+def camera_tracks(log: LectureLog) -> list[Track]:
+    """Cameras as they were sent, one for each codec."""
+    return [track for track in log.tracks() if track.kind == "camera" and track.rung == SOURCE_RUNG]
+
+
+def digest_of(picture: EncodedFrame) -> str:
+    """By which a picture is known again."""
+    return hashlib.sha256(picture.data).hexdigest()
+
+
+def last_picture(log: LectureLog, tracks: Iterable[Track], before_ms: int) -> EncodedFrame | None:
+    """The last picture that begins before a moment, and not long before it."""
+    look = Span(max(0, before_ms - LOOK_MS), before_ms)
+    pictures = [picture for picture in _pictures(log, tracks, look) if picture.t_ms < before_ms]
+    return max(pictures, key=lambda picture: picture.t_ms, default=None)
+
+
+def lay_in(
+    log: LectureLog, track: Track, pictures: Sequence[EncodedFrame], hole: Span, *, goes_on: bool
+) -> list[Entry]:
+    """Append the pictures of a hole, up to the one that stands behind it in the log.
+
+    :param track: of this log.
+    :param pictures: in order, with the log's times.
+    :param goes_on: the first one follows directly the last picture before the hole.
+    :returns: the entries that were appended.
+    """
+    behind = next(iter(_pictures(log, [track], Span(hole.end_ms, hole.end_ms + LOOK_MS))), None)
+
+    def is_new(picture: EncodedFrame) -> bool:
+        # Where nothing moves many a picture is the same as another.
+        return behind is None or picture.t_ms < hole.end_ms - LOOK_MS or picture.data != behind.data
+
+    new: Iterable[EncodedFrame] = takewhile(is_new, pictures)
+    if goes_on:
+        # An entry reaches a little beyond its last picture, farther than a fast camera's next one.
+        new = (replace(picture, t_ms=max(picture.t_ms, hole.start_ms)) for picture in new)
+    return fill(log, track, new, hole, goes_on=goes_on)
+
+
+def _pictures(log: LectureLog, tracks: Iterable[Track], span: Span) -> list[EncodedFrame]:
+    return [
+        picture for track in tracks for entry in log.read_span(track.track_id, span) for picture in unpack_frames(entry)
+    ]

@@ -1,0 +1,136 @@
+"""A copy's camera fills the holes of a recording: real pictures, file to file, by what goes over the line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lecture.copy_time import COPY_TIME_KEY, CopyTime
+from lecture.entries import EncodedFrame
+from lecture.file import LectureFile
+from lecture.log import Span
+from lecture.segment import pack_segment, parse_segment
+from relay.media.camera_book import CAMERA_HOLE_MS, CameraBook
+from relay.media.camera_repair import CameraRepair
+from streamer.copy_source import CopySource, Wanted
+from tests.film import film, pictures_of, seen_ms, write_film
+
+LENGTH_MS = 6_000
+HOLE = Span(1_500, 4_000)
+FILM = film(LENGTH_MS, (0, 2_700, HOLE.end_ms))
+"""The relay asked for a keyframe when the line was back; the one in the hole a change of the rate has brought."""
+
+
+def without(hole: Span) -> list[EncodedFrame]:
+    return [one for one in FILM if not hole.start_ms <= one.t_ms < hole.end_ms]
+
+
+def recording(path: Path, pictures: list[EncodedFrame]) -> LectureFile:
+    file = LectureFile.create(path / "a.lecture", {"lecture": "a"})
+    write_film(file, pictures)
+    return file
+
+
+def copy_of(path: Path, pictures: list[EncodedFrame], off_ms: int = 0) -> CopySource:
+    """A laptop's copy.
+
+    :param off_ms: so much too early it takes lecture time to be.
+    """
+    times = CopyTime()
+    times.begin(0)
+    times.learn(1, -5_000 - off_ms)
+    file = LectureFile.create(path / "own.lecture", {"copy": "laptop", COPY_TIME_KEY: times.to_meta()})
+    write_film(file, [replace(one, t_ms=one.t_ms + 5_000) for one in pictures])
+    return CopySource(file)
+
+
+def watched(log: LectureFile) -> CameraRepair:
+    repair = CameraRepair(log, lambda copy: 0)
+    repair.read_known()
+    log.follow(repair.appended)
+    return repair
+
+
+def bring(repair: CameraRepair, source: CopySource, max_bytes: int = 60_000) -> list[int]:
+    """Bring all that is wanted of a lecture that has ended; returns what each segment added, in ms."""
+    added = []
+    while wanted := repair.wanted("laptop", LENGTH_MS, ended=True):
+        assert len(added) < 100, "it never ends"
+        one = wanted[0]
+        span = Span(one["start_ms"], one["end_ms"])
+        asked = Wanted("", span, one["kind"], one.get("after", ""))
+        segment = source.segment(asked, max_bytes=max_bytes, spoken="en")
+        assert segment is not None
+        assert len(pack_segment(segment)) <= max_bytes
+        added.append(repair.take(parse_segment(pack_segment(segment)), LENGTH_MS, ended=True))
+    return added
+
+
+@pytest.mark.parametrize("off_ms", [0, 30, -30, 900, -900])
+@pytest.mark.parametrize("max_bytes", [60_000, 800])
+def test_a_hole_is_filled_with_every_picture_whatever_the_copys_clock_says(
+    tmp_path: Path, off_ms: int, max_bytes: int
+) -> None:
+    with recording(tmp_path, without(HOLE)) as log:
+        added = bring(watched(log), copy_of(tmp_path, FILM, off_ms), max_bytes)
+        assert (len(added) > 3) == (max_bytes < 2_000)
+        found = pictures_of(log)
+        assert [one.data for one in found] == [one.data for one in FILM]
+        assert [one.t_ms for one in found] == pytest.approx([one.t_ms for one in FILM], abs=1)
+        assert seen_ms(found) == pytest.approx([one.t_ms for one in FILM], abs=120)
+        assert log.verify().ok
+
+
+def test_a_copy_that_does_not_know_the_picture_before_begins_with_a_keyframe(tmp_path: Path) -> None:
+    """The laptop was restarted during the outage."""
+    with recording(tmp_path, without(HOLE)) as log:
+        bring(watched(log), copy_of(tmp_path, [one for one in FILM if one.t_ms >= 2_000]))
+        filled = [one for one in pictures_of(log) if HOLE.start_ms <= one.t_ms < HOLE.end_ms]
+        assert filled == [one for one in FILM if 2_700 <= one.t_ms < HOLE.end_ms]
+
+
+def test_a_restarted_relay_goes_on_where_it_was_and_asks_for_nothing_twice(tmp_path: Path) -> None:
+    source = copy_of(tmp_path, [one for one in FILM if not 2_000 <= one.t_ms < 2_700])
+    with recording(tmp_path, without(HOLE)) as log:
+        (wanted,) = watched(log).wanted("laptop", LENGTH_MS, ended=True)
+        asked = Wanted("", Span(wanted["start_ms"], wanted["end_ms"]), "camera", wanted["after"])
+        segment = source.segment(asked, max_bytes=800, spoken="en")
+        assert segment is not None
+        watched(log).take(segment, LENGTH_MS, ended=True)
+    with LectureFile.open(tmp_path / "a.lecture") as log:
+        bring(watched(log), source, 800)
+        expected = [one.data for one in FILM if not 2_000 <= one.t_ms < 2_700]
+        assert [one.data for one in pictures_of(log)] == expected
+        assert watched(log).wanted("laptop", LENGTH_MS, ended=True) == []
+
+
+def test_a_copy_without_a_camera_is_asked_once(tmp_path: Path) -> None:
+    with recording(tmp_path, without(HOLE)) as log:
+        assert bring(watched(log), copy_of(tmp_path, [])) == [0]
+        assert pictures_of(log) == without(HOLE)
+        assert watched(log).wanted("laptop", LENGTH_MS, ended=True) == []
+        assert len(watched(log).wanted("phone", LENGTH_MS, ended=True)) == 1
+
+
+def test_a_lecture_without_a_camera_wants_none(tmp_path: Path) -> None:
+    with LectureFile.create(tmp_path / "a.lecture", {"lecture": "a"}) as log:
+        assert watched(log).wanted("laptop", LENGTH_MS, ended=True) == []
+
+
+def test_holes_lie_between_pictures_and_behind_the_last_only_once_the_lecture_has_ended() -> None:
+    book = CameraBook()
+    assert book.holes(9_000, ended=True) == []
+    book.know([Span(1_000, 2_000), Span(2_000 + CAMERA_HOLE_MS - 1, 3_500), Span(5_000, 6_000)])
+    assert book.holes(9_000, ended=False) == [Span(3_500, 5_000)]
+    assert book.holes(4_500, ended=False) == []
+    assert book.holes(9_000, ended=True) == [Span(3_500, 5_000), Span(6_000, 9_000)]
+    book.answered("laptop", Span(3_500, 4_600), Span(4_600, 5_000))
+    assert book.wanted(9_000, "laptop", ended=False) == [Span(4_600, 5_000)], "however short what is left is"
+    again = CameraBook()
+    again.load({"repair_camera": book.to_meta()}.get)
+    again.know([Span(1_000, 4_600), Span(5_000, 6_000)])
+    assert (
+        again.wanted(9_000, "laptop", ended=False) == again.wanted(9_000, "phone", ended=False) == [Span(4_600, 5_000)]
+    )
