@@ -15,7 +15,7 @@ from itertools import takewhile
 from lecture.entries import EncodedFrame, Entry, unpack_frames
 from lecture.log import LectureLog, Span
 from lecture.tracks import SOURCE_RUNG, Track
-from recordings.merge import fill
+from recordings.fill import fill
 
 LOOK_MS = 2_000
 """So far around the edge of a hole the picture is looked for that stands there."""
@@ -38,6 +38,24 @@ def last_picture(log: LectureLog, tracks: Iterable[Track], before_ms: int) -> En
     return max(pictures, key=lambda picture: picture.t_ms, default=None)
 
 
+def continued(
+    log: LectureLog, track: Track, pictures: Sequence[EncodedFrame], hole_ms: int
+) -> tuple[list[EncodedFrame], bool]:
+    """A copy's pictures from a hole's beginning on, with the log's times, and whether they go on directly.
+
+    :param track: of this log.
+    :param pictures: from a while before the hole on, with the copy's times, in order.
+    :param hole_ms: where the hole begins.
+    """
+    before = last_picture(log, [track], hole_ms)
+    alike = [number for number, one in enumerate(pictures) if before is not None and one.data == before.data]
+    if before is None or not alike:
+        return list(pictures), False
+    at = min(alike, key=lambda number: abs(pictures[number].t_ms - before.t_ms))
+    shift_ms = before.t_ms - pictures[at].t_ms
+    return [replace(one, t_ms=max(0, one.t_ms + shift_ms)) for one in pictures[at + 1 :]], True
+
+
 def lay_in(
     log: LectureLog, track: Track, pictures: Sequence[EncodedFrame], hole: Span, *, goes_on: bool
 ) -> list[Entry]:
@@ -54,7 +72,7 @@ def lay_in(
         # Where nothing moves many a picture is the same as another.
         return behind is None or picture.t_ms < hole.end_ms - LOOK_MS or picture.data != behind.data
 
-    new: Iterable[EncodedFrame] = takewhile(is_new, pictures)
+    new: Iterable[EncodedFrame] = takewhile(is_new, (one for one in pictures if goes_on or hole.start_ms <= one.t_ms))
     if goes_on:
         # An entry reaches a little beyond its last picture, farther than a fast camera's next one.
         new = (replace(picture, t_ms=max(picture.t_ms, hole.start_ms)) for picture in new)

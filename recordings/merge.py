@@ -1,30 +1,31 @@
 """Filling the holes of a lecture file from another copy of the lecture. Knows no network.
 
-:func:`fill` puts frames of one track where the log has none, :func:`merge` brings all that a file has and another
-lacks: voice by lecture time, the camera likewise, events by the relay's numbers (``origin_seq``), pages by their
-digests. What is there already stays as it is, so the same copy merged twice changes nothing. Blocking.
+:func:`merge` brings all that a file has and another lacks: voice by lecture time, the camera picture by picture, events
+by the relay's numbers (``origin_seq``), pages by their digests. What is there already stays as it is, so the same copy
+merged twice changes nothing. Blocking.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from lecture.chunks import HOLE_MS, Chunker
+from lecture.chunks import HOLE_MS
 from lecture.copy_time import CopyTime, copy_frames
-from lecture.coverage import Coverage
-from lecture.entries import EVENT_KINDS, MAX_SEQ, EncodedFrame, Entry, Flag, Kind, pack_frames, unpack_frames
+from lecture.entries import EVENT_KINDS, MAX_SEQ, EncodedFrame, Entry, Kind
 from lecture.file import LectureFile
 from lecture.log import LectureLog, Span
 from lecture.tracks import SOURCE_RUNG, UNKNOWN_LANGUAGE, Track
 from recordings.align import MARGIN_MS, aligned
+from recordings.camera_fill import LOOK_MS, continued, lay_in
 from recordings.errors import RecordingError
+from recordings.fill import fill
 from recordings.recording import LONGEST_MS, is_at_edge, is_made, texts_of
 from recordings.remake import remake
 
-_AROUND_MS = 1_000
 _READ_MS = 60_000
 _READ_ENTRIES = 1_000
+_SHORT_LOOK_MS = 500
 _SAME_EVENT_MS = 2_000
 """An event without the relay's number is the same as one of the same content that lies no farther away."""
 QUIET_MS = 5_000
@@ -57,83 +58,6 @@ class Merged:
         return bool(sum(self.voice_ms.values()) or self.camera_ms or self.events or self.pages)
 
 
-def fill(
-    log: LectureLog, track: Track, frames: Iterable[EncodedFrame], span: Span, *, goes_on: bool = False
-) -> list[Entry]:
-    """Append what the log lacks of a track in a span, as entries that meet what is there.
-
-    A frame that is covered to half or more, by the log or by an earlier frame, is left out. So is what would go where
-    the log has no hole of :data:`HOLE_MS`: at the edges of what is there, a copy whose clock is off by some
-    milliseconds would bring the same words again. Nothing is missing behind both the log's end and the span's.
-
-    :param track: of this log.
-    :param frames: in order of time.
-    :param goes_on: the first picture of a camera follows directly the last one that the log has before the span; else
-        pictures begin with a keyframe.
-    :returns: the entries that were appended.
-    """
-    if span.start_ms >= span.end_ms:
-        return []
-    around = Span(max(0, span.start_ms - _AROUND_MS), span.end_ms + _AROUND_MS)
-    known = Coverage([around])
-    for gap in log.gaps([track.track_id], around):
-        known.discard(gap)
-    new = _holes(known, Span(around.start_ms, min(around.end_ms, max(span.end_ms, log.last_t_ms()))))
-    camera = track.kind == "camera"
-    chunker = Chunker(Kind.CAMERA if camera else Kind.VOICE, track.track_id)
-    entries: list[Entry] = []
-    last_end_ms: int | None = None
-    for frame in frames:
-        leans_on_log, goes_on = goes_on, False
-        reach = Span(frame.t_ms, frame.t_ms + (frame.duration_ms or 1))
-        if reach.start_ms < span.start_ms - (frame.duration_ms or 0) or reach.start_ms >= span.end_ms:
-            continue
-        if not _is_mostly(new, reach):
-            last_end_ms = None
-            continue
-        # Pictures mean nothing without the one they begin with.
-        if camera and last_end_ms is None and not leans_on_log and not frame.flags & Flag.KEYFRAME:
-            continue
-        if last_end_ms is None:
-            entries += chunker.flush()
-        last_end_ms = reach.end_ms
-        entries += chunker.push(frame)
-        if not camera:
-            new.discard(reach)
-    entries += chunker.flush()
-    return [log.append(entry) for entry in _joined(entries, known, around)]
-
-
-def _holes(known: Coverage, span: Span) -> Coverage:
-    return Coverage(hole for hole in known.missing(span) if hole.end_ms - hole.start_ms >= HOLE_MS)
-
-
-def _is_mostly(new: Coverage, reach: Span) -> bool:
-    """Whether more than half of a frame is new; of two that a hole of their length halves, the first is."""
-    length_ms, new_ms = reach.end_ms - reach.start_ms, new.known_ms(reach)
-    return 2 * new_ms > length_ms or (2 * new_ms == length_ms and new.contains(reach.start_ms + new_ms))
-
-
-def _joined(entries: list[Entry], known: Coverage, around: Span) -> list[Entry]:
-    """Entries stretched over what is too short for a hole, so that none seems to be there."""
-    for entry in entries:
-        known.add(Span(entry.t_ms, entry.end_ms))
-    slivers = [hole for hole in known.missing(around) if hole.end_ms - hole.start_ms < HOLE_MS]
-    before = {sliver.end_ms: sliver for sliver in slivers}
-    after = {sliver.start_ms: sliver for sliver in slivers}
-    joined = []
-    for entry in entries:
-        if (sliver := after.pop(entry.end_ms, None)) is not None:
-            before.pop(sliver.end_ms, None)
-            entry = replace(entry, duration_ms=sliver.end_ms - entry.t_ms)
-        if (sliver := before.pop(entry.t_ms, None)) is not None:
-            after.pop(sliver.start_ms, None)
-            payload = pack_frames(sliver.start_ms, unpack_frames(entry))
-            entry = replace(entry, t_ms=sliver.start_ms, duration_ms=entry.end_ms - sliver.start_ms, payload=payload)
-        joined.append(entry)
-    return joined
-
-
 def merge(target: LectureFile, copy: LectureFile, progress: Callable[[int, int], None] | None = None) -> Merged:
     """Bring what ``copy`` has and ``target`` lacks; commits.
 
@@ -164,7 +88,7 @@ def merge(target: LectureFile, copy: LectureFile, progress: Callable[[int, int],
             # Most of a recording is whole: only its holes are read of the copy.
             for gap in target.gaps([into.track_id], piece):
                 for source in sources if gap.end_ms - gap.start_ms >= HOLE_MS else ():
-                    entries = fill(target, into, _frames_for(target, into, copy, source, times, gap), gap)
+                    entries = _fill_from(target, into, copy, source, times, gap)
                     brought_ms += sum(entry.duration_ms for entry in entries)
                     target.commit_in_time()
             target.commit()
@@ -210,13 +134,22 @@ def voice_languages(file: LectureLog) -> list[str]:
     return list(dict.fromkeys(track.language for track in file.tracks() if track.kind == "voice"))
 
 
-def _frames_for(
+def _fill_from(
     target: LectureFile, into: Track, copy: LectureFile, source: Track, times: CopyTime, gap: Span
-) -> Iterator[EncodedFrame] | list[EncodedFrame]:
-    if source.kind != "voice" or source.rung != SOURCE_RUNG:
-        return copy_frames(copy, source, times, gap)
-    around = Span(max(0, gap.start_ms - MARGIN_MS), gap.end_ms + MARGIN_MS)
-    return aligned(target, into.track_id, list(copy_frames(copy, source, times, around)), gap)[0]
+) -> list[Entry]:
+    if source.kind == "camera":
+        # Between the pictures of a slow camera are many gaps and no holes.
+        reach_ms = LOOK_MS if gap.end_ms - gap.start_ms >= LOOK_MS else _SHORT_LOOK_MS
+        pictures, goes_on = continued(target, into, list(_around(copy, source, times, gap, reach_ms)), gap.start_ms)
+        return lay_in(target, into, pictures, gap, goes_on=goes_on)
+    if source.rung != SOURCE_RUNG:
+        return fill(target, into, copy_frames(copy, source, times, gap), gap)
+    frames = list(_around(copy, source, times, gap, MARGIN_MS))
+    return fill(target, into, aligned(target, into.track_id, frames, gap)[0], gap)
+
+
+def _around(copy: LectureFile, source: Track, times: CopyTime, gap: Span, reach_ms: int) -> Iterator[EncodedFrame]:
+    return copy_frames(copy, source, times, Span(max(0, gap.start_ms - reach_ms), gap.end_ms + reach_ms))
 
 
 def _length_ms(target: LectureFile, copy: LectureFile, times: CopyTime) -> int:

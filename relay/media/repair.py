@@ -17,7 +17,7 @@ from lecture.messages import Repaired
 from lecture.segment import SEGMENT_BYTES, Segment, parse_segment
 from lecture.tracks import VOICE_FRAME_MS
 from recordings.align import aligned
-from recordings.merge import fill
+from recordings.fill import fill
 from recordings.remake import remake, unmade
 from relay.media.camera_repair import CameraRepair
 from relay.media.repair_book import REPAIR_KEY, RepairBook

@@ -23,7 +23,8 @@ from lecture.log import Span
 from lecture.tracks import UNKNOWN_LANGUAGE, Track
 from recordings import merge as merging
 from recordings.errors import RecordingError
-from recordings.merge import fill, merge, missing_voice_ms
+from recordings.fill import fill
+from recordings.merge import merge, missing_voice_ms
 from recordings.recording import Recording
 from recordings.voice import timeline
 from tests.recorded import tone
