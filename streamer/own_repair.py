@@ -80,5 +80,7 @@ class OwnRepair:
                 wait.cancel()
         if self.missing_ms:
             say(f"The recording still lacks {self.missing_ms / 1000:.0f} s.")
+        elif self._client.lacks_pictures:
+            say("The recorded voice is whole; pictures are still missing. `hallcast repair` brings them.")
         elif self.repaired_ms:
             say(f"The recording is whole: {self.repaired_ms / 1000:.0f} s were repaired.")

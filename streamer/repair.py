@@ -55,6 +55,7 @@ class RepairClient:
     :param on_trouble: is told of each error that is going to be tried again.
     :ivar recording: as the relay last told.
     :ivar rested: set while the relay wants nothing that this copy has; cleared by :meth:`hurry`.
+    :ivar lacks_pictures: whether the relay wants pictures of this copy that have not been brought yet.
     :ivar unavailable: why the relay does not take part in this at all, empty if it does.
     """
 
@@ -72,6 +73,7 @@ class RepairClient:
     ) -> None:
         self.recording = Recording()
         self.rested = asyncio.Event()
+        self.lacks_pictures = False
         self.unavailable = ""
         self._url = address.repair
         self._headers = {"authorization": f"Bearer {token}"}
@@ -139,10 +141,12 @@ class RepairClient:
                 asked_with = self._rate
                 continue
             if found is None:
+                self.lacks_pictures = any(one.kind == "camera" and one not in self._answered for one in _wanted(facts))
                 if asked_with is self._rate:  # else this was asked before the last word
                     self.rested.set()
                 return
             wanted, segment = found
+            self.lacks_pictures |= wanted.kind == "camera"
             await self._until_spare()
             answer = await self._put(segment)
             self._sent_to_ms = segment.span.end_ms

@@ -132,5 +132,8 @@ async def _repair(address: RelayAddress, token: str, file: LectureFile, *, as_js
         raise StreamError("repair_refused", f"The relay does not take it: {client.unavailable}")
     missing_ms = client.recording.missing_ms
     if not as_json:
-        console.print("The recording is whole." if not missing_ms else f"{missing_ms / 1000:.0f} s are still missing.")
-    return 1 if missing_ms else 0
+        text = f"{missing_ms / 1000:.0f} s are still missing." if missing_ms else "The recording is whole."
+        if client.lacks_pictures and not missing_ms:
+            text = "The recorded voice is whole; pictures are brought once the lecture has ended."
+        console.print(text)
+    return 1 if missing_ms or client.lacks_pictures else 0
