@@ -8,7 +8,7 @@ the copy does not know that picture (it was begun anew) its pictures begin with 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import takewhile
 
@@ -74,9 +74,15 @@ def lay_in(
 
     new: Iterable[EncodedFrame] = takewhile(is_new, (one for one in pictures if goes_on or hole.start_ms <= one.t_ms))
     if goes_on:
-        # An entry reaches a little beyond its last picture, farther than a fast camera's next one.
-        new = (replace(picture, t_ms=max(picture.t_ms, hole.start_ms)) for picture in new)
+        new = _from(hole.start_ms, new)
     return fill(log, track, new, hole, goes_on=goes_on)
+
+
+def _from(start_ms: int, pictures: Iterable[EncodedFrame]) -> Iterator[EncodedFrame]:
+    """An entry reaches a little beyond its last picture, farther than a fast camera's next ones."""
+    for picture in pictures:
+        yield replace(picture, t_ms=max(picture.t_ms, start_ms))
+        start_ms = max(picture.t_ms, start_ms) + 1
 
 
 def _pictures(log: LectureLog, tracks: Iterable[Track], span: Span) -> list[EncodedFrame]:

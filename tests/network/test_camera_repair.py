@@ -1,4 +1,4 @@
-"""A lecture with a camera and a deck whose uplink broke: the recording ends with the pictures of that time, too."""
+"""A hole in the recorded camera, as an outage of the uplink leaves one, is filled from the laptop's copy."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ import pytest
 
 from lecture.entries import Flag, Kind, unpack_event
 from lecture.file import LectureFile
+from lecture.log import Span
+from lecture.segment import After, Segment, pack_segment
+from recordings.camera_fill import digest_of
 from relay.media.camera_book import CAMERA_HOLE_MS
 from streamer.turns import TimedTurn
 from tests import sound
-from tests.film import pictures_of
+from tests.film import CAMERA, film, pictures_of, write_film
 from tests.network.link import LinkSpec, LossyLink
 from tests.network.media_kit import until
 from tests.network.relays import LOOPBACK, served
+from tests.network.test_http_repair import LENGTH_MS, ask, put
+from tests.network.test_http_repair import recorded as ended_recording
 from tests.network.test_repair import missing_ms
 from tests.network.test_streamer import SAMPLES, options, recorded, slides, streaming
 
@@ -67,3 +72,34 @@ async def test_an_outage_of_the_uplink_leaves_no_hole_in_the_recorded_camera(tmp
         assert [unpack_event(entry)["page"] for entry in theirs.read(kinds={Kind.TURN})] == [1, 2, 3]
         pages = {unpack_event(entry)["page"] for entry in theirs.read(kinds={Kind.PAGE})}
         assert pages == {1, 2, 3}
+
+
+async def test_an_ended_lecture_takes_pictures_from_its_lecturer_alone_and_its_file_is_finished_again(
+    tmp_path: Path,
+) -> None:
+    pictures, hole = film(LENGTH_MS, (0, 4_000)), Span(1_500, 4_000)
+    async with served(tmp_path / "data") as relay:
+        path = ended_recording(tmp_path / "data")
+        with LectureFile.open(path) as file:
+            write_film(file, [one for one in pictures if not hole.start_ms <= one.t_ms < hole.end_ms])
+            file.finish()
+        facts = await ask(relay, copy="laptop")
+        assert [one["kind"] for one in facts["wanted"]] == ["voice", "camera"]
+        before, missing = pictures[14], [one for one in pictures if hole.start_ms <= one.t_ms < hole.end_ms]
+        wanted = facts["wanted"][1]
+        assert (wanted["after"], wanted["end_ms"]) == (digest_of(before), hole.end_ms)
+        span = Span(wanted["start_ms"], wanted["end_ms"])
+        body = pack_segment(Segment("laptop", span, CAMERA, tuple(missing), After(wanted["after"], before.t_ms)))
+        status, refusal = await put(relay, body, relay.lecture.interpreter_token)
+        assert (status, refusal["error"]["id"]) == (403, "forbidden")
+        assert [one["kind"] for one in (await ask(relay, relay.lecture.interpreter_token))["wanted"]] == []
+        assert [one["kind"] for one in (await ask(relay, copy="laptop", language="en"))["wanted"]] == ["voice"]
+        status, facts = await put(relay, body)
+        assert (status, [one["kind"] for one in facts["wanted"]]) == (200, ["voice"])
+        assert facts["added_ms"] > 2_000
+        status, facts = await put(relay, body)
+        assert (status, facts["added_ms"]) == (200, 0)
+        await until(lambda: relay.relay.directory.get("waves").log.finished, "its file is finished again")
+    with LectureFile.open(path, readonly=True) as file:
+        assert pictures_of(file) == pictures
+        assert file.verify().ok

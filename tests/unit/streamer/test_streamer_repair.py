@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from pathlib import Path
 
 import httpx
@@ -10,11 +12,12 @@ import pytest
 from lecture.copy_time import COPY_TIME_KEY, CopyTime
 from lecture.file import LectureFile
 from lecture.log import Span
-from lecture.segment import pack_segment, parse_segment
+from lecture.segment import After, Segment, pack_segment, parse_segment
 from streamer.address import RelayAddress
 from streamer.copy_source import BEHIND_MS, MARGIN_MS, CopySource, Wanted
 from streamer.repair import RepairClient
 from streamer.spare_rate import LEAST_KBPS, QUIET_S, SpareRate
+from tests.film import film, write_film
 from tests.unit.recordings.test_merge import FRAMES, OWN, write
 
 
@@ -105,3 +108,40 @@ async def test_whatever_answers_in_the_relays_place_does_not_end_the_lecture(sou
         client = RepairClient(RelayAddress.parse("http://relay.test", "a"), "token", source, http=http)
         await client.run()
     assert client.unavailable == "There is no such lecture."
+
+
+async def test_pictures_come_after_all_voice_and_wait_for_the_live_camera(tmp_path: Path) -> None:
+    pictures = film(4_000)
+    file = LectureFile.create(tmp_path / "own.lecture", {"lecture": "a", "copy": "laptop"})
+    write(file, OWN, FRAMES)
+    write_film(file, pictures)
+    after = hashlib.sha256(pictures[9].data).hexdigest()
+    camera = {"kind": "camera", "start_ms": 1_000, "end_ms": 3_000, "after": after}
+    voice = {"kind": "voice", "language": "en", "start_ms": 1_000, "end_ms": 3_000}
+    strange = {"kind": "smell", "start_ms": 0, "end_ms": 9}
+    facts = {"language": "en", "missing_ms": 0, "repaired_ms": 0, "segment_bytes": 65_536, "state": "live"}
+    brought: list[Segment] = []
+
+    def relay(request: httpx.Request) -> httpx.Response:
+        kinds = [one.track.kind for one in brought]
+        if request.method == "PUT":
+            brought.append(parse_segment(request.read()))
+            return httpx.Response(200, json=facts | {"wanted": []})  # of the voice that was sent, nothing more
+        wanted = [strange, camera, voice] if not kinds else [camera] if kinds == ["voice"] else []
+        return httpx.Response(200, json=facts | {"wanted": wanted})
+
+    with file:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(relay)) as http:
+            address = RelayAddress.parse("http://relay.test", "a")
+            client = RepairClient(address, "token", CopySource(file), http=http, rate=SpareRate(1_000.0))
+            running = asyncio.create_task(client.run())
+            await asyncio.wait_for(client.rested.wait(), 20)
+            assert [one.track.kind for one in brought] == ["voice"]
+            assert client.lacks_pictures
+            client.hurry()
+            await asyncio.wait_for(client.rested.wait(), 20)
+            running.cancel()
+    assert [one.track.kind for one in brought] == ["voice", "camera"]
+    assert not client.lacks_pictures
+    assert brought[1].frames == tuple(pictures[10:30])
+    assert brought[1].after == After(after, 900)
