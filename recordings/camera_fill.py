@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import takewhile
 
@@ -86,6 +87,9 @@ def _from(start_ms: int, pictures: Iterable[EncodedFrame]) -> Iterator[EncodedFr
 
 
 def _pictures(log: LectureLog, tracks: Iterable[Track], span: Span) -> list[EncodedFrame]:
-    return [
-        picture for track in tracks for entry in log.read_span(track.track_id, span) for picture in unpack_frames(entry)
-    ]
+    pictures: list[EncodedFrame] = []
+    for track in tracks:
+        for entry in log.read_span(track.track_id, span):
+            with suppress(ValueError):  # what was cut short is there as far as it goes
+                pictures.extend(unpack_frames(entry))
+    return pictures

@@ -14,7 +14,7 @@ from lecture.entries import EncodedFrame
 from lecture.file import LectureFile
 from lecture.log import Span
 from recordings.align import MARGIN_MS, aligned
-from recordings.merge import fill
+from recordings.fill import fill
 from tests.network.media_kit import speech
 from tests.unit.recordings.test_merge import SOURCE, frames_of, write
 from transport.opus import Encoder

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lecture.entries import EncodedFrame, Flag, unpack_frames
 from lecture.file import LectureFile
 from lecture.log import Span
-from recordings.merge import fill
+from recordings.fill import fill
 from recordings.remake import remake
 from relay.media.voice_grid import GridFrame
 from relay.media.voice_line import VoiceLine
