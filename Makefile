@@ -31,8 +31,7 @@ run:  ## start a relay, stream a lecture to it, join a hall; own files: SLIDES=d
 test:  ## run every test (unit, network, real browser)
 	@scripts/setup.sh dev
 ifeq ($(ARGS),)
-	$(PY) -m pytest -n 6 --dist worksteal -m "not realtime"
-	$(PY) -m pytest -n 2 --dist loadscope -m realtime tests/network tests/interop
+	$(PY) -m pytest -n 6 --dist loadscope
 else
 	$(PY) -m pytest $(ARGS)
 endif

@@ -46,6 +46,8 @@ READING = (
     "milliseconds of idling, finds cold caches (on two shared cores of an EPYC `sendto` alone took 10 µs so, and",
     "3.4 µs in a tight loop).",
 )
+TARGET_US = 20
+"""What sending a packet may take of the CPU."""
 SENDING = ("VoiceSender._send", "CameraSender.pump", "RtpOutlet.send")
 """What sends a packet, from its payload to the socket."""
 
@@ -223,7 +225,7 @@ def report(rows: list[Row], profiles: list[Profile], command: str) -> str:
     for profile in profiles:
         lines += [
             "",
-            f"Where the relay's CPU goes with {profile.clients} {profile.kind}. Of a packet {profile.sending_us} µs",
+            f"Where the relay's CPU goes with {profile.clients} {profile.kind}. Of a packet {_beside_target(profile)}",
             "are its sending itself (header, number, account, SRTP, send); the rest is what its receiver says and what",
             "comes of it.",
             "",
@@ -232,6 +234,12 @@ def report(rows: list[Row], profiles: list[Profile], command: str) -> str:
         ]
         lines += [f"| `{share.function}` | {share.own:.1%} | {share.whole:.1%} |" for share in profile.top]
     return "\n".join([*lines, "", *READING]) + "\n"
+
+
+def _beside_target(profile: Profile) -> str:
+    if profile.sending_us < TARGET_US:
+        return f"{profile.sending_us} µs (target: below {TARGET_US})"
+    return f"**{profile.sending_us} µs** (target: below {TARGET_US}, missed)"
 
 
 def machine() -> str:

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
-LISTENING_WORKERS = 2
+LISTENING_WORKERS = 3
 """More of them starve each other on two cores."""
 
 _GROUPS = {

@@ -63,6 +63,7 @@ class LossyLink:
         self._forwarders: dict[Address, _UdpForwarder] = {}
         self._servers: list[asyncio.Server] = []
         self._connections: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
         self._timers: list[asyncio.TimerHandle] = []
 
     # -- candidates -------------------------------------------------------------------------------------------------
@@ -104,6 +105,7 @@ class LossyLink:
         """Open a TCP forwarder to a far server; returns its port on 127.0.0.1."""
 
         def connected(near_reader: asyncio.StreamReader, near_writer: asyncio.StreamWriter) -> None:
+            self._writers.append(near_writer)
             task = asyncio.create_task(self._connection(host, port, near_reader, near_writer))
             self._connections.add(task)
             task.add_done_callback(self._connections.discard)
@@ -129,6 +131,7 @@ class LossyLink:
         shrink_buffers(near_writer)
         await handshake(self.up, self.down)
         far_reader, far_writer = await asyncio.open_connection(host, port, limit=2048)
+        self._writers.append(far_writer)
         shrink_buffers(far_writer)
         ways = (
             TcpPipe(near_reader, far_writer, self.up, self.down),
@@ -188,6 +191,10 @@ class LossyLink:
             task.cancel()
         if connections:
             await asyncio.wait(connections)
+        # A connection that came in just now had no time to begin, and so none to close anything.
+        for writer in self._writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)
 
 
 class _UdpForwarder:
