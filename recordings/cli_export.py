@@ -18,10 +18,7 @@ from recordings.cli_common import ATTENTION, OK, Actions, add_recording, open_na
 from recordings.errors import RecordingError
 from recordings.export_order import KINDS, ExportOrder, file_name
 from recordings.export_process import export_in_child
-from recordings.recording import Recording
-
-_MISSING_TOLD_MS = 1000
-"""Less than this of the voice is missing from many lectures, and no one hears it."""
+from recordings.recording import MISSING_TOLD_MS, Recording
 
 
 def add_export(actions: Actions[argparse.ArgumentParser]) -> None:
@@ -80,9 +77,9 @@ def _export(args: argparse.Namespace) -> int:
     else:
         console = Console()
         console.print(f"{out}: {facts['bytes'] / 1e6:.1f} MB", highlight=False)
-        if missing_ms >= _MISSING_TOLD_MS:
+        if missing_ms >= MISSING_TOLD_MS:
             console.print(f"[yellow]{missing_ms / 1000:.1f} s of the voice were not recorded and are silent in it.[/]")
-    return ATTENTION if missing_ms >= _MISSING_TOLD_MS else OK
+    return ATTENTION if missing_ms >= MISSING_TOLD_MS else OK
 
 
 def _write(recording: Path, order: ExportOrder, out: Path, progress: Callable[[int, int], None]) -> None:

@@ -22,6 +22,7 @@ from rich.text import Text
 from lecture.errors import HallcastError
 from recordings.cli_common import ATTENTION, FAILED, OK, Actions, clock, data_dir_of, read_config, size, store_of
 from recordings.errors import CatalogueDamagedError, CatalogueError, RecordingError
+from recordings.recording import MISSING_TOLD_MS
 
 if TYPE_CHECKING:
     from recordings.recycle_bin import RecycleBin
@@ -208,7 +209,9 @@ def _print_results(args: argparse.Namespace, query: Query, results: Results) -> 
 def _fault(found: Found) -> str:
     if found.missing:
         return "file is gone"
-    return found.trouble or (found.scan_problems[0] if found.scan_problems else "")
+    if found.trouble or found.scan_problems:
+        return found.trouble or found.scan_problems[0]
+    return f"{found.missing_ms / 1000:.1f} s of voice missing" if found.missing_ms >= MISSING_TOLD_MS else ""
 
 
 def _catalogue_of(table: dict[str, dict[str, Any]], data_dir: Path) -> Path | str:

@@ -37,6 +37,7 @@ def file_facts(recording: Recording) -> dict[str, Any]:
         "languages": as_list(tuple(recording.languages())),
         "page_count": len(recording.pages()),
         "has_camera": int(recording.camera_track() is not None),
+        "missing_ms": recording.missing_ms(),
     }
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from lecture.coverage import Coverage
 from lecture.decks import MAX_PAGES, Deck, DeckEvent, PageImage, PageTurn, read_deck_event
 from lecture.entries import EncodedFrame, Entry, Kind, unpack_event, unpack_frames
 from lecture.errors import ProtocolError
@@ -23,6 +24,7 @@ from lecture.tracks import SOURCE_RUNG, Track
 from lecture.verify import VerifyReport
 from recordings.errors import RecordingError
 from recordings.passages import PASSAGE_CHARS
+from recordings.repair_book import RepairBook
 
 MAX_DURATION_MS = 24 * 3_600_000
 """No lecture is longer: a recording that claims so is damaged or hostile, and would fill a disk with silence."""
@@ -39,6 +41,8 @@ _LANGUAGE_CHARS = 35
 MAX_NOTES = 10_000
 """Of notes, and of questions, so many are shown and found."""
 _CAMERA_CODECS = frozenset({"vp8", "vp9", "av1", "h264"})
+MISSING_TOLD_MS = 1000
+"""Less than this of the voice is missing from many lectures, and no one hears it."""
 _READ_MS = 60_000
 """So much of a track is in memory at once."""
 
@@ -270,6 +274,22 @@ class Recording:
         voices = [track.track_id for track in self.tracks("voice") if track.language == language]
         whole = Span(0, self.duration_ms)
         return [gap for gap in self._file.gaps(voices, whole) if not is_at_edge(gap, whole)]
+
+    def missing_ms(self) -> int:
+        """Voice that copies may still bring, in all languages: what :meth:`verify` counts as gaps and what was made up
+        in place of lost packets, but for that of which every copy that was asked has nothing."""
+        languages = self.languages()
+        book = RepairBook(languages)
+        book.load(self._file.get_meta)
+        whole, missing_ms = Span(0, self.duration_ms), 0
+        for language in languages:
+            voices = [track.track_id for track in self.voice_tracks(language)]
+            spoken = Coverage(self._file.gaps(voices, whole, concealed=False)).missing(whole)
+            if spoken:
+                # Whether somebody should have spoken before the first word, or after the last, no file tells.
+                book.know(language, [Span(0, spoken[0].end_ms), *spoken])
+                missing_ms += book.missing_ms(language, spoken[-1].end_ms)
+        return missing_ms
 
     def ink(self) -> InkBook:
         """Everything that was drawn and pointed at."""

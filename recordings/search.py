@@ -75,6 +75,7 @@ class Found:
     """A lecture that was found, with what its file holds.
 
     :param languages: that were spoken.
+    :param missing_ms: voice that copies may still bring, in all languages.
     :param file_bytes: size of its file.
     :param missing: its file was there and is no more.
     :param place: where its file lies as it is now: ``local``, ``both`` or ``remote`` (in object storage alone).
@@ -88,6 +89,7 @@ class Found:
     languages: tuple[str, ...]
     page_count: int
     has_camera: bool
+    missing_ms: int
     revision: str
     file_bytes: int
     missing: bool
@@ -278,6 +280,7 @@ def _found(row: Any, hits: tuple[Hit, ...]) -> Found:
         languages=tuple(json.loads(row["file_languages"] or "[]")) or record.languages,
         page_count=row["file_page_count"] or 0,
         has_camera=bool(row["file_has_camera"]),
+        missing_ms=row["file_missing_ms"] or 0,
         revision=row["file_revision"] or "",
         file_bytes=row["file_file_bytes"] or 0,
         missing=bool(row["file_missing"]),
@@ -315,6 +318,7 @@ def found_facts(found: Found, *, staff: bool) -> dict[str, Any]:
         facts |= {
             "file_bytes": found.file_bytes,
             "missing": found.missing,
+            "missing_ms": found.missing_ms,
             "place": found.place,
             "trouble": found.trouble,
             "scanned_at": iso(found.scanned_at),

@@ -23,7 +23,7 @@ from recordings.errors import RecordingError
 from recordings.index import passages_of, write_content
 from recordings.lecture_facts import file_facts, record_from_file, told_facts
 from recordings.passages import Passage
-from recordings.recording import LECTURE_ID, Recording
+from recordings.recording import LECTURE_ID, MISSING_TOLD_MS, Recording
 from recordings.store_remote import RemoteStore
 from recordings.tables import FILES, LECTURES
 
@@ -41,6 +41,7 @@ class Storage:
     :param remote: how many files lie in object storage, ``remote_only`` of these not here; the bin's included.
     :param damaged: ids of lectures whose file failed its check or cannot be read.
     :param missing: ids of lectures whose file was there and is no more.
+    :param incomplete: ids of lectures of which copies may still bring a second of voice or more.
     """
 
     recordings: int
@@ -53,6 +54,7 @@ class Storage:
     free_bytes: int
     damaged: tuple[str, ...]
     missing: tuple[str, ...]
+    incomplete: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,10 +200,12 @@ class Shelf:
         )
         known = FILES.outerjoin(LECTURES, FILES.c.lecture_id == LECTURES.c.lecture_id)
         bad = (FILES.c.trouble != "") | (FILES.c.scan_problems != "[]")
+        state = case((FILES.c.missing == 1, "missing"), (bad, "damaged"), else_="incomplete")
+        lacking = (FILES.c.missing_ms >= MISSING_TOLD_MS) & (LECTURES.c.state == "ended")
         faults = (
-            select(FILES.c.lecture_id, FILES.c.missing)
+            select(FILES.c.lecture_id, state)
             .select_from(known)
-            .where((FILES.c.missing == 1) | bad, LECTURES.c.deleted_at.is_(None))
+            .where((FILES.c.missing == 1) | bad | lacking, LECTURES.c.deleted_at.is_(None))
             .order_by(FILES.c.lecture_id)
         )
 
@@ -211,10 +215,10 @@ class Shelf:
 
         def read(
             connection: Connection,
-        ) -> tuple[dict[bool, tuple[int, int]], list[tuple[str, int]], tuple[int, int, int]]:
+        ) -> tuple[dict[bool, tuple[int, int]], list[tuple[str, str]], tuple[int, int, int]]:
             totals = {bool(binned): (count, int(total)) for binned, count, total in connection.execute(sizes)}
             copies, alone, size = connection.execute(remote).one()
-            faulty = [(lecture_id, missing) for lecture_id, missing in connection.execute(faults)]
+            faulty = [(lecture_id, state) for lecture_id, state in connection.execute(faults)]
             return totals, faulty, (copies, alone, int(size))
 
         totals, found, copies = self.catalogue.database.read(read)
@@ -223,8 +227,9 @@ class Shelf:
             *totals.get(True, (0, 0)),
             *copies,
             free_bytes=shutil.disk_usage(self.lectures_dir.parent).free,
-            damaged=tuple(lecture_id for lecture_id, missing in found if not missing),
-            missing=tuple(lecture_id for lecture_id, missing in found if missing),
+            damaged=tuple(lecture_id for lecture_id, state in found if state == "damaged"),
+            missing=tuple(lecture_id for lecture_id, state in found if state == "missing"),
+            incomplete=tuple(lecture_id for lecture_id, state in found if state == "incomplete"),
         )
 
     def unreadable(self) -> list[str]:
@@ -325,6 +330,7 @@ _NOTHING: dict[str, Any] = {
     "languages": "[]",
     "page_count": 0,
     "has_camera": 0,
+    "missing_ms": 0,
     "scan_problems": "[]",
     "remote_key": "",
     "remote_stamp": "",

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-VERSION = 3
+VERSION = 4
 
 # SQLite's strict tables know INTEGER, REAL and TEXT; all of them are as wide as PostgreSQL's wide ones.
 _BIG = BigInteger().with_variant(Integer(), "sqlite")
@@ -67,6 +67,7 @@ FILES = Table(
     Column("languages", Text, nullable=False),
     Column("page_count", Integer, nullable=False),
     Column("has_camera", Integer, nullable=False),
+    Column("missing_ms", _BIG, nullable=False),
     Column("scanned_at", _TIME),
     Column("scan_problems", Text, nullable=False),
     Column("remote_key", Text, nullable=False),  # empty: not in object storage

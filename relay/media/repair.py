@@ -19,8 +19,8 @@ from lecture.tracks import VOICE_FRAME_MS
 from recordings.align import aligned
 from recordings.fill import fill
 from recordings.remake import remake, unmade
+from recordings.repair_book import REPAIR_KEY, RepairBook
 from relay.media.camera_repair import CameraRepair
-from relay.media.repair_book import REPAIR_KEY, RepairBook
 from relay.media.stage import Stage
 from transport.opus import OpusError, packet_duration_ms
 

@@ -62,12 +62,16 @@ async def test_staff_change_a_lecture_delete_and_restore_it(browser: Browser, ow
     url, staff_token = own_library
     library = await browser.open(f"{url}/library")
     page = library.page
+    await page.wait_for_selector("#lectures > li")
+    assert "missing" not in await library.text("#lectures"), "what a recording lacks is for staff"
     await page.click("#staff")
     await page.fill("#token", "a wrong one")
     await page.keyboard.press("Enter")
     await page.wait_for_selector("#sign-in[open]")
     await page.fill("#token", staff_token)
     await page.keyboard.press("Enter")
+    await page.wait_for_selector("#lectures .error >> text=1.2 s of the voice missing")
+    assert "Recordings that lack voice: 1" in await library.text("#storage-used")
     await page.click("#lectures button")
     await page.fill("#edit-name", "값 <b>정하기</b>")
     await page.fill("#edit-tags", "시장, intro")

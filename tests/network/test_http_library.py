@@ -110,6 +110,7 @@ async def test_staff_change_delete_restore_and_purge(relay: Served, data: Path) 
         assert (file.get_meta("title"), file.get_meta("keep")) == ("값", "forever")
     (found,) = await listed(relay, staff, tag="시장", series="봄")
     assert (found["keep_forever"], found["missing"], found["trouble"]) == (True, False, "")
+    assert found["missing_ms"] == recorded.HOLE_MS[1] - recorded.HOLE_MS[0]
     for wrong in ({"tags": ["a,b"]}, {"tags": ["a", "a"]}, {"series": "\n"}):
         assert (await relay.http.patch(f"/api/lectures/{NAME}", json=wrong, headers=staff)).status_code == 422
 
@@ -123,6 +124,7 @@ async def test_staff_change_delete_restore_and_purge(relay: Served, data: Path) 
     assert [one["lecture"] for one in recycled] == [NAME]
     assert (await relay.http.post(f"/api/library/bin/{NAME}/restore", headers=staff)).status_code == 204
     assert len(await listed(relay, q="질문")) == 1
+    assert (await relay.http.get("/api/library", headers=staff)).json()["storage"]["incomplete"] == [NAME]
     refused = await relay.http.delete(f"/api/library/bin/{NAME}", headers=staff)
     assert error_of(refused) == (409, "not_recycled")
     await relay.http.delete(f"/api/library/lectures/{NAME}", headers=staff)

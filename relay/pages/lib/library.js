@@ -7,11 +7,11 @@
  *   time; every second piece of the snippet is what was looked for
  * @typedef {{id: string, title: string, course: string, series: string, tags: string[], state: string,
  *   started_at: string | null, duration_ms: number, languages: string[], has_camera: boolean, page_count: number,
- *   hits: Hit[], hit_count: number, file_bytes?: number, missing?: boolean, trouble?: string, scan_problems?: string[],
- *   keep_forever?: boolean, keep_until?: string | null}} Lecture the fields with a question mark for staff only
+ *   hits: Hit[], hit_count: number, file_bytes?: number, missing?: boolean, missing_ms?: number, trouble?: string,
+ *   scan_problems?: string[], keep_forever?: boolean, keep_until?: string | null}} Lecture the fields with a question mark for staff only
  * @typedef {[string, number][]} Facet value and how many lectures have it
  * @typedef {{recordings: number, file_bytes: number, recycled: number, recycled_bytes: number, free_bytes: number,
- *   remote: number, remote_bytes: number, damaged: string[], missing: string[]}} Storage
+ *   remote: number, remote_bytes: number, damaged: string[], missing: string[], incomplete: string[]}} Storage
  * @typedef {{waiting: number, trouble: string}} Remote
  * @typedef {{lectures: Lecture[], total: number, page: number, pages: number, storage?: Storage, remote?: Remote,
  *   facets: {courses: Facet, series: Facet, tags: Facet, languages: Facet}}} Answer

@@ -10,6 +10,8 @@ import { clockTime, currentLanguage, languageName, number, text } from "./texts.
 /** @typedef {import("../lib/library.js").Hit} Hit */
 
 const MOMENTS_SHOWN = 5;
+/** Less of the voice is missing from many lectures, and no one hears it. */
+const MISSING_TOLD_MS = 1000;
 
 /**
  * @param {Lecture} lecture
@@ -45,7 +47,9 @@ export function lectureRow(lecture, edit) {
 function faultText(lecture) {
   if (lecture.missing) return text("file_missing");
   const problem = lecture.trouble || lecture.scan_problems?.[0];
-  return problem ? text("file_damaged", { problem }) : "";
+  if (problem) return text("file_damaged", { problem });
+  const missing_ms = lecture.missing_ms ?? 0;
+  return missing_ms >= MISSING_TOLD_MS ? text("voice_incomplete", { missing: number(missing_ms / 1000, 1) }) : "";
 }
 
 /**

@@ -65,7 +65,8 @@ export class Staff {
       size: gigabytes(storage.remote_bytes),
       waiting: number(remote.waiting),
     };
-    say(element("storage-used"), elsewhere ? `${used} · ${text("storage_remote", elsewhere)}` : used);
+    const lacking = storage.incomplete.length > 0 && text("storage_incomplete", { lectures: number(storage.incomplete.length) });
+    say(element("storage-used"), [used, elsewhere && text("storage_remote", elsewhere), lacking].filter(Boolean).join(" · "));
     say(element("show-bin"), text("bin_shown", { lectures: number(storage.recycled) }));
     const { damaged, missing } = storage;
     const counts = { damaged: number(damaged.length), missing: number(missing.length) };

@@ -194,6 +194,10 @@ def test_verify_and_export_name_what_is_missing(data: Path, tmp_path: Path, caps
     assert json.loads(capsys.readouterr().out)["gaps"]["en"] == [{"start_ms": HOLE_MS[0], "end_ms": HOLE_MS[1]}]
     assert main(["recordings", "export", LECTURE, "--to", "opus", "--out", str(tmp_path / "out.opus"), *here]) == 1
     assert json.loads(capsys.readouterr().out)["missing_ms"] == HOLE_MS[1] - HOLE_MS[0]
+    assert main(["recordings", "list", *here]) == 0, "nor is it for a list"
+    listed = json.loads(capsys.readouterr().out)
+    assert listed["recordings"][0]["missing_ms"] == HOLE_MS[1] - HOLE_MS[0]
+    assert listed["storage"]["incomplete"] == [LECTURE]
     assert main(["recordings", "info", LECTURE, *here]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert (facts["duration_ms"], facts["place"], len(facts["chapters"])) == (VOICE_MS, "local", 3)

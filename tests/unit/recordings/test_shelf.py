@@ -12,17 +12,20 @@ from pathlib import Path
 import pytest
 
 from hallcast.cli import main
-from lecture.entries import Entry, Kind, pack_event
+from lecture.entries import EncodedFrame, Entry, Flag, Kind, pack_event, pack_frames
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
+from lecture.tracks import Track
 from recordings.catalogue import Catalogue, LectureRecord
 from recordings.errors import RecordingError
+from recordings.recording import Recording
 from recordings.recycle_bin import RecycleBin, held
+from recordings.repair_book import REPAIR_KEY
 from recordings.retention import DAY_S, LibrarySettings, due
 from recordings.scan import problems_of
 from recordings.search import Query, found_facts, search
 from recordings.shelf import Shelf
-from tests.recorded import LECTURE
+from tests.recorded import HOLE_MS, LECTURE
 
 
 @pytest.fixture
@@ -50,6 +53,33 @@ def test_a_lost_catalogue_is_made_again_from_the_files(shelf: Shelf) -> None:
     assert (found.languages, found.page_count, found.has_camera, found.duration_ms) == (("en",), 3, True, 6000)
     assert [(hit.page, hit.moments) for hit in found.hits] == [(2, (1500,))]
     assert shelf.sync() == []
+
+
+def test_voice_that_copies_may_still_bring_is_known_of_a_closed_lecture(shelf: Shelf) -> None:
+    shelf.sync()
+    (found,) = search(shelf.catalogue, Query()).lectures
+    assert found.missing_ms == HOLE_MS[1] - HOLE_MS[0]
+    assert "missing_ms" in found_facts(found, staff=True).keys() - found_facts(found, staff=False).keys()
+    assert shelf.storage().incomplete == (LECTURE,)
+    with LectureFile.open(shelf.path_of(LECTURE)) as file:
+        file.set_meta(REPAIR_KEY, json.dumps({"none": {"en": {"laptop": [[0, 3000]]}}}))
+    shelf.sync()
+    (found,) = search(shelf.catalogue, Query()).lectures
+    assert found.missing_ms == 600, "of the rest the only copy has nothing either"
+    assert shelf.storage().incomplete == ()
+
+
+def test_what_was_made_up_for_lost_packets_may_still_come(tmp_path: Path) -> None:
+    with LectureFile.create(tmp_path / "lost.lecture", {"lecture": "lost", "languages": '["en"]'}) as file:
+        sent = file.add_track(Track("voice", "opus", 48_000, "en", "source", 1)).track_id
+        made = file.add_track(Track("voice", "opus", 48_000, "en", "12", 1)).track_id
+        for t_ms in (5000, 5060, 5240):
+            file.append(Entry(Kind.VOICE, t_ms, pack_frames(t_ms, [EncodedFrame(t_ms, 60, b"x")]), sent, 60))
+        frame = EncodedFrame(5120, 60, b"x", Flag.CONCEALED)
+        file.append(Entry(Kind.VOICE, 5120, pack_frames(5120, [frame]), made, 60, Flag.CONCEALED))
+        file.append(Entry(Kind.TURN, 90_000, pack_event({"deck": "d", "page": 1})))
+    with Recording.open(tmp_path / "lost.lecture") as recording:
+        assert recording.missing_ms() == 120
 
 
 def test_what_staff_said_is_in_the_file_and_comes_back_with_it(shelf: Shelf, data: Path) -> None:

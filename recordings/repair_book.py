@@ -56,8 +56,10 @@ class RepairBook:
             for language, copies in facts.get("none", {}).items():
                 if language in self._voices:
                     self._voices[language].none = {
-                        copy: Coverage(Span(int(start_ms), int(end_ms)) for start_ms, end_ms in spans)
-                        for copy, spans in copies.items()
+                        copy: Coverage(
+                            Span(int(start_ms), int(end_ms)) for start_ms, end_ms in list(spans)[-MAX_NONE_SPANS:]
+                        )
+                        for copy, spans in list(copies.items())[-MAX_COPIES:]
                     }
         except (ValueError, OverflowError, TypeError, AttributeError, RecursionError):
             return
