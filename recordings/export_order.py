@@ -8,6 +8,8 @@ from typing import Literal
 
 Kind = Literal["mp4", "webm", "opus", "pdf", "usb"]
 """What a recording can be exported to."""
+Rung = Literal["light", "full"]
+"""Of a pack: voice of 12 or 16 kbit/s."""
 KINDS: dict[Kind, str] = {"mp4": ".mp4", "webm": ".webm", "opus": ".opus", "pdf": ".pdf", "usb": ".zip"}
 """How the file's name ends, by kind."""
 
@@ -18,7 +20,7 @@ class ExportOrder:
 
     :param language: which voice; empty: the lecturer's, of a pack all.
     :param with_camera: whether the camera is shown, if there is one.
-    :param rung: of a pack: ``light`` (12 kbit/s) or ``full`` (16 kbit/s) voice.
+    :param rung: of a pack: which voice.
     :param with_lecture_file: of a pack: whether the recording itself lies in it too.
     :param zipped: of a pack: a zip, not a folder.
     :param page_sources: of a pack: the folder with the web pages' files, which it is made from.
@@ -27,7 +29,7 @@ class ExportOrder:
     kind: Kind
     language: str = ""
     with_camera: bool = True
-    rung: Literal["light", "full"] = "light"
+    rung: Rung = "light"
     with_lecture_file: bool = True
     zipped: bool = True
     page_sources: str = ""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from lecture.errors import RefusedError
-from recordings.export_order import ExportOrder, Kind
+from recordings.export_order import ExportOrder, Kind, Rung
 from relay import pages
 from relay.access import unauthorised
 from relay.app import Relay
@@ -44,6 +45,10 @@ class NewExport(BaseModel):
     to: Kind
     language: str = Field("", max_length=64, description="which voice; empty: the lecturer's, of a USB pack all")
     camera: bool | None = Field(None, description="whether the camera is shown; null: in films, not in a USB pack")
+    voice: Rung = Field("light", description="of a USB pack: 12 or 16 kbit/s")
+    lecture_file: bool = Field(
+        True, description="of a USB pack: with the recording itself, so that another relay can take it in"
+    )
 
 
 class Export(BaseModel):
@@ -54,6 +59,8 @@ class Export(BaseModel):
     to: str
     language: str
     camera: bool
+    voice: Rung
+    lecture_file: bool
     state: Literal["waiting", "running", "done", "failed"]
     progress: float = Field(description="0 to 1")
     file_name: str
@@ -95,6 +102,8 @@ def router(relay: Relay) -> APIRouter:
     async def start(request: Request, response: Response, lecture: LectureId, new: NewExport) -> Export:
         with_camera = new.to != "usb" if new.camera is None else new.camera
         order = ExportOrder(new.to, new.language, with_camera, page_sources=str(pages.FOLDER))
+        if new.to == "usb":  # of all others it makes no difference, and what is there is not made again
+            order = replace(order, rung=new.voice, with_lecture_file=new.lecture_file)
         return show(request, response, await relay.exports.start(lecture, order))
 
     @api.get(EXPORTS, summary="The exports of a lecture", dependencies=for_staff)
@@ -145,6 +154,8 @@ def _to_export(job: ExportJob) -> Export:
         to=job.order.kind,
         language=job.order.language,
         camera=job.order.with_camera,
+        voice=job.order.rung,
+        lecture_file=job.order.with_lecture_file,
         state=job.state,
         progress=round(progress, 3),
         file_name=job.path.name,

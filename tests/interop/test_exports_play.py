@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from lecture.entries import Entry, Kind, pack_event
+from lecture.file import LectureFile
+from lecture.log import Span
 from recordings.export import export
 from recordings.export_order import ExportOrder
 from recordings.recording import Recording
@@ -23,6 +28,8 @@ EXPORT = """async ([url, to, token]) => {
   }
   return job;
 }"""
+JOBS = """async ([url, token]) =>
+  (await (await fetch(url, {headers: {Authorization: `Bearer ${token}`}})).json()).exports"""
 PLAY = """async (file) => {
   const video = document.createElement('video');
   video.src = file;
@@ -69,7 +76,8 @@ async def test_films_play_with_sound_and_picture(browser: Browser, tmp_path: Pat
 
 async def test_staff_export_from_the_replay_page(browser: Browser, tmp_path: Path) -> None:
     (tmp_path / "lectures").mkdir()
-    recorded.write(tmp_path / "lectures")
+    recording = recorded.write(tmp_path / "lectures")
+    interpreted(recording)
     async with parts.relay(tmp_path) as (_, url):
         replay = await browser.open(f"{url}/library/{recorded.LECTURE}")
         page = replay.page
@@ -79,16 +87,52 @@ async def test_staff_export_from_the_replay_page(browser: Browser, tmp_path: Pat
         await page.evaluate("(token) => sessionStorage.setItem('hallcast.staff', token)", token)
         await page.reload()
         await page.click("#export")
-        await page.select_option("#export-kind", "pdf")
+        assert await page.locator("#export-language option").all_inner_texts() == ["English", "Korean"]
+
+        await page.select_option("#export-kind", "usb")
+        assert await page.locator("#export-language option").all_inner_texts() == ["All languages", "English", "Korean"]
+        await page.select_option("#export-voice", "full")
+        await page.uncheck("#export-lecture-file")
         await page.click("#export-form .primary")
         async with page.expect_download() as downloading:
             await page.click("#exports a")
-        download = await downloading.value
-        assert download.suggested_filename == f"{recorded.LECTURE}-en.pdf"
-        assert Path(await download.path()).read_bytes().startswith(b"%PDF")
-        await page.click("#exports button")
-        await page.wait_for_selector("#exports li", state="detached")
+        with zipfile.ZipFile(await (await downloading.value).path()) as packed:
+            pack = {Path(name).name: packed.read(name) for name in packed.namelist()}
+        assert not any(name.endswith(".lecture") for name in pack)
+        assert all(words in pack["lecture.js"] for words in (b'"language":"en"', b'"language":"ko"', b'"full"'))
+
+        await page.select_option("#export-kind", "pdf")
+        assert not await page.is_visible("#export-pack")
+        await page.click("#export-form .primary")
+        async with page.expect_download() as downloading:
+            await page.click(f"#exports a[download='{recorded.LECTURE}.pdf']")
+        assert Path(await (await downloading.value).path()).read_bytes().startswith(b"%PDF")
+        await page.click("#exports li:has(a[download$='.pdf']) button")
+        await page.wait_for_selector("#exports a[download$='.pdf']", state="detached")
+
+        with LectureFile.open(recording) as file:  # a whole working day: nobody waits for that film
+            file.append(Entry(Kind.MARK, 10 * 3_600_000, pack_event({"text": "The end."})))
+            file.finish()
+        await page.select_option("#export-kind", "webm")
+        await page.click("#export-form .primary")
+        film = page.locator("#exports li", has_text=".webm")
+        await page.wait_for_selector("#exports progress:not([value='0'])")
+        assert (await film.locator(".hint").inner_text()).endswith("%")
+        await film.locator("button", has_text="Cancel").click()
+        await film.wait_for(state="detached")
+        jobs = await page.evaluate(JOBS, [f"/library/{recorded.LECTURE}/exports", token])
+        assert [job["to"] for job in jobs] == ["usb"], "a cancelled export and a removed one are gone"
         assert not replay.problems
+
+
+def interpreted(recording: Path) -> None:
+    """Have the lecturer's words in Korean too."""
+    with LectureFile.open(recording) as file:
+        (english,) = [track for track in file.tracks() if track.kind == "voice"]
+        korean = file.add_track(replace(english, language="ko", track_id=0)).track_id
+        for entry in file.read_span(english.track_id, Span(0, recorded.VOICE_MS)):
+            file.append(replace(entry, track_id=korean, seq=0))
+        file.finish()
 
 
 async def test_usb_pack_plays_from_its_folder(browser: Browser, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,25 @@ async def test_staff_ask_for_a_film_and_their_browser_fetches_it_without_a_token
     assert (await relay.http.delete(f"{URL}/{job['job']}", headers=relay.staff)).status_code == 204
     assert (await relay.http.get(done["file"], headers=relay.staff)).status_code == 404
     assert list((relay.relay.cache_dir / "exports").iterdir()) == []
+
+
+async def test_a_usb_pack_is_as_small_as_on_the_command_line(relay: Served, tmp_path: Path) -> None:
+    whole = await ask(relay, to="usb")
+    assert (whole["camera"], whole["voice"], whole["lecture_file"]) == (False, "light", True)
+    small = await ask(relay, to="usb", voice="full", lecture_file=False)
+    assert small["job"] != whole["job"]
+    found = {}
+    for name, job in (("whole", whole), ("small", small)):
+        done = await finished(relay, job)
+        assert (done["state"], done["error"]) == ("done", None)
+        (tmp_path / name).write_bytes((await relay.http.get(done["file"])).content)
+        with zipfile.ZipFile(tmp_path / name) as packed:
+            files = {entry.partition("/")[2]: packed.read(entry) for entry in packed.namelist()}
+        assert (b'"full"' in files["data/lecture.js"]) == (job["voice"] == "full")
+        found[name] = files
+    assert found["whole"].keys() - found["small"].keys() == {f"{recorded.LECTURE}.lecture"}
+    sound = await ask(relay, to="opus", lecture_file=False)
+    assert sound["job"] == (await ask(relay, to="opus"))["job"], "of anything else it makes no difference"
 
 
 async def test_nothing_is_given_out_of_a_lecture_that_was_deleted(relay: Served) -> None:

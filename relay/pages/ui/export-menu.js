@@ -32,10 +32,11 @@ export class ExportMenu {
       event.preventDefault();
       void this._start();
     };
-    const kind = element("export-kind", HTMLSelectElement);
-    const camera = element("export-camera", HTMLInputElement);
-    // A stick is to be small; whoever wants the camera on it says so.
-    kind.onchange = () => (camera.checked = kind.value !== "usb");
+    element("export-kind").onchange = () => {
+      // A stick is to be small; whoever wants the camera on it says so.
+      element("export-camera", HTMLInputElement).checked = chosen("export-kind") !== "usb";
+      this._drawChoices();
+    };
     element("export-close").onclick = () => this._dialog.close();
     this._dialog.onclose = () => clearTimeout(this._timer);
   }
@@ -45,11 +46,22 @@ export class ExportMenu {
     element("exports").replaceChildren(...this._exports.map((one) => this._row(one)));
   }
 
-  async _open() {
+  /** What may be chosen depends on what is made: a pack holds all languages, anything else that is heard one. */
+  _drawChoices() {
+    const to = chosen("export-kind");
     const spoken = Array.from(element("voice-language", HTMLSelectElement).options, ({ value }) => value);
     const options = spoken.map((language) => make("option", { value: language }, languageName(language)));
-    element("export-language").replaceChildren(...options);
-    element("export-language-row").hidden = spoken.length < 2;
+    if (to === "usb") options.unshift(make("option", { value: "" }, text("export_all_languages")));
+    const select = element("export-language", HTMLSelectElement);
+    const before = select.value;
+    select.replaceChildren(...options);
+    if (to !== "usb" && spoken.includes(before)) select.value = before;
+    element("export-language-row").hidden = spoken.length < 2 || to === "pdf";
+    element("export-pack").hidden = to !== "usb";
+  }
+
+  async _open() {
+    this._drawChoices();
     this._dialog.showModal();
     const answer = await this._ask("GET", this._url);
     if (answer) this._exports = answer.exports;
@@ -60,9 +72,10 @@ export class ExportMenu {
   }
 
   async _start() {
-    const to = element("export-kind", HTMLSelectElement).value;
-    const language = element("export-language", HTMLSelectElement).value;
-    const started = await this._ask("POST", this._url, { to, language, camera: element("export-camera", HTMLInputElement).checked });
+    const to = chosen("export-kind");
+    const pack = to === "usb" && { voice: chosen("export-voice"), lecture_file: isTicked("export-lecture-file") };
+    const language = to === "pdf" ? "" : chosen("export-language");
+    const started = await this._ask("POST", this._url, { to, language, camera: isTicked("export-camera"), ...pack });
     if (started) this._take(started);
     this.draw();
     this._poll();
@@ -136,4 +149,14 @@ export class ExportMenu {
       return null;
     }
   }
+}
+
+/** @param {string} id */
+function chosen(id) {
+  return element(id, HTMLSelectElement).value;
+}
+
+/** @param {string} id */
+function isTicked(id) {
+  return element(id, HTMLInputElement).checked;
 }
