@@ -119,7 +119,7 @@ def _events(file: LectureFile, duration_ms: int, pages: int, turns: int, chance:
             for tenth in range(8):
                 place = {"x": round(x + tenth / 100, 4) % 1, "y": y, "shown": True}
                 file.append(Entry(Kind.POINTER, t_ms + 100 * tenth, pack_event(page | place)))
-        if turn % 25 == 12:
+        if turn % 25 == min(12, turns // 2):
             file.append(Entry(Kind.QUESTION, start_ms, pack_event({"hall": "Busan", "text": f"질문 {turn}: why so?"})))
         if turn % 60 == 30:
             file.append(Entry(Kind.MARK, start_ms, pack_event({"text": f"Exercise {turn // 60 + 1}"})))

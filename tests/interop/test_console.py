@@ -103,7 +103,11 @@ async def test_staff_read_questions_and_hear_of_the_lecturers_lost_line(browser:
         assert await states(console) == [["Jeju", "waiting"]]
         async with VoicePublisher.publishing(room.lecture):
             await until(lambda: said(console, "생방송"), "the lecture is live")
+            room.lecture.log.set_limit_bytes(1)
+            await until(lambda: said(console, "녹화를 저장할 수 없습니다."), "the disk is full")
+            room.lecture.log.set_limit_bytes(None)
         await until(lambda: said(console, "강사의 회선이 끊어졌습니다."), "the lecturer has gone")
+        await until(lambda: said(console, "초 누락, 0초 복구됨"), "what is missing of her words since")
         await console.page.click("#leave")
         assert await console.page.evaluate("sessionStorage.length") == 0
         assert await console.page.locator("tr").count() == 0
@@ -112,6 +116,10 @@ async def test_staff_read_questions_and_hear_of_the_lecturers_lost_line(browser:
 
 async def said(console: Page, words: str) -> bool:
     return words in await console.text("#lectures")
+
+
+async def not_said(console: Page, words: str) -> bool:
+    return not await said(console, words)
 
 
 async def test_a_wrong_staff_token_is_told_and_a_reload_keeps_the_right_one(browser: Browser, tmp_path: Path) -> None:
@@ -159,8 +167,5 @@ async def test_staff_are_alarmed_that_a_recording_was_damaged_while_its_lecture_
         await until(lambda: said(korean, f"지금까지의 내용은 {kept} 파일로 보관되며"), "the alarm in Korean")
         await relay.relay.end_lecture(relay.lecture_id)
 
-        async def over() -> bool:
-            return not await said(console, kept)
-
-        await until(over, "it is an alarm while the lecture is live")
+        await until(lambda: not_said(console, kept), "it is an alarm while the lecture is live")
         assert not console.problems

@@ -13,6 +13,23 @@ from tests.interop.browser import Browser, until
 from tests.interop.replays import HEAR, LONG, SECONDS, is_open, open_replay, plays_past, position_s, says
 from tests.network.link import LossyLink
 
+POINTER = """() => {
+  const [canvas, page] = [document.querySelector('#ink'), document.querySelector('#page')];
+  const {width, height} = canvas;
+  const {data} = canvas.getContext('2d').getImageData(0, 0, width, height);
+  let [count, x, y] = [0, 0, 0];
+  for (let at = 0; at < data.length; at += 4) {
+    if (data[at] !== 255 || data[at + 1] !== 40 || data[at + 2] !== 40) continue;
+    count += 1;
+    x += (at / 4) % width;
+    y += Math.floor(at / 4 / width);
+  }
+  const scale = Math.min(width / page.naturalWidth, height / page.naturalHeight);
+  const share = (sum, whole, part) => (sum / count - (whole - part * scale) / 2) / (part * scale);
+  return [share(x, width, page.naturalWidth), share(y, height, page.naturalHeight)];
+}"""
+"""Where the pointer is drawn, as shares of the page's width and height."""
+
 
 async def test_voice_sounds_and_pages_follow(browser: Browser, replays_url: str) -> None:
     # This one is open to all: a token of another lecture does not lock it.
@@ -24,12 +41,25 @@ async def test_voice_sounds_and_pages_follow(browser: Browser, replays_url: str)
     assert np.min(heard[: len(heard) * 3 // 4]) < 0.01, "the hole is silent"
     await until(lambda: says(replay, "Try it"), "the page turned to at 4 s")
     assert await position_s(replay) > 3.9
+    tall = """() => {
+      const {width, height} = waveform;
+      const {data} = waveform.getContext('2d').getImageData(0, Math.floor(height / 4), width, 1);
+      return data.filter((value, at) => at % 4 === 3 && value > 0).length / width;
+    }"""
+    share = await until(lambda: replay.page.evaluate(tall), "a waveform")
+    assert 0.4 < share < 0.6, "bars of two pixels in three where the voice is, none in its hole"
     assert not replay.problems
 
 
 async def test_seeks_by_chapters_keys_and_timeline_and_the_voice_goes_on(browser: Browser, replays_url: str) -> None:
     replay = await open_replay(browser, replays_url)
     page = replay.page
+    pictures = "[...document.querySelectorAll('#chapters img')].slice(0, 3).map((one) => one.naturalWidth > 0)"
+
+    async def loaded() -> bool:
+        return bool(await page.evaluate(pictures) == [True] * 3)
+
+    await until(loaded, "the chapters' pages in small")
     await page.click("#chapters li:nth-child(3) button")
     await plays_past(replay, 20)
     chapter_s = await position_s(replay)
@@ -49,6 +79,10 @@ async def test_seeks_by_chapters_keys_and_timeline_and_the_voice_goes_on(browser
     assert await position_s(replay) < SECONDS * 0.8 - 5
     await page.fill("#seek", "70000")
     await plays_past(replay, 70.5)
+    for speed in ("2", "0.75"):
+        await page.select_option("#speed", speed)
+        assert await page.evaluate("[voice.playbackRate, voice.preservesPitch]") == [float(speed), True]
+        await plays_past(replay, await position_s(replay) + 0.5)
     await page.keyboard.press("m")
     assert await page.evaluate("voice.muted")
     await page.keyboard.press("?")
@@ -108,12 +142,25 @@ async def test_ink_and_pointer_are_drawn_at_their_moment_and_questions_lead_to_t
         return now if now > 3 * few else 0
 
     many = await until(more, "the strokes of the first ten seconds")
+    drawing = await page.evaluate(f"fetch('/library/{LONG}/drawing/0.json').then((one) => one.json())")
+    last = [mark["fields"] for mark in drawing["pointer"] if mark["t_ms"] < 12_000][-1]
+    assert await page.evaluate(POINTER) == pytest.approx([last["x"], last["y"]], abs=0.01)
     await page.evaluate("voice.currentTime = 0.5")
 
     async def fewer() -> bool:
         return await drawn() < many / 2
 
     await until(fewer, "fewer strokes at an earlier moment")
+    await page.click("#chapters button[data-kind=question]")
+    asked_s = SECONDS / 2
+    assert await position_s(replay) == pytest.approx(asked_s, abs=0.2)
+    await page.evaluate("voice.currentTime = 0")
+    box = await page.locator("#timeline").bounding_box()
+    assert box is not None
+    await page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 8)
+    assert "질문 5: why so?" in await replay.text("#hover")
+    await page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 8)
+    assert await position_s(replay) == pytest.approx(asked_s, abs=1)
     assert not replay.problems
 
 

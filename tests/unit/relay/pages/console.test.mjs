@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Console, curve, judge } from "../../../../relay/pages/lib/console.js";
+import { Console, curve, judge, repairOf } from "../../../../relay/pages/lib/console.js";
 
 const LIVE = { id: "waves", title: "Waves", course: "", state: "live", publisher: "live", t_ms: 60_000 };
 const hall = (fields = {}) => ({
@@ -10,7 +10,7 @@ const hall = (fields = {}) => ({
   link: { budget_kbps: 60, used_kbps: 42, queue_ms: 20 }, ...fields,
 });
 const snapshot = (halls, lecture = LIVE) => ({
-  lecture, halls, publishers: [], players: 0, questions: [], deck: { page: 2, page_count: 5 }, recorder: { trouble: null, dropped_entries: 0 },
+  lecture, halls, publishers: [], players: 0, questions: [], voices: {}, deck: { page: 2, page_count: 5 }, recorder: { trouble: null, dropped_entries: 0 },
 });
 const states = (console_) => console_.boards.map((board) => board.rows.map((row) => [row.hall.name, row.state]));
 
@@ -73,6 +73,14 @@ test("a page is late only once it has been missing for a while", () => {
   console_.take([snapshot([hall()])], 8000);
   console_.take([snapshot([late])], 10_000);
   assert.deepEqual(states(console_), [[["Busan", "good"]]]);
+});
+
+test("what the recording lacks is that of all voices, in whole seconds, and goes with the lecture's board", () => {
+  assert.deepEqual(repairOf({}), { missing_s: 0, repaired_s: 0 });
+  const voices = { en: { missing_ms: 12_300, repaired_ms: 0 }, ko: { missing_ms: 400, repaired_ms: 40_000 } };
+  const console_ = new Console();
+  console_.take([{ ...snapshot([hall()]), voices }], 0);
+  assert.deepEqual(repairOf(console_.boards[0].voices), { missing_s: 13, repaired_s: 40 });
 });
 
 test("curves keep five minutes, break where a hall was away, and forget halls that are no longer told of", () => {
