@@ -1,9 +1,11 @@
 """Take the pictures of docs/pictures from a running Hallcast: .venv/bin/python -m scripts.make_pictures
 
-All of them, or those of the parts that are named: ``lecture`` (hall window, replay), ``thin``, ``studio``.
+All of them, or those of the parts that are named: ``lecture`` (hall window), ``thin``, ``studio``, ``replay``,
+``library``, ``usb-pack``.
 
 Needs Chromium, Xvfb and FFmpeg (`scripts/setup.sh dev`). The hall window is photographed on a screen of its own while
-the sample lecture runs, the studio while Chromium's fake devices publish, the replay from the lecture that has ended.
+the sample lecture runs, the studio while Chromium's fake devices publish, replay, library and USB pack from recordings
+that are written for it (:mod:`scripts.picture_recordings`).
 The thin hall and the console are photographed with halls behind emulated links, one of which breaks.
 """
 
@@ -21,6 +23,11 @@ from PIL import Image
 
 from classroom_client.engine import Hall
 from classroom_client.settings import HallSettings
+from recordings.export import export
+from recordings.export_order import ExportOrder
+from recordings.recording import Recording
+from relay import pages
+from scripts import picture_recordings
 from tests import sound
 from tests.interop.browser import Browser, chromium, until
 from tests.network import parts
@@ -33,6 +40,8 @@ SCREEN = "1366x768"
 LECTURE_S = 50
 THIN_LECTURE_S = 130
 OUTAGE_AT_S, OUTAGE_S = 60, 25
+SHOWN_S = 50
+"""Of the recorded lecture: just after something was drawn and pointed at."""
 COLOURS = 256
 OTHER_HALLS = {
     "Jeju": LinkSpec(rate_kbps=300, delay_ms=300, loss=Loss.random(0.02)),
@@ -67,11 +76,10 @@ async def photograph(display: str, name: str) -> None:
     assert await camera.wait() == 0
 
 
-async def hall_and_replay(url: str, data: Path, folder: Path, browser: Browser) -> None:
-    """The hall window in mid-lecture, and the replay of that lecture."""
+async def hall_window(url: str, data: Path, folder: Path, _browser: Browser) -> None:
+    """The hall window in mid-lecture."""
     material = parts.short_lecture(folder / "material", seconds=LECTURE_S, pages=5)
     handout = await parts.create_lecture(url, data, title="Starting a small business", course="Business 1")
-    lecture = str(handout["lecture"])
     async with screen() as display:
         os.environ.update(DISPLAY=display, SDL_AUDIODRIVER="dummy")
         join: list[str | Path] = ["join", "--relay", url, "--code", str(handout["hall_code"]), "--name", "Hall 3"]
@@ -83,11 +91,58 @@ async def hall_and_replay(url: str, data: Path, folder: Path, browser: Browser) 
             await asyncio.sleep(4)
             await photograph(display, "hall-window.png")
             await lecturer.named("receipt", 120)
-    replay = await browser.open(f"{url}/library/{lecture}")
-    await replay.page.wait_for_selector("#page:not([hidden])")
-    await replay.page.evaluate("document.querySelector('audio').currentTime = 32")
-    await replay.page.wait_for_timeout(3000)
-    await replay.page.screenshot(path=PICTURES / "replay.png")
+
+
+@asynccontextmanager
+async def recordings(folder: Path) -> AsyncIterator[tuple[str, Path]]:
+    """A relay whose library holds the recordings for the pictures; yields its URL and their folder."""
+    lectures = folder / "recorded" / "lectures"
+    if not lectures.is_dir():
+        lectures.mkdir(parents=True)
+        await asyncio.to_thread(picture_recordings.write, lectures)
+    async with parts.relay(folder / "recorded") as (_, url):
+        yield url, lectures
+
+
+async def replay(_url: str, _data: Path, folder: Path, browser: Browser) -> None:
+    """A page that was drawn on, a question under the mouse, and what the camera would cost."""
+    async with recordings(folder) as (url, _):
+        page = (await browser.open(f"{url}/library/{picture_recordings.LECTURE}#t={SHOWN_S}")).page
+        await page.wait_for_selector("#page[data-tier='2']")
+        timeline = await page.locator("#timeline").bounding_box()
+        assert timeline is not None
+        length_ms = await page.evaluate("Number(seek.max)")
+        share = picture_recordings.QUESTION_MS / length_ms
+        await page.mouse.move(timeline["x"] + share * timeline["width"], timeline["y"] + timeline["height"] / 2)
+        await page.wait_for_timeout(5000)
+        await page.screenshot(path=PICTURES / "replay.png")
+
+
+async def library(_url: str, _data: Path, folder: Path, browser: Browser) -> None:
+    """What is found by part of a Korean word."""
+    async with recordings(folder) as (url, _):
+        page = (await browser.open(f"{url}/library")).page
+        await page.wait_for_selector("#lectures > li:nth-child(3)")
+        await page.fill("#search", "탄력")
+        await page.wait_for_selector(".hits mark")
+        await page.screenshot(path=PICTURES / "library.png")
+
+
+async def usb_pack(_url: str, _data: Path, folder: Path, browser: Browser) -> None:
+    """A pack that plays from its folder, with the camera."""
+    async with recordings(folder) as (_, lectures):
+        stick = folder / "stick"
+        order = ExportOrder("usb", zipped=False, page_sources=str(pages.FOLDER))
+        with Recording.open(lectures / f"{picture_recordings.LECTURE}.lecture") as recording:
+            await asyncio.to_thread(export, recording, order, stick)
+    page = (await browser.open(f"{(stick / 'index.html').as_uri()}#t={SHOWN_S - 4}")).page
+    await page.wait_for_selector("#page[data-tier='2'], #page[data-tier='1']")
+    await page.click("#play")
+    await page.click("#camera-switch")
+    await page.wait_for_selector("#camera:not([hidden])")
+    await page.wait_for_timeout(4000)
+    await page.mouse.move(0, 0)
+    await page.screenshot(path=PICTURES / "usb-pack.png")
 
 
 @asynccontextmanager
@@ -172,7 +227,14 @@ async def studio(url: str, data: Path, _folder: Path, browser: Browser) -> None:
     await page.screenshot(path=PICTURES / "studio.png")
 
 
-TAKEN = {"lecture": hall_and_replay, "thin": thin_halls_and_console, "studio": studio}
+TAKEN = {
+    "lecture": hall_window,
+    "thin": thin_halls_and_console,
+    "studio": studio,
+    "replay": replay,
+    "library": library,
+    "usb-pack": usb_pack,
+}
 
 
 async def main(wanted: list[str]) -> None:
