@@ -52,7 +52,7 @@ async def test_library_finds_part_of_a_korean_word_and_leads_to_its_moment(brows
     await moment.click()
     await page.wait_for_selector("#page:not([hidden])")
     assert page.url.endswith(f"/library/{recorded.LECTURE}#t=1.5")
-    await page.go_back()
+    await page.go_back(wait_until="commit")  # it may come back whole, without being loaded
     await moment.wait_for()
     assert await page.input_value("#search") == "질"
     assert not library.problems
