@@ -20,7 +20,7 @@ from lecture.ink_book import InkBook
 from lecture.log import Blob, Span
 from lecture.screen import ScreenUpdate, parse_update
 from lecture.tracks import SOURCE_RUNG, Track
-from lecture.verify import VerifyReport
+from lecture.verify import Progress, VerifyReport
 from recordings.errors import RecordingError
 from recordings.passages import PASSAGE_CHARS
 
@@ -155,9 +155,9 @@ class Recording:
         """Damage that opening has met, in plain words; empty if none. Only :meth:`verify` finds all."""
         return self._file.damage
 
-    def verify(self) -> VerifyReport:
+    def verify(self, progress: Progress | None = None) -> VerifyReport:
         """Check every byte of the file."""
-        return self._file.verify()
+        return self._file.verify(progress)
 
     def blob(self, digest: str) -> Blob | None:
         """A page image's bytes."""
