@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from lecture.decks import MAX_PAGES, Deck, DeckEvent, PageImage, PageTurn, read_deck_event
-from lecture.entries import EncodedFrame, Entry, Kind, unpack_event, unpack_frames
+from lecture.entries import EncodedFrame, Entry, Kind, readable_frames, unpack_event
 from lecture.errors import ProtocolError
 from lecture.file import LectureFile
 from lecture.ink_book import InkBook
@@ -213,9 +213,7 @@ class Recording:
             for entry in self._file.read_span(track.track_id, part):
                 # What began earlier was in the part before.
                 if entry.t_ms >= at_ms or at_ms == start_ms:
-                    # What was cut short plays as far as it goes; verify names it.
-                    with suppress(ValueError):
-                        yield from unpack_frames(entry)
+                    yield from readable_frames(entry)
             at_ms = self._file.next_t_ms(track.track_id, part.end_ms)
 
     def events(self, kinds: Collection[int]) -> Iterator[tuple[Entry, dict[str, Any]]]:

@@ -256,6 +256,7 @@ def test_no_mutation_of_a_file_crashes_loops_or_is_made_worse(mutations: list[Mu
     st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(1, 255)), min_size=1, max_size=4),
     st.sampled_from(sorted(WRITERS)),
 )
+@example(44, [(5, 1)], "merge into it")
 def test_nor_does_a_forged_one_whose_checksums_are_right(which: int, flips: list[tuple[int, int]], writer: str) -> None:
     with kept(recording_file()) as path:
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
