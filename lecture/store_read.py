@@ -144,21 +144,25 @@ class StoreReader:
     def track_end_ms(self, track_id: int, before_ms: int = MAX_SEQ + 1) -> int:
         """The largest end of any entry of a track (0: of events) that begins before ``before_ms``, 0 for none."""
         # No entry lasts longer than MAX_DURATION_MS.
-        sql = f"""SELECT seq, t_ms FROM entries WHERE track_id = ?1 AND t_ms < ?3
+        sql = """SELECT seq, t_ms FROM entries WHERE track_id = ?1 AND t_ms < ?3
             AND t_ms >= (SELECT max(t_ms) FROM entries WHERE track_id = ?1 AND t_ms < ?3) - ?2
-            ORDER BY t_ms + duration_ms DESC LIMIT {_ENDS}"""
+            ORDER BY t_ms + duration_ms DESC LIMIT ?4"""
 
         def salvaged() -> Iterator[tuple[Any, ...]]:
             places = (place for place in self._places_on_track(track_id) if place[0] < before_ms)
             last = max(places, key=lambda place: place[1], default=None)
             return iter(() if last is None else [(last[2], last[0])])
 
-        while rows := self._rows(sql, track_id, MAX_DURATION_MS, before_ms, salvaged=salvaged):
+        limit = 1
+        while rows := self._rows(sql, track_id, MAX_DURATION_MS, before_ms, limit, salvaged=salvaged):
             # One flipped bit would else make a lecture of an hour one of years.
             for seq, _ in rows:
                 for entry in self._sound(self._rows(f"SELECT {ENTRY_COLUMNS} FROM entries WHERE seq = ?", seq)):
                     if entry.track_id == track_id and entry.t_ms < before_ms:
                         return entry.end_ms
+            if limit < _ENDS:
+                limit = _ENDS
+                continue
             earliest_ms = min((t_ms for _, t_ms in rows if isinstance(t_ms, int)), default=before_ms)
             if earliest_ms >= before_ms:  # an index that leads astray
                 break

@@ -24,7 +24,7 @@ from recordings import recording
 from recordings.index import passages_of
 from recordings.lecture_facts import file_facts, record_from_file
 from recordings.recording import LONGEST_MS, Recording
-from recordings.replay import replay_manifest
+from recordings.replay import drawings, replay_manifest
 from recordings.voice import write_ogg
 from tests.unit.lecture.file_kit import VOICE, turn, voice
 
@@ -191,6 +191,7 @@ def forged(path: Path) -> Path:
         file.append(Entry(Kind.DECK, 0, nested))
         file.append(Entry(Kind.DECK, 0, b'{"deck":"d","page_count":' + b"9" * 10_000 + b"}"))
         file.append(Entry(Kind.TURN, 0, b"\xff\xfe"))
+        file.append(Entry(Kind.POINTER, 0, b"{}"))
         file.append(Entry(Kind.QUESTION, 0, b"["))
         file.append(Entry(Kind.QUESTION, 0, b'{"text": "Why?"}'))
         file.append(turn(2000, page=2))
@@ -204,6 +205,7 @@ def test_hostile_words_in_a_sound_file_reach_neither_paths_nor_clocks(
     path = forged(tmp_path / "talk.lecture")
     with Recording.open(path) as recording:
         manifest = replay_manifest(recording, ())
+        assert drawings(recording, recording.pages()) == []
         passages = passages_of(recording)
         write_ogg(recording, "en", tmp_path / "voice.ogg")
         report = recording.verify()
