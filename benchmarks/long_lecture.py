@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -89,12 +89,12 @@ def _pictures(tier: int) -> list[bytes]:
         return [deck_image.encode(deck_image.render(deck[index], tier), tier) for index in _RENDERED]
 
 
-def _deck(file: LectureFile, pages: int) -> None:
+def _deck(file: LectureFile, pages: int, pictures_of: Callable[[int], Sequence[bytes]]) -> None:
     words = [{"page": n, "title": f"{n}. 고정비와 변동비 · Costs", "text": "Costs"} for n in range(1, pages + 1)]
     deck = {"deck": "d1", "title": "Starting a small business", "page_count": pages, "pages": words}
     file.append(Entry(Kind.DECK, 0, pack_event(deck)))
     for tier, (width, height) in TIER_SIZE.items():
-        pictures = _pictures(tier)
+        pictures = pictures_of(tier)
         for number in range(1, pages + 1):
             # A box that readers skip makes each page's bytes its own.
             own = number.to_bytes(4, "big")
@@ -150,14 +150,18 @@ def write(
     pages: int = 100,
     turns: int = 300,
     languages: Sequence[str] = ("en", "ko"),
+    pictures_of: Callable[[int], Sequence[bytes]] = _pictures,
 ) -> Path:
-    """Write the lecture file into a folder; the same bytes of media each time. Returns the file."""
+    """Write the lecture file into a folder; the same bytes of media each time. Returns the file.
+
+    :param pictures_of: AVIF images of a tier, which the pages have in turn.
+    """
     path = folder / f"{lecture}.lecture"
     duration_ms = int(minutes * 60_000)
     facts = {"lecture": lecture, "title": "Starting a small business", "course": "Business 1", "state": "ended"}
     facts |= {"languages": str(list(languages)).replace("'", '"'), "started_at": "2026-03-01T09:00:00Z"}
     file = LectureFile.create(path, facts, pending_limit_bytes=1 << 30)
-    _deck(file, pages)
+    _deck(file, pages, pictures_of)
     _voices(file, duration_ms, languages)
     _events(file, duration_ms, pages, turns, random.Random(4))
     if duration_ms > SHARED_MS[1]:

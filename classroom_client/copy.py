@@ -20,7 +20,7 @@ from pathlib import Path
 
 from lecture.chunks import Chunker
 from lecture.coverage import Coverage
-from lecture.entries import EVENT_KINDS, EncodedFrame, Entry, Flag, Kind, pack_frames, unpack_event, unpack_frames
+from lecture.entries import EVENT_KINDS, EncodedFrame, Entry, Flag, Kind, pack_frames, readable_frames, unpack_event
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
 from lecture.lock import WriterLock
@@ -163,7 +163,7 @@ class HallCopy:
         track_id = self._tracks.get(language)
         if track_id is None:
             return []
-        frames = [frame for entry in self._file.read_span(track_id, span) for frame in unpack_frames(entry)]
+        frames = [frame for entry in self._file.read_span(track_id, span) for frame in readable_frames(entry)]
         return [frame for frame in frames if span.start_ms <= frame.t_ms < span.end_ms]
 
     def keep_voice(self, language: str, frames: Iterable[EncodedFrame]) -> None:

@@ -68,15 +68,20 @@ class VoiceBuffer:
 
     def to_load(self, position_ms: int, ahead_ms: int) -> Span | None:
         """The first stretch at or soon after ``position_ms`` that is in the file but not in memory."""
-        end_ms = position_ms + ahead_ms
-        start: int | None = None
-        for at in range(position_ms, end_ms, VOICE_FRAME_MS):
-            lacking = at not in self._frames and self.have.contains(at)
-            if lacking and start is None:
-                start = at
-            if not lacking and start is not None:
-                return Span(start, at)
-        return None if start is None else Span(start, end_ms)
+        ahead = Span(position_ms, position_ms + ahead_ms)
+        start_ms = next_ms = -1
+        # A hall at the live edge has nothing of what lies ahead: only what it has is gone through.
+        for known in Coverage(self.have.missing(ahead)).missing(ahead):
+            first_ms = known.start_ms + (position_ms - known.start_ms) % VOICE_FRAME_MS
+            for at_ms in range(first_ms, known.end_ms, VOICE_FRAME_MS):
+                if at_ms in self._frames:
+                    continue
+                if start_ms < 0:
+                    start_ms = at_ms
+                elif at_ms != next_ms:
+                    return Span(start_ms, next_ms)
+                next_ms = at_ms + VOICE_FRAME_MS
+        return None if start_ms < 0 else Span(start_ms, min(next_ms, ahead.end_ms))
 
     def ready_until(self, t_ms: int, limit_ms: int = 30_000) -> int:
         """Up to which lecture time everything from ``t_ms`` on is settled (looks ``limit_ms`` far)."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from lecture.entries import EncodedFrame, unpack_frames
+from lecture.entries import EncodedFrame, readable_frames
 from lecture.log import LectureLog, Span
 from lecture.tracks import Track
 
@@ -132,7 +132,7 @@ def copy_frames(copy: LectureLog, track: Track, times: CopyTime, span: Span) -> 
     """
     for own in times.own_spans(span):
         for entry in copy.read_span(track.track_id, own):
-            for frame in unpack_frames(entry):
+            for frame in readable_frames(entry):
                 t_ms = times.lecture_ms(frame.t_ms)
                 if t_ms is not None and own.start_ms <= frame.t_ms < own.end_ms and span.start_ms <= t_ms < span.end_ms:
                     yield replace(frame, t_ms=t_ms)

@@ -25,7 +25,7 @@ from lecture.pending import PENDING_LIMIT_BYTES
 from lecture.schema import create_database
 from lecture.store import Store
 from lecture.tracks import Track
-from lecture.verify import VerifyReport, verify_file
+from lecture.verify import Progress, VerifyReport, verify_file
 
 _log = logging.getLogger("hallcast.lecture")
 
@@ -296,12 +296,12 @@ class LectureFile(LectureFileReader):
         finally:
             self._store.close()
 
-    def verify(self) -> VerifyReport:
+    def verify(self, progress: Progress | None = None) -> VerifyReport:
         """Check the committed file: ids, schema, SQLite's integrity, CRCs, blob digests, order, track references."""
         with contextlib.suppress(LectureFileError):  # a full disk does not hinder reading
             if not self.readonly and not self._closed:
                 self.commit()
-        return verify_file(self.path)
+        return verify_file(self.path, progress)
 
     def __enter__(self) -> LectureFile:
         return self

@@ -31,7 +31,13 @@ READ_BYTES = 64 * 1024 * 1024
 SPAN_SQL = f"""SELECT {ENTRY_COLUMNS} FROM entries WHERE track_id = ? AND t_ms < ? AND t_ms >= ?
     AND (t_ms >= ? OR t_ms + duration_ms > ?) AND seq < ? ORDER BY t_ms"""
 """Ordered as the index is: to sort further, SQLite would read all rows before it gives the first."""
+_BUT_SEQ = ENTRY_COLUMNS.removeprefix("seq, ")
+_ENDS = 1000
 _UNORDERED = ", ".join(str(int(kind)) for kind in sorted(UNORDERED_KINDS))
+
+
+_Place = tuple[int, int, int, int]
+"""Of an entry: t_ms, end_ms, seq, flags."""
 
 
 class StoreReader:
@@ -48,6 +54,7 @@ class StoreReader:
         self._read_lock = threading.Lock()
         self._damaged_seen: set[int | str] = set()
         self._damaged_seqs: set[int] = set()  # bounded by the file's entries
+        self._places: tuple[int, dict[int, list[_Place]]] = (-1, {})  # so are they
 
     def entries(self, after_seq: int, before_seq: int, kinds: Collection[int] | None, limit: int) -> list[Entry]:
         """Entries with ``after_seq < seq < before_seq``, in order; fewer than ``limit`` where some are damaged or
@@ -83,9 +90,9 @@ class StoreReader:
         :data:`READ_BYTES` together the first."""
 
         def salvaged() -> Iterator[tuple[Any, ...]]:
-            rows = self._salvaged("entries", ENTRY_COLUMNS, 0, before_seq)
-            entries = (entry for row in rows for entry in self._sound([row]))
-            return (_row_of(entry) for entry in entries if entry.track_id == track_id and span.touches(entry))
+            for t_ms, end_ms, seq, _ in self._places_on_track(track_id):
+                if t_ms < span.end_ms and (t_ms >= span.start_ms or end_ms > span.start_ms) and seq < before_seq:
+                    yield from readable_rows(self._reader, "entries", _BUT_SEQ, after=seq - 1, before=seq + 1)
 
         earliest = span.start_ms - MAX_DURATION_MS
         values = (track_id, span.end_ms, earliest, span.start_ms, span.start_ms, before_seq)
@@ -97,7 +104,7 @@ class StoreReader:
         sql = "SELECT min(t_ms) FROM entries WHERE track_id = ? AND t_ms >= ?"
 
         def salvaged() -> Iterator[tuple[Any, ...]]:
-            later = (e.t_ms for e in self._all_sound() if e.track_id == track_id and e.t_ms >= from_ms)
+            later = (t_ms for t_ms, *_ in self._places_on_track(track_id) if t_ms >= from_ms)
             return iter([(min(later, default=None),)])
 
         rows = self._rows(sql, track_id, from_ms, salvaged=salvaged)
@@ -113,8 +120,8 @@ class StoreReader:
             AND t_ms + duration_ms > ? AND (? = 0 OR flags & ? = 0) ORDER BY t_ms"""
 
         def salvaged() -> Iterator[tuple[Any, ...]]:
-            found = (entry for entry in self._all_sound() if not entry.flags & unlike)
-            return ((entry.t_ms, entry.duration_ms, entry.seq) for entry in found if entry.track_id == track_id)
+            found = (place for place in self._places_on_track(track_id) if not place[3] & unlike)
+            return ((t_ms, end_ms - t_ms, seq) for t_ms, end_ms, seq, _ in found)
 
         values = (track_id, span.end_ms, span.start_ms - MAX_DURATION_MS, span.start_ms, unlike, unlike)
         rows = self._rows(sql, *values, salvaged=salvaged)
@@ -137,14 +144,30 @@ class StoreReader:
     def track_end_ms(self, track_id: int, before_ms: int = MAX_SEQ + 1) -> int:
         """The largest end of any entry of a track (0: of events) that begins before ``before_ms``, 0 for none."""
         # No entry lasts longer than MAX_DURATION_MS.
-        sql = """SELECT max(t_ms + duration_ms) FROM entries WHERE track_id = ?1 AND t_ms < ?3
-            AND t_ms >= (SELECT max(t_ms) FROM entries WHERE track_id = ?1 AND t_ms < ?3) - ?2"""
+        sql = """SELECT seq, t_ms FROM entries WHERE track_id = ?1 AND t_ms < ?3
+            AND t_ms >= (SELECT max(t_ms) FROM entries WHERE track_id = ?1 AND t_ms < ?3) - ?2
+            ORDER BY t_ms + duration_ms DESC LIMIT ?4"""
 
         def salvaged() -> Iterator[tuple[Any, ...]]:
-            found = (entry for entry in self._all_sound() if entry.track_id == track_id and entry.t_ms < before_ms)
-            return iter([(max((entry.end_ms for entry in found), default=0),)])
+            places = (place for place in self._places_on_track(track_id) if place[0] < before_ms)
+            last = max(places, key=lambda place: place[1], default=None)
+            return iter(() if last is None else [(last[2], last[0])])
 
-        return _largest(self._rows(sql, track_id, MAX_DURATION_MS, before_ms, salvaged=salvaged))
+        limit = 1
+        while rows := self._rows(sql, track_id, MAX_DURATION_MS, before_ms, limit, salvaged=salvaged):
+            # One flipped bit would else make a lecture of an hour one of years.
+            for seq, _ in rows:
+                for entry in self._sound(self._rows(f"SELECT {ENTRY_COLUMNS} FROM entries WHERE seq = ?", seq)):
+                    if entry.track_id == track_id and entry.t_ms < before_ms:
+                        return entry.end_ms
+            if limit < _ENDS:
+                limit = _ENDS
+                continue
+            earliest_ms = min((t_ms for _, t_ms in rows if isinstance(t_ms, int)), default=before_ms)
+            if earliest_ms >= before_ms:  # an index that leads astray
+                break
+            before_ms = earliest_ms
+        return 0
 
     def last_origin_seq(self) -> int:
         """The highest ``origin_seq`` of an event that comes in order, 0 for none."""
@@ -284,6 +307,17 @@ class StoreReader:
         rows = readable_rows(self._reader, table, columns, after=after, before=before)
         return (row[1:] for row in rows) if columns == ENTRY_COLUMNS else rows
 
+    def _places_on_track(self, track_id: int) -> list[_Place]:
+        """What a damaged index of times would say: gathered once, else each second of a replay would cost a reading of
+        the whole file."""
+        version = self._reader.execute("PRAGMA data_version").fetchone()[0]
+        if self._places[0] != version:
+            places: dict[int, list[_Place]] = {}
+            for entry in self._all_sound():
+                places.setdefault(entry.track_id, []).append((entry.t_ms, entry.end_ms, entry.seq, entry.flags))
+            self._places = version, {track: sorted(found) for track, found in places.items()}
+        return self._places[1].get(track_id, [])
+
     def _all_sound(self) -> Iterator[Entry]:
         return (entry for row in self._salvaged("entries", ENTRY_COLUMNS) for entry in self._sound([row]))
 
@@ -325,11 +359,6 @@ def _has_types(row: tuple[Any, ...], types: tuple[type, ...]) -> bool:
 def _largest(rows: list[tuple[Any, ...]]) -> int:
     """The number that a query for one found; 0 for none, and for what a broken index takes for one."""
     return rows[0][0] if rows and isinstance(rows[0][0], int) else 0
-
-
-def _row_of(entry: Entry) -> tuple[Any, ...]:
-    crc = entry_crc32c(entry)
-    return (entry.seq, entry.kind, entry.flags, entry.track_id, entry.t_ms, entry.duration_ms, crc, entry.payload)
 
 
 def _rising(rows: Iterable[tuple[Any, ...]], after: int) -> Iterator[tuple[Any, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,10 @@ from lecture.salvage import FIRST_ROWID, bound, readable_rows
 from lecture.schema import INDEXES, file_bytes
 
 _PROBLEMS_NAMED = 50
+_TELL_BYTES = 1_000_000
+
+Progress = Callable[[int, int], None]
+"""Told bytes checked and in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +47,27 @@ class VerifyReport:
         return not self.problems
 
 
-def verify_file(path: Path) -> VerifyReport:
+def verify_file(path: Path, progress: Progress | None = None) -> VerifyReport:
     """Check the committed content of a file.
 
+    :param progress: what it raises ends the check.
     :raises LectureFileError: ``file_missing``, ``not_a_lecture_file``, ``file_too_new``,
         ``file_damaged`` (beyond reading).
     """
     db = open_reader(path)
     try:
-        return _Verifier(db, path).run()
+        return _Verifier(db, path, progress or (lambda done_bytes, all_bytes: None)).run()
     finally:
         db.close()
 
 
 class _Verifier:
-    def __init__(self, db: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, db: sqlite3.Connection, path: Path, progress: Progress) -> None:
         self._db = db
         self._path = path
+        self._progress = progress
+        self._bytes = file_bytes(path)
+        self._done_bytes = self._told_bytes = 0
         self._problems: list[str] = []
         self._unnamed = 0
         self._duration_ms = 0
@@ -85,7 +93,8 @@ class _Verifier:
             for language, known in sorted(self._heard.items())
             if len(known)
         }
-        return VerifyReport(entries, blobs, file_bytes(self._path), self._duration_ms, gaps, self._problems)
+        self._progress(self._bytes, self._bytes)
+        return VerifyReport(entries, blobs, self._bytes, self._duration_ms, gaps, self._problems)
 
     def _check_structure(self) -> None:
         if opened_cut_short(self._db):
@@ -157,8 +166,16 @@ class _Verifier:
             self._problem(f"{table} {place} cannot be read")
 
         # Ours count from 1; what a forger put below is read too, so that it is named.
-        yield from readable_rows(self._db, table, columns, after=FIRST_ROWID, before=1)
-        yield from readable_rows(self._db, table, columns, lost=lost)
+        yield from self._counted(readable_rows(self._db, table, columns, after=FIRST_ROWID, before=1))
+        yield from self._counted(readable_rows(self._db, table, columns, lost=lost))
+
+    def _counted(self, rows: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        for row in rows:
+            self._done_bytes += sum(len(value) for value in row if isinstance(value, bytes))
+            if self._done_bytes - self._told_bytes >= _TELL_BYTES:
+                self._told_bytes = self._done_bytes
+                self._progress(min(self._done_bytes, self._bytes), self._bytes)
+            yield row
 
     def _problem(self, text: str) -> None:
         if len(self._problems) < _PROBLEMS_NAMED:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lecture.entries import EncodedFrame, unpack_frames
+from lecture.entries import EncodedFrame, readable_frames
 from lecture.log import LectureLog, Span
 from recordings.sound import SAMPLES_PER_MS, rendered
 
@@ -74,7 +74,7 @@ def _shift_ms(
         return None
     span = _span(ours)
     reach = Span(max(0, span.start_ms + min(0, known_ms) - MOST_MS), span.end_ms + max(0, known_ms) + MOST_MS)
-    theirs = [frame for entry in log.read_span(track_id, reach) for frame in unpack_frames(entry)]
+    theirs = [frame for entry in log.read_span(track_id, reach) for frame in readable_frames(entry)]
     if not theirs:
         return None
     heard = _coarse(rendered(sorted(theirs, key=lambda frame: frame.t_ms), reach, continues_ms=0))

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import Progress
 
 from recordings import cli_library
 from recordings.captions import captions_of
@@ -71,8 +72,9 @@ def _info(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    with open_named(args) as recording:
-        report = recording.verify()
+    with open_named(args) as recording, Progress(disable=args.json, transient=True) as bar:
+        task = bar.add_task(f"checking {recording.path.name}", total=None)
+        report = recording.verify(lambda done, of: bar.update(task, completed=done, total=of))
         facts: dict[str, Any] = {"recording": recording.lecture_id, "ok": report.ok, **asdict(report)}
         facts["place"] = place_of_named(args, recording)
     if args.json:

@@ -55,12 +55,12 @@ def run(args: argparse.Namespace) -> int:
             for source in sources:
                 task = progress.add_task(f"reading {source.label}", total=None)
 
-                def show(done_ms: int, all_ms: int, task: Any = task) -> None:
-                    progress.update(task, completed=done_ms, total=all_ms)
+                def show(done: int, of: int, task: Any = task) -> None:
+                    progress.update(task, completed=done, total=of)
 
                 try:
                     with workplace(library.data_dir) as folder:
-                        prepared = prepare(source, folder, most_bytes=_NO_LIMIT, damaged=args.damaged)
+                        prepared = prepare(source, folder, most_bytes=_NO_LIMIT, damaged=args.damaged, checked=show)
                         if library.store is not None:
                             here = library.path_of(prepared.lecture_id)
                             fetch_remote(library.store, here, library.data_dir, quiet=True)

@@ -90,10 +90,18 @@ def workplace(data_dir: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def prepare(source: Source, folder: Path, *, most_bytes: int, damaged: bool = False) -> Prepared:
+def prepare(
+    source: Source,
+    folder: Path,
+    *,
+    most_bytes: int,
+    damaged: bool = False,
+    checked: Callable[[int, int], None] | None = None,
+) -> Prepared:
     """Copy a lecture file into a workplace and check every byte of it.
 
     :param damaged: take the sound parts of a damaged file.
+    :param checked: is told bytes checked and in all.
     :raises RecordingError: as :func:`recordings.import_source.fetch`; ``import_checksum_wrong``, ``import_damaged``,
         ``import_id_invalid``.
     :raises LectureFileError: ``not_a_lecture_file``, ``file_too_new``, ``file_damaged``.
@@ -107,7 +115,7 @@ def prepare(source: Source, folder: Path, *, most_bytes: int, damaged: bool = Fa
         if not damaged:
             raise RecordingError("import_checksum_wrong", text)
         problems.append(text)
-    report = verify_file(path)
+    report = verify_file(path, checked)
     problems += report.problems
     if report.duration_ms > LONGEST_MS:
         problems.append("something in it lies beyond a week of lecture time")

@@ -45,7 +45,8 @@ def read_image(data: bytes) -> Image.Image | None:
             if image.width * image.height > _MAX_PIXELS:
                 return None
             return image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # all of these are Pillow's "damaged"
+    # All of these are Pillow's "damaged"; RuntimeError is its AVIF decoder's.
+    except (OSError, ValueError, SyntaxError, RuntimeError, Image.DecompressionBombError):
         return None
 
 

@@ -14,14 +14,14 @@ from typing import Any
 
 from lecture.coverage import Coverage
 from lecture.decks import MAX_PAGES, Deck, DeckEvent, PageImage, PageTurn, read_deck_event
-from lecture.entries import EncodedFrame, Entry, Kind, unpack_event, unpack_frames
+from lecture.entries import EncodedFrame, Entry, Kind, readable_frames, unpack_event
 from lecture.errors import ProtocolError
 from lecture.file import LectureFile
 from lecture.ink_book import InkBook
 from lecture.log import Blob, Span
 from lecture.screen import ScreenUpdate, parse_update
 from lecture.tracks import SOURCE_RUNG, Track
-from lecture.verify import VerifyReport
+from lecture.verify import Progress, VerifyReport
 from recordings.errors import RecordingError
 from recordings.passages import PASSAGE_CHARS
 from recordings.repair_book import RepairBook
@@ -159,9 +159,9 @@ class Recording:
         """Damage that opening has met, in plain words; empty if none. Only :meth:`verify` finds all."""
         return self._file.damage
 
-    def verify(self) -> VerifyReport:
+    def verify(self, progress: Progress | None = None) -> VerifyReport:
         """Check every byte of the file."""
-        return self._file.verify()
+        return self._file.verify(progress)
 
     def blob(self, digest: str) -> Blob | None:
         """A page image's bytes."""
@@ -217,9 +217,7 @@ class Recording:
             for entry in self._file.read_span(track.track_id, part):
                 # What began earlier was in the part before.
                 if entry.t_ms >= at_ms or at_ms == start_ms:
-                    # What was cut short plays as far as it goes; verify names it.
-                    with suppress(ValueError):
-                        yield from unpack_frames(entry)
+                    yield from readable_frames(entry)
             at_ms = self._file.next_t_ms(track.track_id, part.end_ms)
 
     def events(self, kinds: Collection[int]) -> Iterator[tuple[Entry, dict[str, Any]]]:

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from lecture.chunks import HOLE_MS, Chunker
 from lecture.coverage import Coverage
-from lecture.entries import EncodedFrame, Entry, Flag, Kind, unpack_frames
+from lecture.entries import EncodedFrame, Entry, Flag, Kind, readable_frames
 from lecture.log import LectureLog, Span
 from lecture.tracks import LIGHT_KBPS, RECORDED_KBPS, SOURCE_RUNG, VOICE_FRAME_MS, Track
 from recordings.sound import SAMPLES_PER_MS, rendered
@@ -109,5 +109,5 @@ def _decoded(log: LectureLog, sources: list[Track], first: int, end: int) -> Pcm
     span = Span(first * VOICE_FRAME_MS, end * VOICE_FRAME_MS)
     reach = Span(max(0, span.start_ms - _LEAD_FRAMES * VOICE_FRAME_MS), span.end_ms)
     entries = [entry for track in sources for entry in log.read_span(track.track_id, reach)]
-    frames = (frame for entry in entries for frame in unpack_frames(entry))
+    frames = (frame for entry in entries for frame in readable_frames(entry))
     return rendered(sorted(frames, key=lambda frame: frame.t_ms), span)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from lecture.entries import Kind
-from lecture.ink import read_ink_event
+from lecture.ink import InkEvent, read_ink_event
 from lecture.log import Span
 from lecture.tracks import Track
 from recordings import screen, voice
@@ -97,7 +97,10 @@ def drawings(recording: Recording, pages: list[Page]) -> list[dict[str, list[Any
     found: list[dict[str, list[Any]]] = [{"ink": [], "pointer": []} for _ in pages]
     for entry, fields in recording.events({Kind.INK, Kind.POINTER}):
         event = read_ink_event(entry.kind, fields)
-        index = None if event is None else place.get((fields["deck"], fields["page"]))
+        if event is None:
+            continue
+        where = event.what if isinstance(event, InkEvent) else event
+        index = place.get((where.deck, where.page))
         if index is None:
             continue
         rest = {name: value for name, value in fields.items() if name not in ("deck", "page")}

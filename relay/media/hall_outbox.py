@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from lecture.coverage import Coverage
-from lecture.entries import Entry, unpack_frames
+from lecture.entries import Entry, readable_frames
 from lecture.log import Span
 from lecture.messages import Clock, Ended, HallHello, Message, Repaired, Want
 from lecture.tracks import VOICE_FRAME_MS
@@ -216,7 +216,7 @@ class HallOutbox:
         """Its frames as slots of 60 ms, none if they do not fit such."""
         slots = [b""] * MAX_VOICE_FRAMES
         last = -1
-        for frame in unpack_frames(entry):
+        for frame in readable_frames(entry):
             slot, off_ms = divmod(frame.t_ms - entry.t_ms, VOICE_FRAME_MS)
             if off_ms or slot >= MAX_VOICE_FRAMES or frame.duration_ms != VOICE_FRAME_MS:
                 return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,13 +50,16 @@ async def until(condition: Callable[[], object], what: str = "", timeout_s: floa
         raise AssertionError(f"waited {timeout_s} s in vain: {what}") from None
 
 
+@functools.cache
 def speech(seconds: float, pitch_hz: float = 140.0) -> npt.NDArray[np.int16]:
     """Something like speech at 48 kHz, mono: harmonics of a gliding pitch under a syllable envelope."""
     t = np.arange(int(seconds * 48_000)) / 48_000
     phase = 2 * np.pi * np.cumsum(pitch_hz * (1 + 0.1 * np.sin(2 * np.pi * 0.7 * t))) / 48_000
     voiced = sum(np.sin(n * phase) / n for n in range(1, 12))
     envelope = 0.55 + 0.45 * np.sin(2 * np.pi * 4 * t)
-    return (6000 * envelope * voiced).astype(np.int16)
+    spoken = (6000 * envelope * voiced).astype(np.int16)
+    spoken.flags.writeable = False  # every publisher has the same
+    return spoken
 
 
 class MemoryChannel:

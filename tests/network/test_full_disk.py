@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from lecture.file import LectureFile
+from tests.network.disks import on_a_disk_of
 
 pytestmark = pytest.mark.timeout(180)
-
-MOUNT = 'mount -t tmpfs -o size={size}k,mode=700 tmpfs "$0" && exec "$@"'
 
 FILL = """
 def fill(ballast, but_bytes=0):
@@ -229,19 +225,6 @@ with contextlib.redirect_stdout(said := io.StringIO()):
 assert (code, json.loads(said.getvalue())["error"]["id"]) == (2, "data_folder_unusable"), said.getvalue()
 assert path.read_bytes() == before
 """
-
-
-def on_a_disk_of(size_kb: int, script: str, tmp_path: Path) -> tuple[str, Path]:
-    """Run a script on a file system of its own; gives what it printed and a folder outside of that."""
-    namespace = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", MOUNT.format(size=size_kb)]
-    disk, out = tmp_path / "disk", tmp_path / "out"
-    disk.mkdir()
-    if not shutil.which("unshare") or subprocess.run([*namespace, disk, "true"], check=False).returncode:
-        pytest.skip("this system lets nobody mount a file system of one's own")
-    words = [*namespace, str(disk), sys.executable, "-c", script, str(disk), str(out)]
-    done = subprocess.run(words, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout, out
 
 
 def test_a_full_disk_is_seen_by_staff_and_costs_no_word(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lecture import verify
 from lecture.entries import Entry, Kind
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
@@ -124,6 +125,18 @@ def test_a_sound_file_verifies(path: Path) -> None:
     assert report.duration_ms == 120_000
     assert report.bytes == path.stat().st_size
     assert report.gaps == {"en": [Span(30_000, 32_000), Span(77_000, 78_000)]}
+
+
+def test_how_far_a_verification_has_come_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify, "_TELL_BYTES", 1000)
+    told: list[tuple[int, int]] = []
+    with LectureFile.open(path, readonly=True) as file:
+        file.verify(lambda done_bytes, all_bytes: told.append((done_bytes, all_bytes)))
+    size_bytes = path.stat().st_size
+    assert len(told) >= 6
+    assert told == sorted(told)
+    assert {all_bytes for _, all_bytes in told} == {size_bytes}
+    assert told[-1][0] == size_bytes
 
 
 @pytest.mark.parametrize(

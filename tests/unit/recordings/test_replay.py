@@ -39,7 +39,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
     """Holds the small lecture and a longer one."""
     folder = tmp_path_factory.mktemp("library")
     recorded.write(folder)
-    long_lecture.write(folder, minutes=2.02, pages=4, turns=6)
+    long_lecture.write(folder, minutes=2.02, pages=4, turns=6, pictures_of=lambda tier: [bytes([tier])])
     return Library(folder, folder / "cache")
 
 
