@@ -1,8 +1,9 @@
 """Which worker runs which test, and with what right to the processor.
 
-Tests that listen or look in real time mostly wait, and fail when they are starved; all others need the processor, and
-do not mind waiting for it. So both go on at once: the former on the first workers and with priority, the latter on the
-others, and what only computes gets no more than what nobody else wants.
+Tests that listen or look in real time mostly wait, and fail when they are starved; tests that compute do not mind
+waiting for the processor. So both go on at once: browsers, which need most, one after the other on the first worker;
+what else listens on the next two, which then help the first with its lighter tests; what only computes on the others,
+with no more of the processor than what nobody else wants, and after it what crosses a network without listening.
 """
 
 from __future__ import annotations
@@ -16,87 +17,77 @@ from pathlib import Path, PurePosixPath
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
-LISTENING_WORKERS = 3
-"""More of them starve each other on two cores."""
+LISTENING_WORKERS = 2
+"""More of them, beside the one with a browser, starve each other on two cores."""
 
-_GROUPS = {
-    "test_exports_play": "replay",
-    "test_library_page": "replay",
-    "test_replay_page": "replay",
-    "test_replay_thin_line": "replay",
-    "test_camera_rungs": "players",
-    "test_console": "players",
-    "test_ffmpeg_publishes": "players",
-    "test_peer_chromium": "players",
-    "test_peer_player": "players",
-    "test_whep": "players",
-}
-"""Browser tests that may run beside a browser with a microphone or a hall, which only one at a time may have ("live");
-each group on one worker, since browsers with live media starve each other."""
+BROWSER, LISTENING, NETWORK, UNIT = "browser", "listening", "network", "unit"
+
+_LIVE = ("test_studio", "test_hall_page", "test_hall_screen", "test_ink", "test_own_copy")
+"""Browser tests with a microphone or a hall: the dearest, and so the first."""
 
 _ROOT = Path(__file__).parents[1]
-_LONG = ("test_screen_coder", "test_reception", "test_replay", "test_hostile_files", "test_estimator")
-"""Files that compute for long: nothing waits for them at the end if they begin early."""
-
-
-def _group(path: str) -> str | None:
-    """A browser test's group."""
-    file = PurePosixPath(path)
-    return _GROUPS.get(file.stem, "live") if "interop" in file.parts else None
+_LONG = (
+    *("test_repair", "test_text_rung", "test_thin_links", "test_whole_lecture"),
+    *("test_fifty_kills", "test_peer_consent", "test_relay_command"),
+    *("test_estimator", "test_mutated_files", "test_reception", "test_replay", "test_screen_coder"),
+)
+"""Files that take long: nothing waits for them at the end if they begin early."""
 
 
 @functools.cache
-def listens(path: str) -> bool:
-    """Whether a test file listens or looks in real time: all with a browser do, and those that have such a test.
+def sort_of(path: str) -> str:
+    """What a test file needs: those with a browser look, those with a test marked ``realtime`` listen.
 
     :param path: as in the ids of tests.
     """
-    return _group(path) is not None or "mark.realtime" in (_ROOT / path).read_text(encoding="utf-8")
+    parts = PurePosixPath(path).parts
+    if "interop" in parts:
+        return BROWSER
+    if "mark.realtime" in (_ROOT / path).read_text(encoding="utf-8"):
+        return LISTENING
+    return NETWORK if "network" in parts else UNIT
 
 
-def turn(path: str) -> tuple[int, str]:
-    """Sorts test files by when they begin: what listens, the long chain of live browsers first; then what is long."""
-    file = PurePosixPath(path)
-    if group := _group(path):
-        return 0, group
-    if listens(path):
-        return 1, ""
-    return (2 if "network" in file.parts else 3 if file.stem in _LONG else 4), ""
+def turn(path: str) -> tuple[int, int]:
+    """Sorts test files by when they begin: of each sort what is dear or long comes first."""
+    stem = PurePosixPath(path).stem
+    return (BROWSER, LISTENING, NETWORK, UNIT).index(sort_of(path)), 0 if stem in _LIVE or stem in _LONG else 1
 
 
 class Lanes(LoadScopeScheduling):
-    """The first workers take what listens, test by test, the others the rest, file by file. Who has no more of its own
-    helps with the rest.
+    """Hands out what listens test by test, all else file by file. With fewer than four workers all take what comes.
 
     (The groups that pytest-xdist 3.8 has, by ``loadgroup``, have no effect with pytest 9.2.)
     """
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.split("::")[0]
-        if group := _group(path):
-            return f"{PurePosixPath(path).parent}/{group}"
-        return nodeid if listens(path) else path
+        return nodeid if sort_of(path) in (BROWSER, LISTENING) else path
+
+    def _reschedule(self, node: WorkerController) -> None:
+        # A worker begins a test when it knows the next one; more than that would wait behind a long one.
+        if self.workqueue and self._pending_of(self.assigned_work[node]) > 1:
+            return
+        super()._reschedule(node)
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        scope = self._next_scope(node)
+        first: dict[str, str] = {}
+        for scope in self.workqueue:
+            first.setdefault(sort_of(scope.split("::")[0]), scope)
+        scope = next((first[sort] for sort in self._sorts_for(node) if sort in first), None)
         if scope is None:
             node.shutdown()
             return
         self.workqueue.move_to_end(scope, last=False)
         super()._assign_work_unit(node)
 
-    def _next_scope(self, node: WorkerController) -> str | None:
-        by_lane: dict[bool, str] = {}
-        for scope in self.workqueue:
-            by_lane.setdefault(listens(scope.split("::")[0]), scope)
-        if node in self.nodes[:LISTENING_WORKERS]:
-            return by_lane.get(True) or by_lane.get(False)
-        return by_lane.get(False)
-
-    def _reschedule(self, node: WorkerController) -> None:
-        # A worker begins a test when it knows the next one; more than that would wait behind a long one.
-        if node.shutting_down or not self.workqueue or self._pending_of(self.assigned_work[node]) < 2:
-            super()._reschedule(node)
+    def _sorts_for(self, node: WorkerController) -> tuple[str, ...]:
+        if self.numnodes < 2 + LISTENING_WORKERS:
+            return BROWSER, LISTENING, NETWORK, UNIT
+        place = int(node.gateway.id.removeprefix("gw"))
+        if place == 0:
+            return BROWSER, LISTENING, NETWORK, UNIT
+        return (LISTENING, BROWSER, NETWORK, UNIT) if place <= LISTENING_WORKERS else (UNIT, NETWORK)
 
 
 @contextlib.contextmanager
@@ -112,8 +103,10 @@ def priority(path: str, *, realtime: bool) -> Iterator[None]:
     with contextlib.suppress(OSError):  # a container may forbid it to root
         if realtime:
             os.setpriority(os.PRIO_PROCESS, 0, -10)
-        elif "unit" in PurePosixPath(path).parts:
+        elif sort_of(path) == UNIT:
             os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        else:
+            os.setpriority(os.PRIO_PROCESS, 0, 10)
     try:
         yield
     finally:

@@ -106,7 +106,7 @@ async def test_a_wrong_token_is_told_before_the_body_is_read(relay: Served) -> N
         b"POST /join HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{",
         b"BREW /whip/waves HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /%00%ff%2e%2e/%2e%2e HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /whip/" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST /whip/" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /ws/hall/waves HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
     ],
 )

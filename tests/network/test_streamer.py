@@ -42,6 +42,8 @@ from transport.whip import WhipClient
 
 SECONDS = 6
 
+pytestmark = pytest.mark.realtime
+
 
 class Watcher:
     """Collects what the streamer tells."""

@@ -13,7 +13,7 @@ from tests.network.hall_kit import lecture_hall, seat
 from tests.network.link import LinkSpec
 from tests.network.media_kit import VoicePublisher, until
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.realtime, pytest.mark.timeout(240)]
 
 
 async def test_link_below_the_voice_still_shows_pages_and_brings_the_voice_later(tmp_path: Path) -> None:
