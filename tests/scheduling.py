@@ -3,7 +3,8 @@
 Tests that listen or look in real time mostly wait, and fail when they are starved; tests that compute do not mind
 waiting for the processor. So both go on at once: browsers, which need most, one after the other on the first worker;
 what else listens on the next two, which then help the first with its lighter tests; what only computes on the others,
-with no more of the processor than what nobody else wants, and after it what crosses a network without listening.
+with no more of the processor than what nobody else wants. What crosses a network without listening comes on all of them
+at the end.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ _LIVE = ("test_studio", "test_hall_page", "test_hall_screen", "test_ink", "test_
 
 _ROOT = Path(__file__).parents[1]
 _LONG = (
+    *("test_console", "test_replay_page", "test_replay_thin_line"),
     *("test_repair", "test_text_rung", "test_thin_links", "test_whole_lecture"),
     *("test_fifty_kills", "test_peer_consent", "test_relay_command"),
     *("test_estimator", "test_mutated_files", "test_reception", "test_replay", "test_screen_coder"),
@@ -51,18 +53,27 @@ def sort_of(path: str) -> str:
 def turn(path: str) -> tuple[int, int]:
     """Sorts test files by when they begin: of each sort what is dear or long comes first."""
     stem = PurePosixPath(path).stem
-    return (BROWSER, LISTENING, NETWORK, UNIT).index(sort_of(path)), 0 if stem in _LIVE or stem in _LONG else 1
+    return (BROWSER, LISTENING, NETWORK, UNIT).index(sort_of(path)), 0 if stem in _LIVE else 1 if stem in _LONG else 2
 
 
 class Lanes(LoadScopeScheduling):
-    """Hands out what listens test by test, all else file by file. With fewer than four workers all take what comes.
+    """Hands out what is dear or long test by test, the rest file by file. With fewer than four workers all take what
+    comes.
 
     (The groups that pytest-xdist 3.8 has, by ``loadgroup``, have no effect with pytest 9.2.)
     """
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.split("::")[0]
-        return nodeid if sort_of(path) in (BROWSER, LISTENING) else path
+        alone = sort_of(path) == LISTENING or (sort_of(path) == BROWSER and PurePosixPath(path).stem in _LIVE)
+        return nodeid if alone else path
+
+    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
+        """See :class:`LoadScopeScheduling`."""
+        super().mark_test_complete(node, item_index, duration)
+        for other in self.nodes:
+            if other is not node:
+                self._reschedule(other)  # it may have waited for this one
 
     def _reschedule(self, node: WorkerController) -> None:
         # A worker begins a test when it knows the next one; more than that would wait behind a long one.
@@ -74,20 +85,18 @@ class Lanes(LoadScopeScheduling):
         first: dict[str, str] = {}
         for scope in self.workqueue:
             first.setdefault(sort_of(scope.split("::")[0]), scope)
+        if BROWSER in first or LISTENING in first:
+            first.pop(NETWORK, None)
         scope = next((first[sort] for sort in self._sorts_for(node) if sort in first), None)
-        if scope is None:
-            node.shutdown()
-            return
-        self.workqueue.move_to_end(scope, last=False)
-        super()._assign_work_unit(node)
+        if scope is not None:
+            self.workqueue.move_to_end(scope, last=False)
+            super()._assign_work_unit(node)
 
     def _sorts_for(self, node: WorkerController) -> tuple[str, ...]:
-        if self.numnodes < 2 + LISTENING_WORKERS:
-            return BROWSER, LISTENING, NETWORK, UNIT
         place = int(node.gateway.id.removeprefix("gw"))
-        if place == 0:
+        if place == 0 or self.numnodes < 2 + LISTENING_WORKERS:
             return BROWSER, LISTENING, NETWORK, UNIT
-        return (LISTENING, BROWSER, NETWORK, UNIT) if place <= LISTENING_WORKERS else (UNIT, NETWORK)
+        return (LISTENING, BROWSER, NETWORK, UNIT) if place <= LISTENING_WORKERS else (NETWORK, UNIT)
 
 
 @contextlib.contextmanager
@@ -105,8 +114,6 @@ def priority(path: str, *, realtime: bool) -> Iterator[None]:
             os.setpriority(os.PRIO_PROCESS, 0, -10)
         elif sort_of(path) == UNIT:
             os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-        else:
-            os.setpriority(os.PRIO_PROCESS, 0, 10)
     try:
         yield
     finally:

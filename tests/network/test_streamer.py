@@ -209,7 +209,9 @@ async def test_a_relay_that_goes_and_comes_back_finds_the_lecturer_again(tmp_pat
         turns = [(entry.t_ms, unpack_event(entry)["page"]) for entry in theirs.read(kinds={Kind.TURN})]
         assert [page for _, page in turns] == [1, 2]
         gaps = theirs.gaps([_source(theirs)], Span(turns[0][0], theirs.last_t_ms()))
-        assert [gap for gap in gaps if gap.end_ms - gap.start_ms >= HOLE_MS] == [], "repaired from the own copy"
+        missing_ms = sum(gap.end_ms - gap.start_ms for gap in gaps if gap.end_ms - gap.start_ms >= HOLE_MS)
+        # The copy lacks nothing but what it never got.
+        assert missing_ms <= gap_ms + HOLE_MS * (gap_ms > 0), "repaired from the own copy"
         # The turn made while the line was down lies in what was repaired, not where the line came back.
         entries = theirs.read_span(_source(theirs), Span(0, 1 << 40))
         late = [entry for before, entry in pairwise(entries) if entry.seq < before.seq or entry.seq > entries[-1].seq]
