@@ -116,7 +116,7 @@ async def _follow(
     :raises DemoError: ``part_failed``.
     """
     receipt: dict[str, Any] | None = None
-    async for event in events(process):
+    async for event in events(process.stdout):
         teller.event(part, event)
         if event.get("event") == "receipt":
             receipt = event
@@ -153,7 +153,7 @@ async def _relay_and_lecture(
     data = args.data / "relay"
     relay_words = ("relay", "--host", "127.0.0.1", "--port", str(args.port), "--data", data, "--json")
     async with running(*relay_words, log=diagnostics) as relay:
-        ready = await anext(events(relay), None)
+        ready = await anext(events(relay.stdout), None)
         if ready is None or ready.get("event") != "ready":
             raise _not_started(ready or {}, args.port)
         url = str(ready["url"])
@@ -180,7 +180,7 @@ def _not_started(said: dict[str, Any], port: int) -> DemoError:
 
 
 async def _tell_rest(relay: asyncio.subprocess.Process, teller: Teller) -> None:
-    async for event in events(relay):
+    async for event in events(relay.stdout):
         teller.event("relay", event)
 
 

@@ -40,10 +40,10 @@ async def running(*words: str | Path, log: IO[bytes] | None = None) -> AsyncIter
                 await process.wait()
 
 
-async def events(process: asyncio.subprocess.Process) -> AsyncIterator[dict[str, Any]]:
-    """The JSON lines that a process prints."""
-    assert process.stdout is not None
-    async for line in process.stdout:
+async def events(printed: asyncio.StreamReader | None) -> AsyncIterator[dict[str, Any]]:
+    """The JSON lines that a process prints, on its piped output."""
+    assert printed is not None
+    async for line in printed:
         try:
             event = json.loads(line)
         except ValueError:

@@ -27,10 +27,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test with a browser listens or looks in real time. Tests come in the order in which they are to begin."""
-    for item in items:
-        if "interop" in item.path.parts:
-            item.add_marker(pytest.mark.realtime)
+    """Tests come in the order in which they are to begin."""
     items.sort(key=lambda item: turn(item.nodeid.split("::")[0]))
 
 

@@ -238,7 +238,7 @@ class Chromium:
         self._process.wait()
 
     @asynccontextmanager
-    async def connected(self) -> AsyncIterator[playwright.Browser]:
+    async def connected(self, tool: playwright.Playwright) -> AsyncIterator[playwright.Browser]:
         """A connection to it; what was opened by it is closed with it."""
 
         async def address() -> list[str]:
@@ -246,12 +246,11 @@ class Chromium:
             return words if len(words) == 2 else []
 
         port, path = await until(address, "Chromium says where it listens")
-        async with playwright.async_playwright() as tool:
-            browser = await tool.chromium.connect_over_cdp(f"ws://127.0.0.1:{port}{path}")
-            try:
-                yield browser
-            finally:
-                await browser.close()
+        browser = await tool.chromium.connect_over_cdp(f"ws://127.0.0.1:{port}{path}")
+        try:
+            yield browser
+        finally:
+            await browser.close()
 
 
 class ProfileBrowser(Browser):
@@ -295,7 +294,7 @@ async def chromium_with_profile(microphone: Path, profile: Path) -> AsyncIterato
     """Run Chromium with the profile of this folder; leaving kills it."""
     process = Chromium(microphone, profile)
     try:
-        async with process.connected() as browser:
+        async with playwright.async_playwright() as tool, process.connected(tool) as browser:
             yield ProfileBrowser(browser, process)
     finally:
         process.kill()

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import playwright.async_api as playwright
 import pytest
 import pytest_asyncio
 
@@ -18,6 +19,14 @@ from tests.interop.browser import Browser, Chromium
 from tests.interop.replays import SECONDS
 from tests.network import parts
 from tests.network.parts import SAMPLES
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test with a browser looks in real time, and all of them in one loop, as they share the driver's process."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.realtime)
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
 @pytest.fixture(scope="session")
@@ -58,14 +67,21 @@ def running(spoken: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     running.stop()
 
 
-@pytest.fixture
-async def browser(running: Running) -> AsyncIterator[Browser]:
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def driver() -> AsyncIterator[playwright.Playwright]:
+    """What all tests speak to their browsers by: a process that takes a second or two to start."""
+    async with playwright.async_playwright() as tool:
+        yield tool
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def browser(running: Running, driver: playwright.Playwright) -> AsyncIterator[Browser]:
     """That Chromium, with windows of the test's own."""
-    async with running.get().connected() as connection:
+    async with running.get().connected(driver) as connection:
         yield Browser(connection)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def replays_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """A relay whose library holds the small recorded lecture and a longer one; tests only read from it."""
     data = tmp_path_factory.mktemp("data")

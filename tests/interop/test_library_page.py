@@ -14,7 +14,7 @@ from tests.interop.browser import Browser
 from tests.network import parts
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def library_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """A relay whose library holds the small recorded lecture; tests only read from it."""
     data = tmp_path_factory.mktemp("data")
@@ -24,7 +24,7 @@ async def library_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
         yield url
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def own_library(tmp_path: Path) -> AsyncIterator[tuple[str, str]]:
     """The address of a relay of the test's own with the same lecture, and its staff token."""
     (tmp_path / "data" / "lectures").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Whole parts of Hallcast as processes: a relay, a lecturer, a hall, each started as a user starts it."""
+"""Whole parts of Hallcast as processes: a relay, a lecturer, a hall, each given the words that a user gives."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from typing import Any
 import httpx
 import pypdfium2
 
-from hallcast.processes import events, running
+from hallcast.processes import events
 from tests import sound
+from tests.network.preloaded import Process, running
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 
@@ -23,13 +24,13 @@ SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 class Part:
     """A running command and the events it printed."""
 
-    process: asyncio.subprocess.Process
+    process: Process
     events: list[dict[str, Any]] = field(default_factory=list)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def read(self) -> None:
         """Keep reading events until the process ends."""
-        async for event in events(self.process):
+        async for event in events(self.process.stdout):
             async with self._changed:
                 self.events.append(event)
                 self._changed.notify_all()

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import os
 import random
 import signal
 import statistics
-import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -40,70 +38,37 @@ MOST_SPOKEN_S = 2.0
 LOST_MOST_S = 1.0
 PAGES, TIERS = 2, 2
 
-# Starts relays without importing them anew each time: every relay is a process of its own, as the command makes it.
-STARTER = """
-import gc, json, os, sys
-from hallcast.cli import main
-import pydantic.v1, uvicorn.lifespan.off, uvloop
-import relay.cli, relay.serve, relay.app, relay.signalling.server
-
-gc.freeze()
-for line in sys.stdin:
-    pid = os.fork()
-    if not pid:
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os._exit(main(json.loads(line)))
-    print(json.dumps({"pid": pid}), flush=True)
-    os.waitpid(pid, 0)
-    print(json.dumps({"gone": pid}), flush=True)
-"""
-
 
 class Relays:
     """Relays on one data folder, one after the other."""
 
-    def __init__(self, process: asyncio.subprocess.Process, data: Path) -> None:
-        self._process = process
+    def __init__(self, data: Path) -> None:
         self.data = data
-        self._pid = 0
         self.url = ""
+        self._running = AsyncExitStack()
+        self._relay: parts.Part | None = None
 
     @classmethod
     @asynccontextmanager
     async def on(cls, data: Path) -> AsyncIterator[Relays]:
-        pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", STARTER, stdin=pipe, stdout=pipe, cwd=Path(__file__).parents[2]
-        )
-        relays = cls(process, data)
+        relays = cls(data)
         try:
             yield relays
         finally:
-            if relays._pid:
+            if relays._relay is not None:
                 await relays.stop(signal.SIGKILL)
-            process.kill()
-            await process.wait()
 
     async def start(self) -> None:
-        words = ["relay", "--host", "127.0.0.1", "--port", "0", "--data", str(self.data), "--log-level", "error"]
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps([*words, "--json"]).encode() + b"\n")
-        self._pid = int((await self._said("pid"))["pid"])
-        self.url = str((await self._said("url"))["url"])
+        words = ("relay", "--host", "127.0.0.1", "--port", "0", "--data", self.data, "--log-level", "error", "--json")
+        self._relay = await self._running.enter_async_context(parts.part(*words))
+        self.url = str((await self._relay.named("ready"))["url"])
 
     async def stop(self, number: signal.Signals) -> None:
-        os.kill(self._pid, number)
-        await self._said("gone")
-        self._pid = 0
-
-    async def _said(self, key: str) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        async with asyncio.timeout(60):
-            while line := await self._process.stdout.readline():
-                said = json.loads(line)
-                if key in said:
-                    return dict(said)
-        raise AssertionError("the starter died")
+        assert self._relay is not None
+        self._relay.process.send_signal(number)
+        await self._relay.process.wait()
+        self._relay = None
+        await self._running.aclose()
 
 
 class ByWhip:
