@@ -17,9 +17,6 @@ _QUALITIES = {1: (20, 10, 5), 2: (45, 30, 18)}
 photos, q18 at 1280×720 takes 4 to 17 kB and every word of body text stays readable; q45 at 1920×1080 takes 10 to 45 kB
 and is hard to tell from lossless."""
 
-_SPEED = 7
-"""Of the encoder. On decks of text, code and maths a page takes 1 to 4 % more than at 6, in 60 % of the time."""
-
 _READABLE_PX = 7.5
 """Letters lower than this (the lowest 5 % of a page's letters) are not read with certainty after tier 1: such a page
 gets up to one and a half times the size. A page with 5.8 px at 1280×720, word recall by OCR: .89 in 7.1 kB, .96 with
@@ -39,7 +36,7 @@ def encode(image: Image.Image, tier: int) -> bytes:
             out,
             "AVIF",
             quality=quality,
-            speed=_SPEED,
+            speed=6,
             subsampling="4:4:4",
             max_threads=1,
             advanced={"tune-content": "screen"},
