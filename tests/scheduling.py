@@ -3,8 +3,7 @@
 Tests that listen or look in real time mostly wait, and fail when they are starved; tests that compute do not mind
 waiting for the processor. So both go on at once: browsers, which need most, one after the other on the first worker;
 what else listens on the next two, which then help the first with its lighter tests; what only computes on the others,
-with no more of the processor than what nobody else wants. What crosses a network without listening comes on all of them
-at the end.
+with no more of the processor than what nobody else wants, and after it what crosses a network without listening.
 """
 
 from __future__ import annotations
@@ -68,13 +67,6 @@ class Lanes(LoadScopeScheduling):
         alone = sort_of(path) == LISTENING or (sort_of(path) == BROWSER and PurePosixPath(path).stem in _LIVE)
         return nodeid if alone else path
 
-    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
-        """See :class:`LoadScopeScheduling`."""
-        super().mark_test_complete(node, item_index, duration)
-        for other in self.nodes:
-            if other is not node:
-                self._reschedule(other)  # it may have waited for this one
-
     def _reschedule(self, node: WorkerController) -> None:
         # A worker begins a test when it knows the next one; more than that would wait behind a long one.
         if self.workqueue and self._pending_of(self.assigned_work[node]) > 1:
@@ -85,35 +77,50 @@ class Lanes(LoadScopeScheduling):
         first: dict[str, str] = {}
         for scope in self.workqueue:
             first.setdefault(sort_of(scope.split("::")[0]), scope)
-        if BROWSER in first or LISTENING in first:
-            first.pop(NETWORK, None)
         scope = next((first[sort] for sort in self._sorts_for(node) if sort in first), None)
-        if scope is not None:
-            self.workqueue.move_to_end(scope, last=False)
-            super()._assign_work_unit(node)
+        if scope is None:
+            node.shutdown()
+            return
+        self.workqueue.move_to_end(scope, last=False)
+        super()._assign_work_unit(node)
 
     def _sorts_for(self, node: WorkerController) -> tuple[str, ...]:
         place = int(node.gateway.id.removeprefix("gw"))
         if place == 0 or self.numnodes < 2 + LISTENING_WORKERS:
             return BROWSER, LISTENING, NETWORK, UNIT
-        return (LISTENING, BROWSER, NETWORK, UNIT) if place <= LISTENING_WORKERS else (NETWORK, UNIT)
+        return (LISTENING, BROWSER, NETWORK, UNIT) if place <= LISTENING_WORKERS else (UNIT, NETWORK)
+
+
+@functools.cache
+def _may_take_back() -> bool:
+    """Whether a priority that was given away can be taken back: root may, but for some containers."""
+    if not hasattr(os, "SCHED_IDLE"):
+        return False
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, usual + 1)
+        os.setpriority(os.PRIO_PROCESS, 0, usual)
+    except OSError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
 def priority(path: str, *, realtime: bool) -> Iterator[None]:
-    """Runs a test with its right to the processor, and all that it starts (as root; others may take none back).
+    """Runs a test with its right to the processor, and all that it starts, where that is allowed.
 
     :param path: of the test file.
     """
-    if not hasattr(os, "SCHED_IDLE") or os.geteuid() != 0:
+    if not _may_take_back():
         yield
         return
     usual = os.getpriority(os.PRIO_PROCESS, 0)
-    with contextlib.suppress(OSError):  # a container may forbid it to root
-        if realtime:
-            os.setpriority(os.PRIO_PROCESS, 0, -10)
-        elif sort_of(path) == UNIT:
-            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    if realtime:
+        os.setpriority(os.PRIO_PROCESS, 0, -10)
+    elif sort_of(path) == UNIT:
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    else:
+        os.setpriority(os.PRIO_PROCESS, 0, 5)
     try:
         yield
     finally:

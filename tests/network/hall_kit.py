@@ -5,15 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from scipy.signal import resample_poly
 
 from classroom_client.engine import Hall
 from classroom_client.receipt import HallReceipt
@@ -77,10 +73,7 @@ class Seat:
     @property
     def voice(self) -> sound.Samples:
         """What was heard, laid back on lecture time, at :data:`tests.sound.RATE`."""
-        with wave.open(str(self.folder / "voice.wav")) as dumped:
-            heard = np.frombuffer(dumped.readframes(dumped.getnframes()), np.int16)
-        rows = json.loads((self.folder / "voice.wav.json").read_text())["voice"]
-        return np.asarray(resample_poly(sound.unstretched(heard, rows), sound.RATE, 48_000) / 32768, np.float32)
+        return sound.heard_in_hall(self.folder / "voice.wav")
 
     def sounded_ms(self, what: str) -> int:
         return sum(segment["samples"] // 48 for segment in self.segments if segment["what"] == what)
