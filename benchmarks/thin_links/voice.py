@@ -33,6 +33,7 @@ _PER_MS = RATE // 1000
 _FRAME = VOICE_FRAME_MS * _PER_MS
 _ACTIVE_DB = -35.0  # below the loudest frame: the speaker's pause
 _MISSING_DB = 25.0  # so much quieter than what was sent: not heard
+_FADE_MS = 5  # the voice rises for so long after a halt: in a frame with little speech that may be most of it
 _SHORT_S = 0.02  # ends of gaps are not known better
 _LOOK_S = 0.5
 
@@ -202,7 +203,7 @@ def truly_heard(sent: dict[int, bytes], heard: Heard, reference: Pcm) -> set[int
             number = int(to_ms + offset) // VOICE_FRAME_MS
             spoken_ms[number] += int(speech[first + offset])
             missing_ms[number] += int(missing[first + offset])
-    silent = {number for number, count in missing_ms.items() if count > spoken_ms[number] / 2}
+    silent = {number for number, count in missing_ms.items() if count > max(_FADE_MS, spoken_ms[number] / 2)}
     return (heard.frames & sent.keys()) - silent
 
 

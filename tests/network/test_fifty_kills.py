@@ -30,7 +30,7 @@ from tests.network.media_kit import VoicePublisher
 from tests.network.test_http_decks import PDF_TYPE, pdf
 from transport.whip import WhipClient
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.realtime, pytest.mark.timeout(300)]
 
 LECTURES, KILLS_EACH = 5, 10
 SEED = 20261128

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import av
+import pytest
 
 from lecture.entries import Flag, unpack_frames
 from lecture.file import LectureFile
@@ -17,6 +18,8 @@ from transport.opus import Decoder
 from transport.peer import Peer
 from transport.rtp import parse
 from transport.sdp import NegotiatedMedia, hall_media, make_offer, parse_answer
+
+pytestmark = pytest.mark.realtime
 
 
 async def test_the_camera_reaches_a_hall_and_the_file(tmp_path: Path) -> None:
