@@ -9,10 +9,23 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 STOP_S = 10.0
 """A process that was asked to stop is killed after this time."""
+
+
+class Stoppable(Protocol):
+    """What :func:`stop` needs of a process."""
+
+    @property
+    def returncode(self) -> int | None: ...
+
+    def send_signal(self, signal: int) -> None: ...
+
+    def kill(self) -> None: ...
+
+    async def wait(self) -> int: ...
 
 
 @asynccontextmanager
@@ -31,13 +44,19 @@ async def running(*words: str | Path, log: IO[bytes] | None = None) -> AsyncIter
     try:
         yield process
     finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                await asyncio.wait_for(process.wait(), STOP_S)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+        await stop(process)
+
+
+async def stop(process: Stoppable) -> None:
+    """Ask a process to stop, and kill it if it does not; one that has ended is left alone."""
+    if process.returncode is not None:
+        return
+    process.send_signal(signal.SIGTERM)
+    try:
+        await asyncio.wait_for(process.wait(), STOP_S)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
 
 
 async def events(printed: asyncio.StreamReader | None) -> AsyncIterator[dict[str, Any]]:

@@ -50,16 +50,19 @@ def mean_likeness(source: Samples, heard: Samples, window_s: float = 2.0) -> flo
     its file anew, and skips when the machine is busy."""
     size = int(window_s * RATE)
     scores = []
+    stretches = 0
     for at in range(0, len(heard) - size + 1, size):
         stretch = heard[at : at + size]
         if np.abs(stretch).max() < 0.01:
             continue  # the speaker's pause
+        stretches += 1
         start = max(0, round(-delay_s(source, stretch) * RATE))
         fitting = source[start : start + size]
         with warnings.catch_warnings(), suppress(RuntimeWarning):
-            warnings.simplefilter("error")  # a stretch that is nearly all pause has no score
+            warnings.simplefilter("error")  # a stretch whose source is nearly all pause has no score
             scores.append(float(stoi(fitting, stretch[: len(fitting)], RATE)))
     assert scores, "nothing but silence"
+    assert len(scores) > stretches / 2, "hardly anything can be compared"
     return float(np.mean(scores))
 
 

@@ -33,7 +33,7 @@ _PER_MS = RATE // 1000
 _FRAME = VOICE_FRAME_MS * _PER_MS
 _ACTIVE_DB = -35.0  # below the loudest frame: the speaker's pause
 _MISSING_DB = 25.0  # so much quieter than what was sent: not heard
-_FADE_MS = 5  # the voice rises for so long after a halt: in a frame with little speech that may be most of it
+_RISE_MS = 5  # after a halt the hall lets the voice rise for so long
 _SHORT_S = 0.02  # ends of gaps are not known better
 _LOOK_S = 0.5
 
@@ -197,13 +197,17 @@ def truly_heard(sent: dict[int, bytes], heard: Heard, reference: Pcm) -> set[int
     missing = speech & (got < expected * 10 ** (-_MISSING_DB / 20))
     spoken_ms: Counter[int] = Counter()
     missing_ms: Counter[int] = Counter()
+    end = 0
     for sample, samples, _, to_ms in heard.voice:
         first = int(sample) // _PER_MS
+        if int(sample) > end:
+            missing[first : first + _RISE_MS] = False
+        end = int(sample) + int(samples)
         for offset in range(min(int(samples) // _PER_MS, len(speech) - first)):
             number = int(to_ms + offset) // VOICE_FRAME_MS
             spoken_ms[number] += int(speech[first + offset])
             missing_ms[number] += int(missing[first + offset])
-    silent = {number for number, count in missing_ms.items() if count > max(_FADE_MS, spoken_ms[number] / 2)}
+    silent = {number for number, count in missing_ms.items() if count > spoken_ms[number] / 2}
     return (heard.frames & sent.keys()) - silent
 
 

@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from hallcast.processes import STOP_S
+from hallcast.processes import stop
 
 SERVER = """
 import json, os, signal, socket, sys
@@ -138,12 +138,7 @@ async def running(*words: str | Path) -> AsyncIterator[Process]:
         try:
             yield process
         finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                await asyncio.wait_for(process.wait(), STOP_S)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+            await stop(process)
 
 
 @asynccontextmanager

@@ -1,40 +1,17 @@
 /** What a lecturer does over a line that is down, or dead without anybody knowing: all of it arrives, at its moment. */
 
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, mock, test } from "node:test";
+import { test } from "node:test";
 
 import { LecturerSession } from "../../../../relay/pages/lib/lecturer-session.js";
-import { NetWebSocket } from "./net-web-socket.mjs";
+import { SOON_MS, net, sent, tick } from "./mocked-net.mjs";
 
 const [INK, MARK] = [7, 9];
-/** More than any pause before a reconnection. */
-const SOON_MS = 1000;
-let now_ms = 0;
 
-beforeEach(() => {
-  mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"] });
-  now_ms = 0;
-  mock.method(performance, "now", () => now_ms);
-  NetWebSocket.made = [];
-  globalThis.WebSocket = NetWebSocket;
-});
-
-afterEach(() => {
-  mock.timers.reset();
-  mock.restoreAll();
-});
-
-function tick(ms) {
-  now_ms += ms;
-  mock.timers.tick(ms);
-}
-
-const net = () => NetWebSocket.made.at(-1);
-const sent = (...kinds) => net().sent.filter(({ kind }) => kinds.includes(kind));
 /** The relay's clock is a second ahead of ours. */
 const welcome = () => {
   net().onopen();
-  net().say({ kind: "welcome", v: "1.0", t_ms: 1000 + now_ms, lecture: { id: "waves", languages: ["ko"], state: "live" } });
+  net().say({ kind: "welcome", v: "1.0", t_ms: 1000 + performance.now(), lecture: { id: "waves", languages: ["ko"], state: "live" } });
 };
 const breaks = () => net().onclose({ code: 1006 });
 const comes = () => {
@@ -44,7 +21,7 @@ const comes = () => {
 /** The relay answers all that it was asked. */
 const answer = () => {
   const pings = sent("ping");
-  for (const { id } of pings) net().say({ kind: "pong", id, sent_ms: 0, t_ms: 1000 + now_ms });
+  for (const { id } of pings) net().say({ kind: "pong", id, sent_ms: 0, t_ms: 1000 + performance.now() });
   if (sent("ping").length > pings.length) answer();
 };
 const tell = (seq, entry_kind, fields, t_ms = 0) => net().say({ kind: "entry", seq, t_ms, entry_kind, fields });

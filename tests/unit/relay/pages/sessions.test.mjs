@@ -1,37 +1,14 @@
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, mock, test } from "node:test";
+import { test } from "node:test";
 
 import { HallSession, join } from "../../../../relay/pages/lib/hall-session.js";
 import { LecturerSession } from "../../../../relay/pages/lib/lecturer-session.js";
 import { Publisher } from "../../../../relay/pages/lib/publisher.js";
+import { SOON_MS, net, sent, tick } from "./mocked-net.mjs";
 import { NetWebSocket } from "./net-web-socket.mjs";
 
 const TURN = 5;
 const BASE = "http://relay/";
-/** More than any pause before a reconnection. */
-const SOON_MS = 1000;
-let now_ms = 0;
-
-beforeEach(() => {
-  mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"] });
-  now_ms = 0;
-  mock.method(performance, "now", () => now_ms);
-  NetWebSocket.made = [];
-  globalThis.WebSocket = NetWebSocket;
-});
-
-afterEach(() => {
-  mock.timers.reset();
-  mock.restoreAll();
-});
-
-function tick(ms) {
-  now_ms += ms;
-  mock.timers.tick(ms);
-}
-
-const net = () => NetWebSocket.made.at(-1);
-const sent = (...kinds) => net().sent.filter(({ kind }) => kinds.includes(kind));
 
 function welcome(fields = {}) {
   net().onopen();
@@ -146,7 +123,7 @@ test("a pong that an outage held back moves no clock", () => {
   net().say({ kind: "pong", id: 1, sent_ms: 0, t_ms: 1000 });
   tick(20_000);
   net().say({ kind: "pong", id: 2, sent_ms: 500, t_ms: 20_900 });
-  assert.equal(session.clock.relayTime(now_ms), 21_000);
+  assert.equal(session.clock.relayTime(performance.now()), 21_000);
 });
 
 function hall(chosen = "") {
