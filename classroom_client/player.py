@@ -19,7 +19,7 @@ log = logging.getLogger("hallcast.hall")
 
 SAMPLE_RATE = 48_000
 _FRAME_SAMPLES = VOICE_FRAME_MS * SAMPLE_RATE // 1000
-_FADE_SAMPLES = 240  # 5 ms: enough against a click, too short to swallow a consonant
+FADE_SAMPLES = 240  # 5 ms: enough against a click, too short to swallow a consonant
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class Player:
     def _fade_in(self, pcm: Pcm) -> Pcm:
         self._sounding = True
         ramp = np.ones(len(pcm), np.float32)
-        length = min(_FADE_SAMPLES, len(pcm))
+        length = min(FADE_SAMPLES, len(pcm))
         ramp[:length] = np.linspace(0, 1, length, dtype=np.float32)
         return (pcm * ramp).astype(np.int16)
 

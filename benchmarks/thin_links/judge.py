@@ -252,7 +252,7 @@ def cost(ticks: list[wire.Tick], progress: list[dict[str, Any]], link: Link) -> 
     cost_kbps = wire.kbps(on_rung, _is_voice) if on_rung else None
     figures = [
         _at_most("lecture without camera", lecture, bars.lecture_kbps, "kbit/s"),
-        Figure("voice with protection", spoken, "kbit/s"),
+        _at_most("voice with protection", spoken, bars.voice_kbps, "kbit/s"),
         _at_most("voice in 12 kbit/s", cost_kbps, bars.voice_12_kbps, "kbit/s"),
         _at_most("link's queue, p95", wire.queue_p95_ms(ticks), bars.queue_p95_ms, "ms"),
     ]

@@ -45,6 +45,7 @@ class Bars:
     :param page_late_s: 90th percentile of the pages' lateness when they are not prefetched.
     :param sharp_s: every page is fully sharp so long after its turn; None where that is not asked for.
     :param lecture_kbps: the whole lecture without camera, mean on the wire; None where that is not asked for.
+    :param voice_kbps: voice with its protection, mean on the wire; None where that is not asked for.
     :param voice_12_kbps: voice with its protection while it comes in the 12 kbit/s rung, mean on the wire; None where
         that is not asked for.
     :param camera: it must be seen.
@@ -54,6 +55,7 @@ class Bars:
     page_late_s: float = 2.0
     sharp_s: float | None = 20.0
     lecture_kbps: float | None = None
+    voice_kbps: float | None = None
     voice_12_kbps: float | None = None
     camera: bool = False
     stoi: float = 0.97
@@ -176,7 +178,7 @@ LINKS: dict[str, Link] = {
             400,
             Loss.bursts(0.10, 4),
             up_kbps=16,
-            bars=Bars(voice_heard=0.999, page_late_s=8, sharp_s=None, voice_12_kbps=17.5),
+            bars=Bars(voice_heard=0.999, page_late_s=8, sharp_s=None, voice_kbps=17.5, voice_12_kbps=17.5),
         ),
         _link(
             "I",

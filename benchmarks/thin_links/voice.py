@@ -20,6 +20,7 @@ from pystoi import stoi
 from scipy.signal import resample_poly
 
 from benchmarks.thin_links.links import Link
+from classroom_client.player import FADE_SAMPLES
 from classroom_client.stretch import fade_in
 from lecture.entries import Kind, unpack_frames
 from lecture.file import LectureFile
@@ -33,7 +34,7 @@ _PER_MS = RATE // 1000
 _FRAME = VOICE_FRAME_MS * _PER_MS
 _ACTIVE_DB = -35.0  # below the loudest frame: the speaker's pause
 _MISSING_DB = 25.0  # so much quieter than what was sent: not heard
-_RISE_MS = 5  # after a halt the hall lets the voice rise for so long
+_RISE_MS = FADE_SAMPLES // _PER_MS  # after a halt the hall lets the voice rise for so long
 _SHORT_S = 0.02  # ends of gaps are not known better
 _LOOK_S = 0.5
 
@@ -201,7 +202,7 @@ def truly_heard(sent: dict[int, bytes], heard: Heard, reference: Pcm) -> set[int
     for sample, samples, _, to_ms in heard.voice:
         first = int(sample) // _PER_MS
         if int(sample) > end:
-            missing[first : first + _RISE_MS] = False
+            speech[first : first + _RISE_MS] = missing[first : first + _RISE_MS] = False
         end = int(sample) + int(samples)
         for offset in range(min(int(samples) // _PER_MS, len(speech) - first)):
             number = int(to_ms + offset) // VOICE_FRAME_MS

@@ -48,4 +48,5 @@ async def test_a_lecture_published_by_ffmpeg_is_heard_and_recorded(tmp_path: Pat
         assert receipt["voice_sent_ms"] >= 14_000
         assert receipt["voice_heard_ms"] >= 0.995 * receipt["voice_sent_ms"]
         assert sound.likeness(sound.load(voice), sound.heard_in_hall(hall_folder / "heard.wav")) > 0.85
+        assert sound.even_share(hall_folder / "heard.wav") > 0.5
         assert json.loads(Library(data / "lectures", tmp_path / "cache").manifest(lecture).read_bytes())["camera"]

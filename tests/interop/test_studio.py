@@ -241,7 +241,7 @@ async def test_studio_and_hall_come_back_after_the_relay_was_killed(
         async with parts.relay(data, int(url.rsplit(":", 1)[1])):
             await until(lambda: is_on_air_again(studio), "the studio publishes again", 60)
             await until(lambda: plays_voice(hall, 0.001), "the hall plays the voice again", 30)
-            await until(lambda: other_page(hall, page), "the page that was turned to meanwhile", 60)
+            await until(lambda: other_page(hall, page), "the page that was turned to meanwhile")
             await until(lambda: noted(studio), "the note is in the recording")
             await studio.page.keyboard.press("PageUp")
             await until(lambda: sees(hall, 0.4, 0.8), "what was drawn meanwhile")

@@ -72,6 +72,7 @@ async def test_own_files_are_a_lecture_with_a_receipt(tmp_path: Path) -> None:
     ("number", "words", "up"),
     [
         (signal.SIGINT, (), "is up at"),
+        (signal.SIGTERM, (), "is up at"),
         (signal.SIGTERM, ("--json",), '"event": "addresses"'),
         (signal.SIGHUP, (), "is up at"),
     ],

@@ -116,6 +116,12 @@ async def test_broken_http_gets_an_error_or_a_closed_connection(relay: Served, r
     assert (await relay.http.get("/healthz")).status_code == 200
 
 
+async def test_a_look_at_an_absurd_address_shows_nothing_and_costs_nothing(relay: Served) -> None:
+    answer = await raw(relay, b"GET /whip/" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", end=True)
+    assert not answer or answer.startswith((b"HTTP/1.1 204", b"HTTP/1.1 4"))
+    assert (await relay.http.get("/healthz")).status_code == 200
+
+
 async def test_slow_heads_and_bodies_are_cut_off(tmp_path: Path) -> None:
     async with served(tmp_path / "data", limits={"request_timeout_s": 0.3}) as relay:
         begun = time.monotonic()

@@ -56,7 +56,7 @@ async def test_a_lecture_is_heard_seen_and_replayed(tmp_path: Path) -> None:
         assert receipt["pages_shown"] == material.pages
 
         source = sound.load(material.voice)
-        assert sound.likeness(source, sound.heard_in_hall(hall_folder / "heard.wav")) > 0.9
+        assert sound.likeness(source, sound.load(hall_folder / "heard.wav")) > 0.9
 
         shown = json.loads((hall_folder / "pages" / "pages.json").read_text())
         assert list(dict.fromkeys(page["page"] for page in shown)) == [1, 2, 3, 4]
@@ -122,5 +122,4 @@ async def test_relay_killed_in_mid_lecture_goes_on_with_the_same_lecture(
     # What the relay was dead for came from the laptop after its moment had passed: kept here, heard in the replay.
     assert receipt["voice_heard_ms"] >= 0.99 * receipt["voice_sent_ms"] - repaired_ms
     assert receipt["voice_kept_ms"] == receipt["voice_sent_ms"]
-    heard = sound.heard_in_hall(hall_folder / "heard.wav")
-    assert sound.likeness(sound.load(material.voice)[: 8 * sound.RATE], heard) > 0.85
+    assert sound.likeness(sound.load(material.voice)[: 8 * sound.RATE], sound.load(hall_folder / "heard.wav")) > 0.85

@@ -125,6 +125,20 @@ def test_an_outage_costs_no_frame_and_stretching_is_undone(sent: dict[int, bytes
     assert worst == pytest.approx(2.0 + gaps[0].length_s, abs=0.3)
 
 
+def test_what_rises_after_a_halt_is_heard_and_what_is_silent_then_is_not(
+    sent: dict[int, bytes], tmp_path: Path
+) -> None:
+    away = range(100, 167)
+    heard = dumped(sent, tmp_path / "heard.wav", comes=lambda n: 10.2 if n in away else n * 0.06)
+    halt = next(segment for segment in heard.segments if segment["what"] == "stall")
+    again = halt["sample"] + halt["samples"]
+    for silent_ms, is_heard in ((5, True), (70, False)):
+        pcm = heard.pcm.copy()
+        pcm[again : again + silent_ms * 48] = 0
+        share, _ = score(sent, replace(heard, pcm=pcm))
+        assert (share == 1.0) is is_heard, silent_ms
+
+
 def test_frames_that_never_came_are_not_heard(sent: dict[int, bytes], tmp_path: Path) -> None:
     lost = {50, 120, 121, 122, 200}
     heard = dumped(sent, tmp_path / "heard.wav", comes=lambda n: 1e9 if n in lost else n * 0.06)

@@ -96,8 +96,10 @@ def test_everything_is_drawn_at_any_size(fonts: Fonts, size: tuple[int, int], la
     asked = Overlay(help_shown=True), Overlay(quit_asked=True), Overlay(link_shown=True), Overlay(question="왜? Why?")
     for view, overlay in ((down, Overlay()), *((WELL, overlay) for overlay in asked)):
         painter.paint(surface, view, page, camera, overlay)
-        changed = np.any(np.abs(pygame.surfarray.array3d(surface) - well) > 8, axis=2)
-        assert 0.005 < changed.mean() < 0.6
+        apart = np.abs(pygame.surfarray.array3d(surface) - well).max(axis=2)
+        assert (apart > 8).mean() > 0.005
+        # The page makes room for the panel of the link's figures, and is another size then: rounding shifts its shades.
+        assert (apart > (8 if overlay.link_shown else 0)).mean() < 0.6
 
 
 @pytest.mark.parametrize("size", [(1920, 1080), (640, 360)])
