@@ -100,6 +100,7 @@ async def test_a_late_hall_gets_everything_after_the_end(tmp_path: Path) -> None
             await hall.say(m.Receipt(voice_heard_ms=1800))
             states = [entry.fields for entry in hall.of(m.EntryMessage) if entry.entry_kind == Kind.STATE]
             assert states[-1] == {"lecture": "ended", "publisher": "none"}
+            await until(lambda: lecture.log.read(kinds=[Kind.RECEIPT]), "the receipt is in the log")
         receipts = lecture.log.read(kinds=[Kind.RECEIPT])
         assert unpack_event(receipts[0])["voice_heard_ms"] == 1800
 
