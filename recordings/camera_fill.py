@@ -1,4 +1,4 @@
-"""Lays a copy's pictures into a hole of a log's camera. Blocking, and short: one hole, one segment.
+"""Lays a copy's pictures into a hole of a log's camera. Blocking: one hole, one segment.
 
 Pictures lean on the one before them. The last one that the log has is the same, byte for byte, as in the copy of the
 machine that sent it: what follows there follows here, and lecture time differs by as much as these two are apart. Where
@@ -16,7 +16,7 @@ from itertools import takewhile
 from lecture.entries import EncodedFrame, Entry, unpack_frames
 from lecture.log import LectureLog, Span
 from lecture.tracks import SOURCE_RUNG, Track
-from recordings.fill import fill
+from recordings.fill import lacking
 
 LOOK_MS = 2_000
 """So far around the edge of a hole the picture is looked for that stands there."""
@@ -57,15 +57,14 @@ def continued(
     return [replace(one, t_ms=max(0, one.t_ms + shift_ms)) for one in pictures[at + 1 :]], True
 
 
-def lay_in(
+def laid_in(
     log: LectureLog, track: Track, pictures: Sequence[EncodedFrame], hole: Span, *, goes_on: bool
 ) -> list[Entry]:
-    """Append the pictures of a hole, up to the one that stands behind it in the log.
+    """The pictures of a hole, up to the one that stands behind it in the log, as entries to be appended.
 
     :param track: of this log.
     :param pictures: in order, with the log's times.
     :param goes_on: the first one follows directly the last picture before the hole.
-    :returns: the entries that were appended.
     """
     behind = next(iter(_pictures(log, [track], Span(hole.end_ms, hole.end_ms + LOOK_MS))), None)
 
@@ -76,7 +75,7 @@ def lay_in(
     new: Iterable[EncodedFrame] = takewhile(is_new, (one for one in pictures if goes_on or hole.start_ms <= one.t_ms))
     if goes_on:
         new = _from(hole.start_ms, new)
-    return fill(log, track, new, hole, goes_on=goes_on)
+    return lacking(log, track, new, hole, goes_on=goes_on)
 
 
 def _from(start_ms: int, pictures: Iterable[EncodedFrame]) -> Iterator[EncodedFrame]:

@@ -14,10 +14,15 @@ from lecture.tracks import Track
 _AROUND_MS = 1_000
 
 
-def fill(
+def fill(log: LectureLog, track: Track, frames: Iterable[EncodedFrame], span: Span) -> list[Entry]:
+    """Append what :func:`lacking` says; returns the entries as they were appended."""
+    return [log.append(entry) for entry in lacking(log, track, frames, span)]
+
+
+def lacking(
     log: LectureLog, track: Track, frames: Iterable[EncodedFrame], span: Span, *, goes_on: bool = False
 ) -> list[Entry]:
-    """Append what the log lacks of a track in a span, as entries that meet what is there.
+    """What the log lacks of a track in a span, as entries that meet what is there, to be appended. Blocking.
 
     A frame that is covered to half or more, by the log or by an earlier frame, is left out. So is what would go where
     the log has no hole of :data:`HOLE_MS`: at the edges of what is there, a copy whose clock is off by some
@@ -27,7 +32,6 @@ def fill(
     :param frames: in order of time.
     :param goes_on: the first picture of a camera follows directly the last one that the log has before the span; else
         pictures begin with a keyframe.
-    :returns: the entries that were appended.
     """
     if span.start_ms >= span.end_ms:
         return []
@@ -58,7 +62,7 @@ def fill(
         if not camera:
             new.discard(reach)
     entries += chunker.flush()
-    return [log.append(entry) for entry in _joined(entries, known, around)]
+    return _joined(entries, known, around)
 
 
 def _holes(known: Coverage, span: Span) -> Coverage:

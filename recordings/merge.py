@@ -17,7 +17,7 @@ from lecture.file import LectureFile
 from lecture.log import LectureLog, Span
 from lecture.tracks import SOURCE_RUNG, UNKNOWN_LANGUAGE, Track
 from recordings.align import MARGIN_MS, aligned
-from recordings.camera_fill import LOOK_MS, continued, lay_in
+from recordings.camera_fill import LOOK_MS, continued, laid_in
 from recordings.errors import RecordingError
 from recordings.fill import fill
 from recordings.recording import LONGEST_MS, is_at_edge, is_made, texts_of
@@ -141,7 +141,7 @@ def _fill_from(
         # Between the pictures of a slow camera are many gaps and no holes.
         reach_ms = LOOK_MS if gap.end_ms - gap.start_ms >= LOOK_MS else _SHORT_LOOK_MS
         pictures, goes_on = continued(target, into, list(_around(copy, source, times, gap, reach_ms)), gap.start_ms)
-        return lay_in(target, into, pictures, gap, goes_on=goes_on)
+        return [target.append(entry) for entry in laid_in(target, into, pictures, gap, goes_on=goes_on)]
     if source.rung != SOURCE_RUNG:
         return fill(target, into, copy_frames(copy, source, times, gap), gap)
     frames = list(_around(copy, source, times, gap, MARGIN_MS))

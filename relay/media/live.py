@@ -224,22 +224,22 @@ class LiveLecture:
         self._check_open()
         return await self._decks.take(pdf, title)
 
-    def wanted(self, role: Role, copy: str = "", language: str = "") -> dict[str, Any]:
+    async def wanted(self, role: Role, copy: str = "", language: str = "") -> dict[str, Any]:
         """What the recording lacks, JSON-ready: docs/protocol.md, section 14.
 
         :param copy: id of the copy that asks, which is not asked again for what it has not.
-        :param language: of the voice; empty: all that the role may repair, and the camera.
+        :param language: of the voice; empty: all that the role may repair, and of a copy the camera.
         :raises RefusedError: ``language_unknown`` (422), ``forbidden`` (403).
         """
         self.used_at = self._stage.now
         allowed = self._repairable(role)
         if not language:
-            return self._repair.wanted(allowed, copy, camera=role == "lecturer")
+            return await self._repair.wanted(allowed, copy, camera=role == "lecturer")
         if language not in self._stage.voices:
             raise RefusedError("language_unknown", "The lecture has no voice in this language.", 422)
         if language not in allowed:
             raise RefusedError("forbidden", "This token may not repair that language.", 403)
-        return self._repair.wanted([language], copy, asked=True)
+        return await self._repair.wanted([language], copy, asked=True)
 
     async def repair(self, role: Role, body: bytes, sha256: str) -> dict[str, Any]:
         """Take a segment of a copy; see :meth:`relay.media.repair.RepairDesk.take`."""

@@ -17,7 +17,7 @@ from lecture.messages import Repaired
 from lecture.segment import SEGMENT_BYTES, Segment, parse_segment
 from lecture.tracks import VOICE_FRAME_MS
 from recordings.align import aligned
-from recordings.fill import fill
+from recordings.fill import lacking
 from recordings.remake import remake, unmade
 from recordings.repair_book import REPAIR_KEY, RepairBook
 from relay.media.camera_repair import CameraRepair
@@ -38,7 +38,8 @@ PIECE_MS = 60_000
 
 
 class RepairDesk:
-    """Takes segments for one lecture and has the light rungs made of them. Runs in the event loop, but for the making.
+    """Takes segments for one lecture and has the light rungs made of them. Runs in the event loop, but for the making
+    and for what reads the log: that may wait for the disk, and no lecture of the relay is to stand still meanwhile.
 
     :param spawn: runs a task of the lecture.
     :param tell_halls: says a message to all halls of its language.
@@ -62,6 +63,7 @@ class RepairDesk:
         self._camera = CameraRepair(stage.log, lambda copy: self._book.shift_ms(spoken, copy))
         self._languages = {line.source_track.track_id: language for language, line in stage.voices.items()}
         self._dropped = stage.log.dropped_entries
+        self._filling = asyncio.Lock()  # what was read of the log is still so when it is filled
         self._unmade = {language: Coverage() for language in stage.voices}
         self._is_making = False
         self._finish_due = False
@@ -92,14 +94,14 @@ class RepairDesk:
             "repaired_ms": self._book.repaired_ms(language),
         }
 
-    def wanted(
+    async def wanted(
         self, languages: Sequence[str], copy: str = "", *, asked: bool = False, camera: bool = False
     ) -> dict[str, Any]:
         """The answer to who asks what is wanted, JSON-ready.
 
         :param languages: of the lecture, those that may be repaired.
         :param asked: they were named, so that one of which there is nothing at all is wanted, too.
-        :param camera: it may be repaired, too; behind all voices.
+        :param camera: it may be repaired, too; behind all voices, and of a copy that is named.
         """
         facts = [self.facts(language) for language in languages]
         spans = [
@@ -114,9 +116,12 @@ class RepairDesk:
             {"kind": "voice", "language": language, "start_ms": start_ms, "end_ms": end_ms}
             for start_ms, end_ms, language in sorted(spans)[:MAX_WANTED]
         ]
-        ended = self._stage.state == "ended"
+        pictures = []
+        if camera and copy:
+            async with self._filling:
+                pictures = await self._camera.wanted(copy, self._end_ms(), ended=self._stage.state == "ended")
         return {
-            "wanted": voices + (self._camera.wanted(copy, self._end_ms(), ended=ended) if camera else []),
+            "wanted": voices + pictures,
             "language": languages[0] if languages else "",
             "missing_ms": sum(one["missing_ms"] for one in facts),
             "repaired_ms": sum(one["repaired_ms"] for one in facts),
@@ -141,13 +146,17 @@ class RepairDesk:
             if not camera:
                 raise RefusedError("forbidden", "This token may not repair the camera.", 403)
             return await self._take_camera(segment, languages)
-        language = segment.track.language
         self._check(segment, languages)
+        async with self._filling:
+            added_ms = await self._fill(segment)
+        await self._taken()
+        return {**await self.wanted([segment.track.language], segment.copy, asked=True), "added_ms": added_ms}
+
+    async def _fill(self, segment: Segment) -> int:
+        language, log = segment.track.language, self._stage.log
         track = self._stage.voices[language].source_track
         shift_ms = self._book.shift_ms(language, segment.copy)
-        frames, found_ms = await asyncio.to_thread(
-            aligned, self._stage.log, track.track_id, segment.frames, segment.span, shift_ms
-        )
+        frames, found_ms = await asyncio.to_thread(aligned, log, track.track_id, segment.frames, segment.span, shift_ms)
         self._book.found_shift(language, segment.copy, found_ms)
         # A copy's times do not reach before 0, wherever that lies.
         start_ms = segment.span.start_ms + shift_ms if segment.span.start_ms else 0
@@ -156,19 +165,21 @@ class RepairDesk:
         if not self._book.has_voice_at(language, end_ms) and end_ms < self._end_ms():
             end_ms += found_ms - shift_ms  # the hole goes on, and so will the copy
         span = Span(max(0, start_ms), min(end_ms, self._end_ms()))
-        entries = fill(self._stage.log, track, frames, span)
+        entries = await asyncio.to_thread(lacking, log, track, frames, span)
+        for entry in entries:
+            log.append(entry)
         added_ms = sum(entry.duration_ms for entry in entries)
         self._book.answered(language, segment.copy, span, added_ms, was_hole=was_hole)
-        self._stage.log.set_meta(REPAIR_KEY, self._book.to_meta())
+        log.set_meta(REPAIR_KEY, self._book.to_meta())
         self._to_make(language, [span])
-        await self._taken()
-        return {**self.wanted([language], segment.copy, asked=True), "added_ms": added_ms}
+        return added_ms
 
     async def _take_camera(self, segment: Segment, languages: Sequence[str]) -> dict[str, Any]:
         self._check_room(segment, self._camera.shift_ms(segment.copy))
-        added_ms = self._camera.take(segment, self._end_ms(), ended=self._stage.state == "ended")
+        async with self._filling:
+            added_ms = await self._camera.take(segment, self._end_ms(), ended=self._stage.state == "ended")
         await self._taken()
-        return {**self.wanted(languages, segment.copy, camera=True), "added_ms": added_ms}
+        return {**await self.wanted(languages, segment.copy, camera=True), "added_ms": added_ms}
 
     async def _taken(self) -> None:
         self._finish_due = True

@@ -38,7 +38,7 @@ class _Handlers:
         if copy and not COPY_ID.fullmatch(copy):
             raise RefusedError("repair_query_malformed", "A copy's id has 1 to 64 letters, digits, - and _.", 400)
         lecture = await self._relay.open_lecture(lecture_id)
-        return JSONResponse(lecture.wanted(role, copy, request.query_params.get("language", "")))
+        return JSONResponse(await lecture.wanted(role, copy, request.query_params.get("language", "")))
 
     async def take(self, request: Request) -> Response:
         """Take a segment."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lecture.copy_time import COPY_TIME_KEY, CopyTime
-from lecture.entries import EncodedFrame
+from lecture.entries import EncodedFrame, Entry
 from lecture.file import LectureFile
 from lecture.log import Span
 from lecture.segment import pack_segment, parse_segment
+from recordings.camera_fill import digest_of
 from relay.media.camera_book import CAMERA_HOLE_MS, CameraBook
 from relay.media.camera_repair import CameraRepair
 from streamer.copy_source import CopySource, Wanted
@@ -53,10 +56,10 @@ def watched(log: LectureFile) -> CameraRepair:
     return repair
 
 
-def bring(repair: CameraRepair, source: CopySource, max_bytes: int = 60_000) -> list[int]:
+async def bring(repair: CameraRepair, source: CopySource, max_bytes: int = 60_000) -> list[int]:
     """Bring all that is wanted of a lecture that has ended; returns what each segment added, in ms."""
     added = []
-    while wanted := repair.wanted("laptop", LENGTH_MS, ended=True):
+    while wanted := await repair.wanted("laptop", LENGTH_MS, ended=True):
         assert len(added) < 100, "it never ends"
         one = wanted[0]
         span = Span(one["start_ms"], one["end_ms"])
@@ -64,17 +67,17 @@ def bring(repair: CameraRepair, source: CopySource, max_bytes: int = 60_000) -> 
         segment = source.segment(asked, max_bytes=max_bytes, spoken="en")
         assert segment is not None
         assert len(pack_segment(segment)) <= max_bytes
-        added.append(repair.take(parse_segment(pack_segment(segment)), LENGTH_MS, ended=True))
+        added.append(await repair.take(parse_segment(pack_segment(segment)), LENGTH_MS, ended=True))
     return added
 
 
 @pytest.mark.parametrize("off_ms", [0, 30, -30, 900, -900])
 @pytest.mark.parametrize("max_bytes", [60_000, 800])
-def test_a_hole_is_filled_with_every_picture_whatever_the_copys_clock_says(
+async def test_a_hole_is_filled_with_every_picture_whatever_the_copys_clock_says(
     tmp_path: Path, off_ms: int, max_bytes: int
 ) -> None:
     with recording(tmp_path, without(HOLE)) as log:
-        added = bring(watched(log), copy_of(tmp_path, FILM, off_ms), max_bytes)
+        added = await bring(watched(log), copy_of(tmp_path, FILM, off_ms), max_bytes)
         assert (len(added) > 3) == (max_bytes < 2_000)
         found = pictures_of(log)
         assert [one.data for one in found] == [one.data for one in FILM]
@@ -83,40 +86,40 @@ def test_a_hole_is_filled_with_every_picture_whatever_the_copys_clock_says(
         assert log.verify().ok
 
 
-def test_a_copy_that_does_not_know_the_picture_before_begins_with_a_keyframe(tmp_path: Path) -> None:
+async def test_a_copy_that_does_not_know_the_picture_before_begins_with_a_keyframe(tmp_path: Path) -> None:
     """The laptop was restarted during the outage."""
     with recording(tmp_path, without(HOLE)) as log:
-        bring(watched(log), copy_of(tmp_path, [one for one in FILM if one.t_ms >= 2_000]))
+        await bring(watched(log), copy_of(tmp_path, [one for one in FILM if one.t_ms >= 2_000]))
         filled = [one for one in pictures_of(log) if HOLE.start_ms <= one.t_ms < HOLE.end_ms]
         assert filled == [one for one in FILM if 2_700 <= one.t_ms < HOLE.end_ms]
 
 
-def test_a_restarted_relay_goes_on_where_it_was_and_asks_for_nothing_twice(tmp_path: Path) -> None:
+async def test_a_restarted_relay_goes_on_where_it_was_and_asks_for_nothing_twice(tmp_path: Path) -> None:
     source = copy_of(tmp_path, [one for one in FILM if not 2_000 <= one.t_ms < 2_700])
     with recording(tmp_path, without(HOLE)) as log:
-        (wanted,) = watched(log).wanted("laptop", LENGTH_MS, ended=True)
+        (wanted,) = await watched(log).wanted("laptop", LENGTH_MS, ended=True)
         asked = Wanted("", Span(wanted["start_ms"], wanted["end_ms"]), "camera", wanted["after"])
         segment = source.segment(asked, max_bytes=800, spoken="en")
         assert segment is not None
-        watched(log).take(segment, LENGTH_MS, ended=True)
+        await watched(log).take(segment, LENGTH_MS, ended=True)
     with LectureFile.open(tmp_path / "a.lecture") as log:
-        bring(watched(log), source, 800)
+        await bring(watched(log), source, 800)
         expected = [one.data for one in FILM if not 2_000 <= one.t_ms < 2_700]
         assert [one.data for one in pictures_of(log)] == expected
-        assert watched(log).wanted("laptop", LENGTH_MS, ended=True) == []
+        assert await watched(log).wanted("laptop", LENGTH_MS, ended=True) == []
 
 
-def test_a_copy_without_a_camera_is_asked_once(tmp_path: Path) -> None:
+async def test_a_copy_without_a_camera_is_asked_once(tmp_path: Path) -> None:
     with recording(tmp_path, without(HOLE)) as log:
-        assert bring(watched(log), copy_of(tmp_path, [])) == [0]
+        assert await bring(watched(log), copy_of(tmp_path, [])) == [0]
         assert pictures_of(log) == without(HOLE)
-        assert watched(log).wanted("laptop", LENGTH_MS, ended=True) == []
-        assert len(watched(log).wanted("phone", LENGTH_MS, ended=True)) == 1
+        assert await watched(log).wanted("laptop", LENGTH_MS, ended=True) == []
+        assert len(await watched(log).wanted("phone", LENGTH_MS, ended=True)) == 1
 
 
-def test_a_lecture_without_a_camera_wants_none(tmp_path: Path) -> None:
+async def test_a_lecture_without_a_camera_wants_none(tmp_path: Path) -> None:
     with LectureFile.create(tmp_path / "a.lecture", {"lecture": "a"}) as log:
-        assert watched(log).wanted("laptop", LENGTH_MS, ended=True) == []
+        assert await watched(log).wanted("laptop", LENGTH_MS, ended=True) == []
 
 
 def test_holes_lie_between_pictures_and_behind_the_last_only_once_the_lecture_has_ended() -> None:
@@ -134,3 +137,47 @@ def test_holes_lie_between_pictures_and_behind_the_last_only_once_the_lecture_ha
     assert (
         again.wanted(9_000, "laptop", ended=False) == again.wanted(9_000, "phone", ended=False) == [Span(4_600, 5_000)]
     )
+
+
+class WatchedFile(LectureFile):
+    """Notes who reads pictures."""
+
+    readers: set[str]
+
+    def read_span(self, track_id: int, span: Span) -> list[Entry]:
+        self.readers.add(threading.current_thread().name)
+        return super().read_span(track_id, span)
+
+    def gaps(self, *given: Any, **more: Any) -> list[Span]:
+        self.readers.add(threading.current_thread().name)
+        return super().gaps(*given, **more)
+
+
+async def test_no_read_holds_up_the_event_loop_and_a_hole_is_looked_at_once_whoever_asks(tmp_path: Path) -> None:
+    source = copy_of(tmp_path, FILM)
+    with WatchedFile.create(tmp_path / "a.lecture", {"lecture": "a"}) as log:
+        write_film(log, without(HOLE))
+        log.readers = set()
+        repair = watched(log)
+        log.readers.clear()
+        first = await repair.wanted("phone", LENGTH_MS, ended=True)
+        assert log.readers
+        log.readers.clear()
+        assert await repair.wanted("laptop", LENGTH_MS, ended=True) == first
+        assert not log.readers
+        await bring(repair, source)
+        assert log.readers
+        assert threading.current_thread().name not in log.readers
+
+
+async def test_what_is_laid_in_before_a_hole_is_the_picture_that_goes_before_it(tmp_path: Path) -> None:
+    with recording(tmp_path, without(HOLE)) as log:
+        repair = watched(log)
+        (wanted,) = await repair.wanted("laptop", LENGTH_MS, ended=True)
+        asked = Wanted("", Span(wanted["start_ms"], HOLE.end_ms), "camera", wanted["after"])
+        segment = copy_of(tmp_path, FILM).segment(asked, max_bytes=800, spoken="en")
+        assert segment is not None
+        await repair.take(segment, LENGTH_MS, ended=True)
+        (rest,) = await repair.wanted("phone", LENGTH_MS, ended=True)
+        last = [one for one in pictures_of(log) if one.t_ms < rest["start_ms"]][-1]
+        assert rest["after"] == digest_of(last)

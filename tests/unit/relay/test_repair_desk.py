@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,13 @@ from lecture.entries import EncodedFrame, Entry, Kind
 from lecture.file import LectureFile
 from lecture.log import Span
 from lecture.messages import Repaired
+from lecture.segment import Segment, pack_segment
 from recordings.remake import remake
 from relay.media.repair import RepairDesk
 from relay.media.settings import HallSettings, LectureInfo, MediaSettings
 from relay.media.stage import Stage
 from relay.media.tasks import Crew
+from tests.film import CAMERA, film, pictures_of, write_film
 from transport.network import NetworkConfig
 from transport.opus import Encoder
 
@@ -85,3 +88,20 @@ async def test_a_lecture_that_lacks_nothing_is_left_as_it_is(tmp_path: Path) -> 
         file.follow(entries.append)
         assert await made(stage_on(file)) == []
         assert not entries
+
+
+async def test_one_segment_that_comes_twice_at_once_is_laid_in_once(tmp_path: Path) -> None:
+    pictures, hole = film(LENGTH_MS, (0, 1_500)), Span(1_500, 4_000)
+    facts = {"state": "ended", "clock_end_ms": str(LENGTH_MS)}
+    with LectureFile.create(tmp_path / "x.lecture", facts) as file:
+        write_film(file, [one for one in pictures if not hole.start_ms <= one.t_ms < hole.end_ms])
+        stage = stage_on(file)
+        async with Crew() as crew:
+            desk = RepairDesk(stage, crew.spawn, lambda repaired: None, lambda: None)
+            file.follow(desk.appended)
+            missing = tuple(one for one in pictures if hole.start_ms <= one.t_ms < hole.end_ms)
+            body = pack_segment(Segment("laptop", hole, CAMERA, missing))
+            digest = hashlib.sha256(body).hexdigest()
+            answers = await asyncio.gather(*(desk.take(body, digest, ["en"], camera=True) for _ in range(2)))
+        assert sorted(answer["added_ms"] for answer in answers)[0] == 0
+        assert [one.data for one in pictures_of(file)] == [one.data for one in pictures]
