@@ -295,6 +295,7 @@ class Relay:
                 self.librarian.changed()
 
         lecture.on_state = changed
+        lecture.on_repaired = self.librarian.changed
         # As it is found, for the catalogue only: it is no change that the librarian must look for.
         self._states.changed(lecture.lecture_id, lecture.state, lecture.now_ms(), time.time())
 

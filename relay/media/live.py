@@ -48,6 +48,7 @@ class LiveLecture:
     :ivar info: title, course, languages.
     :ivar log: the lecture's file, also readable by others (library, replay) while it is live.
     :ivar on_state: called in the loop whenever :attr:`state` changes (the catalogue follows it); set it after opening.
+    :ivar on_repaired: called in the loop when a repair of it has come to rest after its end; set it after opening.
     :ivar used_at: loop time of the last request, for closing what is idle.
     :ivar closed: set once it is out of memory and its file closed.
     """
@@ -57,6 +58,7 @@ class LiveLecture:
         self.info: LectureInfo = stage.info
         self.log: LectureFile = stage.log
         self.on_state: Callable[[LectureState], None] | None = None
+        self.on_repaired: Callable[[], None] | None = None
         self.used_at = stage.now
         self._stage = stage
         self._crew = Crew()
@@ -64,7 +66,7 @@ class LiveLecture:
         self._players = Players(stage, self._crew.spawn)
         self._desk = PublisherDesk(stage, self._crew.spawn, self._media_came, self._publisher_changed)
         self._decks = Decks(stage, cache_dir, self._crew.spawn, self._people.tell_lecturers)
-        self._repair = RepairDesk(stage, self._crew.spawn, self._people.tell_halls, self._people.tell_state)
+        self._repair = RepairDesk(stage, self._crew.spawn, self._people.tell_halls, self._repaired)
         self.closed = asyncio.Event()
         self._closing = asyncio.Event()
         self._end_lock = asyncio.Lock()
@@ -96,6 +98,7 @@ class LiveLecture:
                 line.close(self._stage.now)
             self._stage.camera.finish()
             await asyncio.to_thread(self._stage.camera.join)
+            await self._repair.close()
             await self._stage.recorder.close()
             self.closed.set()
 
@@ -114,6 +117,7 @@ class LiveLecture:
             or len(self._players)
             or len(self._desk)
             or len(self._crew)
+            or not self._repair.is_at_rest
         ):
             self.used_at = now
         return now - self.used_at
@@ -288,6 +292,7 @@ class LiveLecture:
                     line.tick(now)
             stage.fanout.tick(now, stage.clock.exact_ms(now))
             stage.screen.tick(now)
+            self._repair.tick(now)
             await asyncio.sleep(TICK_S if len(self._desk) or len(stage.fanout) else IDLE_TICK_S)
 
     def _media_came(self) -> None:
@@ -299,6 +304,11 @@ class LiveLecture:
         if self.state == "live" and not self.shutting:
             self._stage.publisher_state = state
             self._note_state()
+
+    def _repaired(self) -> None:
+        self._people.tell_state()
+        if self.on_repaired is not None:
+            self.on_repaired()
 
     def _set_state(self, state: LectureState) -> None:
         self._stage.state = state

@@ -21,6 +21,7 @@ from recordings.fill import lacking
 from recordings.remake import remake, unmade
 from recordings.repair_book import REPAIR_KEY, RepairBook
 from relay.media.camera_repair import CameraRepair
+from relay.media.refinish import Refinish
 from relay.media.stage import Stage
 from transport.opus import OpusError, packet_duration_ms
 
@@ -56,7 +57,6 @@ class RepairDesk:
         self._stage = stage
         self._spawn = spawn
         self._tell_halls = tell_halls
-        self._done = done
         self._book = RepairBook(stage.voices)
         self._book.load(stage.log.get_meta)
         spoken = next(iter(stage.voices))
@@ -66,13 +66,27 @@ class RepairDesk:
         self._filling = asyncio.Lock()  # what was read of the log is still so when it is filled
         self._unmade = {language: Coverage() for language in stage.voices}
         self._is_making = False
-        self._finish_due = False
+        self._refinish = Refinish(stage, spawn, done)
         self._before = Span(0, stage.log.last_t_ms())
         self._read_known()
 
     def resume(self) -> None:
         """Have the rungs made of what an earlier run repaired, or recorded, and did not come to make."""
         self._make_soon(look=True)
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether the file of an ended lecture is finished, as far as this knows."""
+        return not self._refinish.is_due
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        if not self._is_making:
+            self._refinish.tick(now)
+
+    async def close(self) -> None:
+        """What was brought is in a finished file, as if all had been brought. Nothing comes any more."""
+        await self._refinish.close()
 
     def appended(self, entry: Entry) -> None:
         """An entry is in the log."""
@@ -149,8 +163,8 @@ class RepairDesk:
         self._check(segment, languages)
         async with self._filling:
             added_ms = await self._fill(segment)
-        await self._taken()
-        return {**await self.wanted([segment.track.language], segment.copy, asked=True), "added_ms": added_ms}
+        self._make_soon()
+        return await self._answer(added_ms, [segment.track.language], segment.copy, asked=True)
 
     async def _fill(self, segment: Segment) -> int:
         language, log = segment.track.language, self._stage.log
@@ -178,14 +192,18 @@ class RepairDesk:
         self._check_room(segment, self._camera.shift_ms(segment.copy))
         async with self._filling:
             added_ms = await self._camera.take(segment, self._end_ms(), ended=self._stage.state == "ended")
-        await self._taken()
-        return {**await self.wanted(languages, segment.copy, camera=True), "added_ms": added_ms}
+        return await self._answer(added_ms, languages, segment.copy, camera=True)
 
-    async def _taken(self) -> None:
-        self._finish_due = True
-        self._make_soon()
+    async def _answer(
+        self, added_ms: int, languages: Sequence[str], copy: str, *, asked: bool = False, camera: bool = False
+    ) -> dict[str, Any]:
+        self._refinish.brought()
         # Only what is on disk is told to be here: the copy may be about to forget it.
         await self._stage.recorder.commit()
+        answer = await self.wanted(languages, copy, asked=asked, camera=camera)
+        if not answer["wanted"]:
+            self._refinish.all_brought()
+        return {**answer, "added_ms": added_ms}
 
     def _check(self, segment: Segment, languages: Sequence[str]) -> None:
         language = segment.track.language
@@ -246,10 +264,6 @@ class RepairDesk:
             self._is_making = False
             for language, span in failed:
                 self._unmade[language].add(span)  # tried again with the next segment, or the next time it is opened
-        if self._finish_due and self._stage.state == "ended":
-            self._finish_due = False
-            await self._stage.recorder.finish()
-            self._done()
 
     def _next_unmade(self) -> tuple[str, Span] | None:
         """The next that is made at once. Whoever closes the lecture does not wait for an hour of it."""
@@ -268,7 +282,7 @@ class RepairDesk:
         for entry in made:
             stage.log.append(entry)
         if made:
-            self._finish_due = True
+            self._refinish.changed()
             start_ms, end_ms = min(one.t_ms for one in made), max(one.end_ms for one in made)
             stage.voice_repaired(language, end_ms)
             self._tell_halls(Repaired(language, start_ms, end_ms))

@@ -55,10 +55,7 @@ class _Handlers:
                 raise RefusedError("segment_too_large", text, 413) from error
             raise
         lecture = await self._relay.open_lecture(lecture_id)
-        answer = await lecture.repair(role, body, sha256)
-        if lecture.state == "ended" and answer["added_ms"]:
-            self._relay.librarian.changed()
-        return JSONResponse(answer)
+        return JSONResponse(await lecture.repair(role, body, sha256))
 
     async def _admit(self, request: Request) -> tuple[str, Role]:
         lecture_id = str(request.path_params["lecture"])

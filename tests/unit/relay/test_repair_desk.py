@@ -7,6 +7,7 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from lecture.chunks import Chunker
 from lecture.entries import EncodedFrame, Entry, Kind
@@ -15,6 +16,7 @@ from lecture.log import Span
 from lecture.messages import Repaired
 from lecture.segment import Segment, pack_segment
 from recordings.remake import remake
+from relay.media.refinish import REST_S
 from relay.media.repair import RepairDesk
 from relay.media.settings import HallSettings, LectureInfo, MediaSettings
 from relay.media.stage import Stage
@@ -67,6 +69,8 @@ async def made(stage: Stage) -> list[Repaired]:
         desk = RepairDesk(stage, lambda what, work: tasks.append(crew.spawn(what, work)), told.append, lambda: None)
         desk.resume()
         await asyncio.wait_for(asyncio.gather(*tasks), 20)
+        desk.tick(stage.now)
+        await asyncio.wait_for(asyncio.gather(*tasks), 20)
     return told
 
 
@@ -105,3 +109,38 @@ async def test_one_segment_that_comes_twice_at_once_is_laid_in_once(tmp_path: Pa
             answers = await asyncio.gather(*(desk.take(body, digest, ["en"], camera=True) for _ in range(2)))
         assert sorted(answer["added_ms"] for answer in answers)[0] == 0
         assert [one.data for one in pictures_of(file)] == [one.data for one in pictures]
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+async def test_the_file_is_finished_once_for_all_that_comes_in_a_row_and_told_then(
+    tmp_path: Path, *, is_closed: bool
+) -> None:
+    """At the latest when the lecture leaves memory."""
+    pictures, hole = film(LENGTH_MS, (0, 1_500, 2_000)), Span(1_500, 4_000)
+    facts = {"state": "ended", "clock_end_ms": str(LENGTH_MS)}
+    with LectureFile.create(tmp_path / "x.lecture", facts) as file:
+        write_film(file, [one for one in pictures if not hole.start_ms <= one.t_ms < hole.end_ms])
+        stage, tasks, done = stage_on(file), list[asyncio.Task[None]](), list[str]()
+        async with Crew() as crew:
+            desk = RepairDesk(
+                stage, lambda what, work: tasks.append(crew.spawn(what, work)), lambda _: None, lambda: done.append("")
+            )
+            file.follow(desk.appended)
+
+            async def bring(start_ms: int, end_ms: int) -> None:
+                missing = tuple(one for one in pictures if start_ms <= one.t_ms < end_ms)
+                body = pack_segment(Segment("laptop", Span(start_ms, end_ms), CAMERA, missing))
+                await desk.take(body, hashlib.sha256(body).hexdigest(), ["en"], camera=True)
+                desk.tick(stage.now)
+                await asyncio.gather(*tasks)
+
+            await bring(1_500, 2_000)
+            assert (file.pending_bytes, file.finished, done) == (0, False, []), "it is on disk, and more is wanted"
+            assert not desk.is_at_rest
+            if is_closed:
+                await desk.close()
+            desk.tick(stage.now + REST_S)
+            await asyncio.gather(*tasks)
+            assert (file.finished, len(done), desk.is_at_rest) == (True, 1, True)
+            await bring(2_000, hole.end_ms)
+            assert (len(done), desk.is_at_rest) == (2, True)
