@@ -133,9 +133,6 @@ class OwnCopy:
 
     def flush(self) -> None:
         """Voice and camera are over: what has been gathered of them is in the file."""
-        self._flush_media()
-
-    def _flush_media(self) -> None:
         for track in (self._voice, self._camera):
             if track is not None:
                 track.flush()
@@ -164,7 +161,7 @@ class OwnCopy:
     def close(self, *, finished: bool) -> None:
         """Write what is held and release the file (blocks)."""
         try:
-            self._flush_media()
+            self.flush()
             if finished:
                 self._file.finish()
         except LectureFileError as error:
