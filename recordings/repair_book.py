@@ -9,20 +9,17 @@ from dataclasses import dataclass, field
 from lecture.chunks import HOLE_MS
 from lecture.coverage import Coverage
 from lecture.log import Span
+from recordings.copy_spans import CopySpans, keep_last
 
 REPAIR_KEY = "repair"
 """The lecture file's fact: JSON of ``repaired_ms`` by language, and ``none``: by language and copy the spans
 ``[start_ms, end_ms]`` of which that copy has nothing."""
-MAX_COPIES = 16
-"""Of one language. Beyond it the one that was heard longest ago is forgotten: it is asked again."""
-MAX_NONE_SPANS = 1_000
-"""Of one copy. Beyond it the oldest are forgotten."""
 
 
 @dataclass(slots=True)
 class _Voice:
     known: Coverage = field(default_factory=Coverage)
-    none: dict[str, Coverage] = field(default_factory=dict)
+    none: CopySpans = field(default_factory=CopySpans)
     shifts: dict[str, int] = field(default_factory=dict)
     repaired_ms: int = 0
 
@@ -55,22 +52,13 @@ class RepairBook:
                     self._voices[language].repaired_ms = int(repaired_ms)
             for language, copies in facts.get("none", {}).items():
                 if language in self._voices:
-                    self._voices[language].none = {
-                        copy: Coverage(
-                            Span(int(start_ms), int(end_ms)) for start_ms, end_ms in list(spans)[-MAX_NONE_SPANS:]
-                        )
-                        for copy, spans in list(copies.items())[-MAX_COPIES:]
-                    }
+                    self._voices[language].none = CopySpans.of_json(copies)
         except (ValueError, OverflowError, TypeError, AttributeError, RecursionError):
             return
 
     def to_meta(self) -> str:
         """For :data:`REPAIR_KEY`."""
-        none = {
-            language: {copy: [[span.start_ms, span.end_ms] for span in spans] for copy, spans in voice.none.items()}
-            for language, voice in self._voices.items()
-            if voice.none
-        }
+        none = {language: voice.none.to_json() for language, voice in self._voices.items() if voice.none}
         repaired_ms = {language: voice.repaired_ms for language, voice in self._voices.items() if voice.repaired_ms}
         return json.dumps({"repaired_ms": repaired_ms, "none": none}, separators=(",", ":"))
 
@@ -89,24 +77,13 @@ class RepairBook:
             for hole in _holes(voice.known, end_ms)
             if hole.end_ms < end_ms or hole.start_ms + HOLE_MS <= end_ms - held_ms
         ]
-        none = voice.none.get(copy)
-        if none is None:
-            return lacking
-        return [rest for hole in lacking for rest in none.missing(hole) if _is_hole(rest)]
+        return [rest for hole in lacking for rest in voice.none.left(copy, hole) if _is_hole(rest)]
 
     def hopeful(self, language: str, end_ms: int) -> list[Span]:
         """Holes that some copy may yet fill: all, but for those of which every copy heard so far has nothing."""
         voice = self._voices[language]
-        lacking = _holes(voice.known, end_ms)
-        if not voice.none:
-            return lacking
-        # A hole is hopeful where it is missing in at least one copy's "none".
-        return [
-            rest
-            for hole in lacking
-            for rest in Coverage(rest for none in voice.none.values() for rest in none.missing(hole))
-            if _is_hole(rest)
-        ]
+        holes = _holes(voice.known, end_ms)
+        return [rest for hole in holes for rest in voice.none.left_of_any(hole) if _is_hole(rest)]
 
     def missing_ms(self, language: str, end_ms: int) -> int:
         """How much of a voice is missing and may yet come; none of a language that nobody has spoken so far."""
@@ -123,12 +100,8 @@ class RepairBook:
         return self._voices[language].shifts.get(copy, 0)
 
     def found_shift(self, language: str, copy: str, shift_ms: int) -> None:
-        """Note :meth:`shift_ms`. Bounded as the copies are."""
-        shifts = self._voices[language].shifts
-        shifts.pop(copy, None)
-        shifts[copy] = shift_ms
-        while len(shifts) > MAX_COPIES:
-            del shifts[next(iter(shifts))]
+        """Note :meth:`shift_ms`."""
+        keep_last(self._voices[language].shifts, copy, shift_ms)
 
     def has_voice_at(self, language: str, t_ms: int) -> bool:
         """Whether the log has voice at or just after a moment."""
@@ -147,14 +120,8 @@ class RepairBook:
         """
         voice = self._voices[language]
         voice.repaired_ms += added_ms
-        none = voice.none.pop(copy, None) or Coverage()
-        voice.none[copy] = none  # the newest stands last
-        while len(voice.none) > MAX_COPIES:
-            del voice.none[next(iter(voice.none))]
-        if was_hole and not added_ms:
-            none.add(span)
-        while len(none) > MAX_NONE_SPANS:
-            none.discard(next(iter(none)))
+        has_none = was_hole and not added_ms
+        voice.none.add(copy, span if has_none else Span(0, 0))
 
 
 def _holes(known: Coverage, end_ms: int) -> list[Span]:

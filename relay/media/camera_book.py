@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from lecture.coverage import Coverage
 from lecture.log import Span
+from recordings.copy_spans import MAX_SPANS, CopySpans, spans_of_json, spans_to_json
 
 CAMERA_REPAIR_KEY = "repair_camera"
 """The lecture file's fact: JSON of ``answered``: by copy the spans ``[start_ms, end_ms]`` that it has answered, and
@@ -15,10 +16,6 @@ CAMERA_HOLE_MS = 1_000
 """Less between two pictures is a slow camera's way, or a loss on the line."""
 LEAST_MS = 100
 """What is left of a hole is asked for if it is longer than this."""
-MAX_COPIES = 16
-"""Beyond it the one that was heard longest ago is forgotten: it is asked again."""
-MAX_SPANS = 1_000
-"""Of one copy, and of what is left of holes. Beyond it the oldest are forgotten."""
 
 
 class CameraBook:
@@ -27,7 +24,7 @@ class CameraBook:
     def __init__(self) -> None:
         self._known = Coverage()
         self._rests = Coverage()
-        self._answered: dict[str, Coverage] = {}
+        self._answered = CopySpans()
 
     def know(self, spans: Iterable[Span]) -> None:
         """The log has pictures of these spans."""
@@ -44,15 +41,15 @@ class CameraBook:
         """What was noted in the lecture file; what cannot be read is asked of the copies again."""
         try:
             facts = json.loads(get_meta(CAMERA_REPAIR_KEY) or "{}")
-            self._answered = {copy: _coverage(spans) for copy, spans in facts.get("answered", {}).items()}
-            self._rests = _coverage(facts.get("rests", []))
+            self._answered = CopySpans.of_json(facts.get("answered", {}))
+            self._rests = spans_of_json(facts.get("rests", []))
         except (ValueError, OverflowError, TypeError, AttributeError, RecursionError):
             return
 
     def to_meta(self) -> str:
         """For :data:`CAMERA_REPAIR_KEY`."""
-        answered = {copy: _pairs(spans) for copy, spans in self._answered.items()}
-        return json.dumps({"answered": answered, "rests": _pairs(self._rests)}, separators=(",", ":"))
+        facts = {"answered": self._answered.to_json(), "rests": spans_to_json(self._rests)}
+        return json.dumps(facts, separators=(",", ":"))
 
     def holes(self, end_ms: int, *, ended: bool) -> list[Span]:
         """Holes between two pictures that end before ``end_ms``, oldest first.
@@ -72,10 +69,8 @@ class CameraBook:
 
     def wanted(self, end_ms: int, copy: str = "", *, ended: bool) -> list[Span]:
         """:meth:`holes` without what this copy has answered."""
-        holes, answered = self.holes(end_ms, ended=ended), self._answered.get(copy)
-        if answered is None:
-            return holes
-        return [rest for hole in holes for rest in answered.missing(hole) if _is_long(rest)]
+        holes = self.holes(end_ms, ended=ended)
+        return [rest for hole in holes for rest in self._answered.left(copy, hole) if _is_long(rest)]
 
     def answered(self, copy: str, span: Span, rest: Span) -> None:
         """A copy has brought all that it has of a span.
@@ -84,23 +79,11 @@ class CameraBook:
         """
         self._rests.discard(span)
         self._rests.add(rest)
-        answered = self._answered.pop(copy, None) or Coverage()
-        self._answered[copy] = answered  # the newest stands last
-        answered.add(span)
-        while len(self._answered) > MAX_COPIES:
-            del self._answered[next(iter(self._answered))]
-        for spans in (answered, self._rests):
-            while len(spans) > MAX_SPANS:
-                spans.discard(next(iter(spans)))
+        self._answered.add(copy, span)
+        # What is forgotten of the oldest is below a second, or a hole that is seen without this.
+        while len(self._rests) > MAX_SPANS:
+            self._rests.discard(next(iter(self._rests)))
 
 
 def _is_long(span: Span) -> bool:
     return span.end_ms - span.start_ms >= LEAST_MS
-
-
-def _coverage(pairs: Iterable[tuple[int, int]]) -> Coverage:
-    return Coverage(Span(int(start_ms), int(end_ms)) for start_ms, end_ms in pairs)
-
-
-def _pairs(spans: Coverage) -> list[list[int]]:
-    return [[span.start_ms, span.end_ms] for span in spans]

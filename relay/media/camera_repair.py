@@ -12,7 +12,8 @@ from lecture.entries import EncodedFrame, Entry, Kind
 from lecture.log import LectureLog, Span
 from lecture.segment import Segment
 from recordings.camera_fill import LOOK_MS, camera_tracks, digest_of, laid_in, last_picture
-from relay.media.camera_book import CAMERA_REPAIR_KEY, MAX_COPIES, CameraBook
+from recordings.copy_spans import keep_last
+from relay.media.camera_book import CAMERA_REPAIR_KEY, CameraBook
 
 MAX_WANTED = 10
 """The oldest holes; each is asked of a copy once, so that the others have their turn."""
@@ -103,7 +104,7 @@ class CameraRepair:
             if place.span.start_ms < place.span.end_ms:
                 span = place.span
             if place.goes_on:
-                self._found_shift(copy, place.shift_ms)
+                keep_last(self._shifts, copy, place.shift_ms)
         # Something is answered in any case: the same is not asked for without end.
         self._book.answered(copy, span, rest)
         self._log.set_meta(CAMERA_REPAIR_KEY, self._book.to_meta())
@@ -124,14 +125,6 @@ class CameraRepair:
             return place, []
         pictures = [replace(one, t_ms=max(0, one.t_ms + place.shift_ms)) for one in segment.frames]
         return place, laid_in(self._log, track, pictures, place.span, goes_on=place.goes_on)
-
-    # In the loop
-
-    def _found_shift(self, copy: str, shift_ms: int) -> None:
-        self._shifts.pop(copy, None)
-        self._shifts[copy] = shift_ms
-        while len(self._shifts) > MAX_COPIES:
-            del self._shifts[next(iter(self._shifts))]
 
 
 def _most_of(holes: Iterable[Span], span: Span) -> Span | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from lecture.log import Span
-from recordings.repair_book import MAX_COPIES, MAX_NONE_SPANS, REPAIR_KEY, RepairBook
+from recordings.copy_spans import MAX_COPIES, MAX_SPANS
+from recordings.repair_book import REPAIR_KEY, RepairBook
 
 END_MS = 10_000
 
@@ -64,10 +65,10 @@ def test_it_is_kept_in_the_lecture_file_and_bounded() -> None:
     last = f"copy{2 * MAX_COPIES - 1}"
     assert again.wanted("en", END_MS, last) == made.wanted("en", END_MS, last) == [Span(9_000, END_MS)]
     assert Span(4_000, 6_000) in again.wanted("en", END_MS, "copy0")
-    spans = [[at * 100, at * 100 + 10] for at in range(2 * MAX_NONE_SPANS)]
+    spans = [[at * 100, at * 100 + 10] for at in range(2 * MAX_SPANS)]
     forged = {"none": {"en": {f"copy{number}": spans for number in range(2 * MAX_COPIES)}}}
     again.load({REPAIR_KEY: json.dumps(forged)}.get)
     kept = json.loads(again.to_meta())["none"]["en"]
-    assert (len(kept), {len(one) for one in kept.values()}) == (MAX_COPIES, {MAX_NONE_SPANS})
+    assert (len(kept), {len(one) for one in kept.values()}) == (MAX_COPIES, {MAX_SPANS})
     for broken in ("", "[]", '{"none": {"en": 3}}', "{", '{"repaired_ms": {"en": 1e999}}', "[" * 100_000):
         again.load({REPAIR_KEY: broken}.get)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from lecture.file import LectureFile
 from lecture.log import Span
 from lecture.segment import pack_segment, parse_segment
 from recordings.camera_fill import digest_of
+from recordings.copy_spans import MAX_COPIES, MAX_SPANS
 from relay.media.camera_book import CAMERA_HOLE_MS, CameraBook
 from relay.media.camera_repair import CameraRepair
 from streamer.copy_source import CopySource, Wanted
@@ -137,6 +139,22 @@ def test_holes_lie_between_pictures_and_behind_the_last_only_once_the_lecture_ha
     assert (
         again.wanted(9_000, "laptop", ended=False) == again.wanted(9_000, "phone", ended=False) == [Span(4_600, 5_000)]
     )
+
+
+def test_a_camera_with_more_holes_than_are_remembered_one_by_one_is_asked_for_all_of_them_once() -> None:
+    book, count = CameraBook(), MAX_SPANS + 50
+    book.know(Span(at * 4_000, at * 4_000 + 1_000) for at in range(count + 1))
+    end_ms = count * 4_000 + 1_000
+    asked = []
+    while wanted := book.wanted(end_ms, "laptop", ended=True)[:10]:
+        assert len(asked) < count, "it never ends"
+        asked += wanted
+        for hole in wanted:
+            book.answered("laptop", hole, Span(0, 0))
+    assert asked == book.holes(end_ms, ended=True)
+    forged = json.dumps({"answered": {f"copy{at}": [[at, at + 1]] for at in range(100)}, "rests": [[9, 9]] * 10**5})
+    book.load({"repair_camera": forged}.get)
+    assert len(json.loads(book.to_meta())["answered"]) == MAX_COPIES
 
 
 class WatchedFile(LectureFile):
