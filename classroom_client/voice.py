@@ -71,7 +71,7 @@ class VoiceBuffer:
         ahead = Span(position_ms, position_ms + ahead_ms)
         start_ms = next_ms = -1
         # A hall at the live edge has nothing of what lies ahead: only what it has is gone through.
-        for known in Coverage(self.have.missing(ahead)).missing(ahead):
+        for known in self.have.known(ahead):
             first_ms = known.start_ms + (position_ms - known.start_ms) % VOICE_FRAME_MS
             for at_ms in range(first_ms, known.end_ms, VOICE_FRAME_MS):
                 if at_ms in self._frames:

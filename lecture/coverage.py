@@ -35,6 +35,10 @@ class Coverage:
         """The stretches of ``span`` that are not known, in order."""
         return [Span(start_ms, end_ms) for start_ms, end_ms in self._ranges.missing(span.start_ms, span.end_ms)]
 
+    def known(self, span: Span) -> list[Span]:
+        """The stretches of ``span`` that are known, in order."""
+        return [Span(start_ms, end_ms) for start_ms, end_ms in self._ranges.known(span.start_ms, span.end_ms)]
+
     def contains(self, t_ms: int) -> bool:
         """Whether the instant ``t_ms`` is known."""
         return self._ranges.covers(t_ms, t_ms + 1)
@@ -47,8 +51,7 @@ class Coverage:
         """How many milliseconds (of ``span``, or in all) are known."""
         if span is None:
             return self._ranges.size
-        whole = max(0, span.end_ms - span.start_ms)
-        return whole - sum(end_ms - start_ms for start_ms, end_ms in self._ranges.missing(span.start_ms, span.end_ms))
+        return sum(end_ms - start_ms for start_ms, end_ms in self._ranges.known(span.start_ms, span.end_ms))
 
     @property
     def end_ms(self) -> int:

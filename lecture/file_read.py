@@ -96,6 +96,13 @@ class LectureFileReader:
 
         :param concealed: whether what was made up counts as media.
         """
+        return self._coverage(track_ids, span, concealed=concealed).missing(span)
+
+    def covered(self, track_ids: Collection[int], span: Span, *, concealed: bool = True) -> list[Span]:
+        """Stretches of ``span`` that media of these tracks covers, in order: all but :meth:`gaps`."""
+        return self._coverage(track_ids, span, concealed=concealed).known(span)
+
+    def _coverage(self, track_ids: Collection[int], span: Span, *, concealed: bool) -> Coverage:
         coverage = Coverage(
             Span(entry.t_ms, entry.end_ms)
             for entry in self._pending_entries()
@@ -103,7 +110,7 @@ class LectureFileReader:
         )
         for track_id in track_ids:
             coverage.update(Coverage(self._store.known(track_id, span, concealed=concealed)))
-        return coverage.missing(span)
+        return coverage
 
     def check_media(self) -> None:
         """Read all media, so that from then on :meth:`gaps` are those that :meth:`verify` would find."""

@@ -62,6 +62,9 @@ class LectureLog(Protocol):
         :param concealed: whether what was made up counts as media.
         """
 
+    def covered(self, track_ids: Collection[int], span: Span, *, concealed: bool = True) -> list[Span]:
+        """Stretches of ``span`` that media of these tracks covers, in order: all but :meth:`gaps`."""
+
     def last_t_ms(self) -> int:
         """The largest ``end_ms`` of any entry, 0 for an empty log."""
 

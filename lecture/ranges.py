@@ -62,6 +62,14 @@ class Ranges:
             out.append((start, end))
         return out
 
+    def known(self, start: int, end: int) -> list[tuple[int, int]]:
+        """What of an interval is in the set, in order."""
+        if start >= end:
+            return []
+        within = slice(bisect_right(self._ends, start), bisect_left(self._starts, end))
+        pairs = zip(self._starts[within], self._ends[within], strict=True)
+        return [(max(start, first), min(end, last)) for first, last in pairs]
+
     def covers(self, start: int, end: int) -> bool:
         """Whether all of an interval is in the set (true for an empty one)."""
         if start >= end:

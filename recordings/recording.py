@@ -12,7 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from lecture.coverage import Coverage
 from lecture.decks import MAX_PAGES, Deck, DeckEvent, PageImage, PageTurn, read_deck_event
 from lecture.entries import EncodedFrame, Entry, Kind, readable_frames, unpack_event
 from lecture.errors import ProtocolError
@@ -282,7 +281,7 @@ class Recording:
         whole, missing_ms = Span(0, self.duration_ms), 0
         for language in languages:
             voices = [track.track_id for track in self.voice_tracks(language)]
-            spoken = Coverage(self._file.gaps(voices, whole, concealed=False)).missing(whole)
+            spoken = self._file.covered(voices, whole, concealed=False)
             if spoken:
                 # Whether somebody should have spoken before the first word, or after the last, no file tells.
                 book.know(language, [Span(0, spoken[0].end_ms), *spoken])

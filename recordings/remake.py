@@ -61,8 +61,7 @@ def unmade(log: LectureLog, language: str, span: Span) -> list[Span]:
     found = Coverage()
     for track in made:
         for gap in log.gaps([track.track_id], span, concealed=False):
-            silent = Coverage(spoken.missing(gap))
-            for heard in silent.missing(gap):
+            for heard in spoken.known(gap):
                 if heard.end_ms - heard.start_ms >= HOLE_MS:
                     found.add(heard)
     return list(found)
@@ -74,7 +73,7 @@ def _sources(log: LectureLog, language: str) -> list[Track]:
 
 
 def _spoken(log: LectureLog, sources: list[Track], span: Span) -> Coverage:
-    return Coverage(Coverage(log.gaps([track.track_id for track in sources], span)).missing(span))
+    return Coverage(log.covered([track.track_id for track in sources], span))
 
 
 def _may_be_made(slot: Span, absent: Coverage, spoken: Coverage, wanted: Coverage | None) -> bool:

@@ -58,7 +58,7 @@ class CameraRepair:
         self._digests.clear()
         whole = Span(0, self._log.last_t_ms())
         for track in camera_tracks(self._log):
-            self._book.know(Coverage(self._log.gaps([track.track_id], whole)).missing(whole))
+            self._book.know(self._log.covered([track.track_id], whole))
 
     def appended(self, entry: Entry) -> None:
         """An entry is in the log."""

@@ -298,5 +298,5 @@ class RepairDesk:
         log = self._stage.log
         whole = Span(0, log.last_t_ms())
         for track_id, language in self._languages.items():
-            self._book.know(language, Coverage(log.gaps([track_id], whole)).missing(whole))
+            self._book.know(language, log.covered([track_id], whole))
         self._camera.read_known()

@@ -44,12 +44,15 @@ def test_its_intervals_are_sorted_apart_and_never_empty(steps: list[tuple[bool, 
 
 
 @given(steps, spans)
-def test_missing_is_the_rest_of_the_span(steps: list[tuple[bool, Span]], span: Span) -> None:
+def test_of_a_span_a_part_is_known_and_the_rest_is_missing(steps: list[tuple[bool, Span]], span: Span) -> None:
     coverage, model = played(steps)
     wanted = set(range(span.start_ms, span.end_ms))
     missing = coverage.missing(span)
     assert {t for gap in missing for t in range(gap.start_ms, gap.end_ms)} == wanted - model
     assert missing == sorted(missing, key=lambda gap: gap.start_ms)
+    known = coverage.known(span)
+    assert {t for one in known for t in range(one.start_ms, one.end_ms)} == wanted & model
+    assert known == Coverage(missing).missing(span)
     assert coverage.covers(span) == (wanted <= model)
     assert coverage.known_ms(span) == len(wanted & model)
     for gap in missing:

@@ -146,6 +146,7 @@ def test_gaps_are_what_no_entry_of_the_tracks_covers(
             file.append(voice(t_ms, duration_ms, track_id))
         known = Coverage(Span(t_ms, t_ms + length) for t_ms, length, track_id in media if track_id in track_ids)
         assert file.gaps(track_ids, span) == known.missing(span)
+        assert file.covered(track_ids, span) == known.known(span)
         assert file.last_t_ms() == max((t_ms + length for t_ms, length, _ in media), default=0)
 
 

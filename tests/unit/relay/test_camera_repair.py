@@ -170,6 +170,10 @@ class WatchedFile(LectureFile):
         self.readers.add(threading.current_thread().name)
         return super().gaps(*given, **more)
 
+    def covered(self, *given: Any, **more: Any) -> list[Span]:
+        self.readers.add(threading.current_thread().name)
+        return super().covered(*given, **more)
+
 
 async def test_no_read_holds_up_the_event_loop_and_a_hole_is_looked_at_once_whoever_asks(tmp_path: Path) -> None:
     source = copy_of(tmp_path, FILM)
