@@ -38,7 +38,7 @@ class _Place:
 class CameraRepair:
     """What of the camera is wanted, and what is brought.
 
-    Knows what the log has from :meth:`read_known` on. The log is read in threads, all else is done in the event loop;
+    Knows what the log has from :meth:`know_anew` on. The log is read in threads, all else is done in the event loop;
     one :meth:`wanted` or :meth:`take` at a time, which the caller sees to.
 
     :param voice_shift_ms: by how much the voice of a copy was found too early where it was last compared.
@@ -52,13 +52,16 @@ class CameraRepair:
         self._book.load(log.get_meta)
         self._digests: dict[int, str] = {}  # by a hole's beginning, of the picture before it; empty: there is none
 
-    def read_known(self) -> None:
-        """What the log has; a full disk may make it lose what it had."""
+    def covered(self) -> list[Span]:
+        """What the log has of any camera. Blocking; from any thread."""
+        tracks = [track.track_id for track in camera_tracks(self._log)]
+        return self._log.covered(tracks, Span(0, self._log.last_t_ms()))
+
+    def know_anew(self, covered: Iterable[Span]) -> None:
+        """What :meth:`covered` has found, and no more, is in the log."""
         self._book.forget_known()
         self._digests.clear()
-        whole = Span(0, self._log.last_t_ms())
-        for track in camera_tracks(self._log):
-            self._book.know(self._log.covered([track.track_id], whole))
+        self._book.know(covered)
 
     def appended(self, entry: Entry) -> None:
         """An entry is in the log."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import math
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
@@ -34,6 +35,8 @@ OPEN_HELD_MS = 1_000
 """Of a hole that nobody knows the end of, the newest is asked for with its end: a rest below what counts as a hole
 would never be, and by what follows the end the last words find their place."""
 
+READ_EVERY_S = 10.0
+"""At most so often the log is read anew while a full disk makes it lose what it had."""
 PIECE_MS = 60_000
 """What is made at once; a multiple of a frame."""
 
@@ -68,7 +71,8 @@ class RepairDesk:
         self._is_making = False
         self._refinish = Refinish(stage, spawn, done)
         self._before = Span(0, stage.log.last_t_ms())
-        self._read_known()
+        self._read_at = 0.0
+        self._know_anew(*self._covered())
 
     def resume(self) -> None:
         """Have the rungs made of what an earlier run repaired, or recorded, and did not come to make."""
@@ -83,6 +87,9 @@ class RepairDesk:
         """Do what is due."""
         if not self._is_making:
             self._refinish.tick(now)
+        if self._stage.log.dropped_entries != self._dropped and now >= self._read_at:
+            self._read_at = math.inf
+            self._spawn("reading what a full disk has left", self._read_again())
 
     async def close(self) -> None:
         """What was brought is in a finished file, as if all had been brought. Nothing comes any more."""
@@ -102,7 +109,6 @@ class RepairDesk:
 
     def facts(self, language: str) -> dict[str, int]:
         """``missing_ms`` and ``repaired_ms`` of a voice."""
-        self._check_dropped()
         return {
             "missing_ms": self._book.missing_ms(language, self._end_ms() - self._held_ms()),
             "repaired_ms": self._book.repaired_ms(language),
@@ -287,16 +293,29 @@ class RepairDesk:
             stage.voice_repaired(language, end_ms)
             self._tell_halls(Repaired(language, start_ms, end_ms))
 
-    def _check_dropped(self) -> None:
-        if self._stage.log.dropped_entries != self._dropped:
-            self._dropped = self._stage.log.dropped_entries
-            self._read_known()
+    async def _read_again(self) -> None:
+        async with self._filling:
+            log, meanwhile = self._stage.log, list[Entry]()
+            dropped, unfollow = log.dropped_entries, log.follow(meanwhile.append)
+            try:
+                covered = await asyncio.to_thread(self._covered)
+            finally:
+                unfollow()
+                self._read_at = self._stage.now + READ_EVERY_S
+            self._know_anew(*covered)
+            for entry in meanwhile:
+                self.appended(entry)
+            self._dropped = dropped
 
-    def _read_known(self) -> None:
-        """What the log has; a full disk may make it lose what it had."""
-        self._book.forget_known()
+    def _covered(self) -> tuple[dict[str, list[Span]], list[Span]]:
+        """What the log has of each voice, and of the camera. Blocking."""
         log = self._stage.log
         whole = Span(0, log.last_t_ms())
-        for track_id, language in self._languages.items():
-            self._book.know(language, log.covered([track_id], whole))
-        self._camera.read_known()
+        voices = {language: log.covered([track_id], whole) for track_id, language in self._languages.items()}
+        return voices, self._camera.covered()
+
+    def _know_anew(self, voices: dict[str, list[Span]], camera: list[Span]) -> None:
+        self._book.forget_known()
+        for language, spans in voices.items():
+            self._book.know(language, spans)
+        self._camera.know_anew(camera)

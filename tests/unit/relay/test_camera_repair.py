@@ -6,12 +6,11 @@ import json
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from lecture.copy_time import COPY_TIME_KEY, CopyTime
-from lecture.entries import EncodedFrame, Entry
+from lecture.entries import EncodedFrame
 from lecture.file import LectureFile
 from lecture.log import Span
 from lecture.segment import pack_segment, parse_segment
@@ -21,6 +20,7 @@ from relay.media.camera_book import CAMERA_HOLE_MS, CameraBook
 from relay.media.camera_repair import CameraRepair
 from streamer.copy_source import CopySource, Wanted
 from tests.film import film, pictures_of, seen_ms, write_film
+from tests.watched_file import WatchedFile
 
 LENGTH_MS = 6_000
 HOLE = Span(1_500, 4_000)
@@ -53,7 +53,7 @@ def copy_of(path: Path, pictures: list[EncodedFrame], off_ms: int = 0) -> CopySo
 
 def watched(log: LectureFile) -> CameraRepair:
     repair = CameraRepair(log, lambda copy: 0)
-    repair.read_known()
+    repair.know_anew(repair.covered())
     log.follow(repair.appended)
     return repair
 
@@ -155,24 +155,6 @@ def test_a_camera_with_more_holes_than_are_remembered_one_by_one_is_asked_for_al
     forged = json.dumps({"answered": {f"copy{at}": [[at, at + 1]] for at in range(100)}, "rests": [[9, 9]] * 10**5})
     book.load({"repair_camera": forged}.get)
     assert len(json.loads(book.to_meta())["answered"]) == MAX_COPIES
-
-
-class WatchedFile(LectureFile):
-    """Notes who reads pictures."""
-
-    readers: set[str]
-
-    def read_span(self, track_id: int, span: Span) -> list[Entry]:
-        self.readers.add(threading.current_thread().name)
-        return super().read_span(track_id, span)
-
-    def gaps(self, *given: Any, **more: Any) -> list[Span]:
-        self.readers.add(threading.current_thread().name)
-        return super().gaps(*given, **more)
-
-    def covered(self, *given: Any, **more: Any) -> list[Span]:
-        self.readers.add(threading.current_thread().name)
-        return super().covered(*given, **more)
 
 
 async def test_no_read_holds_up_the_event_loop_and_a_hole_is_looked_at_once_whoever_asks(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,12 @@ from lecture.messages import Repaired
 from lecture.segment import Segment, pack_segment
 from recordings.remake import remake
 from relay.media.refinish import REST_S
-from relay.media.repair import RepairDesk
+from relay.media.repair import READ_EVERY_S, RepairDesk
 from relay.media.settings import HallSettings, LectureInfo, MediaSettings
 from relay.media.stage import Stage
 from relay.media.tasks import Crew
 from tests.film import CAMERA, film, pictures_of, write_film
+from tests.watched_file import WatchedFile
 from transport.network import NetworkConfig
 from transport.opus import Encoder
 
@@ -144,3 +146,33 @@ async def test_the_file_is_finished_once_for_all_that_comes_in_a_row_and_told_th
             assert (file.finished, len(done), desk.is_at_rest) == (True, 1, True)
             await bring(2_000, hole.end_ms)
             assert (len(done), desk.is_at_rest) == (2, True)
+
+
+async def test_what_a_full_disk_made_the_log_lose_is_looked_for_beside_the_event_loop_and_seldom(
+    tmp_path: Path,
+) -> None:
+    facts = {"state": "ended", "clock_end_ms": str(LENGTH_MS)}
+    with WatchedFile.create(tmp_path / "x.lecture", facts, pending_limit_bytes=10_000) as file:
+        file.readers = set()
+        stage, tasks = stage_on(file), list[asyncio.Task[None]]()
+        async with Crew() as crew:
+            desk = RepairDesk(
+                stage, lambda what, work: tasks.append(crew.spawn(what, work)), lambda _: None, lambda: None
+            )
+            file.follow(desk.appended)
+            file.readers.clear()
+            put_source(stage, 0, LENGTH_MS)
+            assert file.dropped_entries
+            assert (desk.status().missing_ms, file.readers) == (0, set())
+            desk.tick(stage.now)
+            await asyncio.gather(*tasks)
+            assert file.readers
+            assert threading.current_thread().name not in file.readers
+            gaps = file.gaps([stage.voices["en"].source_track.track_id], Span(0, LENGTH_MS))
+            assert desk.status().missing_ms == sum(gap.end_ms - gap.start_ms for gap in gaps) > 0
+            put_source(stage, 0, LENGTH_MS)
+            for after_s in (0.0, READ_EVERY_S / 2):
+                desk.tick(stage.now + after_s)
+            assert len(tasks) == 1
+            desk.tick(stage.now + READ_EVERY_S)
+            assert len(tasks) == 2
