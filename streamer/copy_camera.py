@@ -17,6 +17,11 @@ READ_MS = 10_000
 """Read at once: bounds memory, and is more than a segment holds of most cameras."""
 
 
+def camera_track(file: LectureLog) -> Track | None:
+    """The camera that a copy has."""
+    return next((one for one in file.tracks() if one.kind == "camera" and one.rung == SOURCE_RUNG), None)
+
+
 def camera_segment(file: LectureLog, copy: str, times: CopyTime, span: Span, after: str, *, max_bytes: int) -> Segment:
     """The pictures it has of a span, from its beginning on; an empty segment if none.
 
@@ -25,7 +30,7 @@ def camera_segment(file: LectureLog, copy: str, times: CopyTime, span: Span, aft
     :param after: SHA-256 of the last picture that the relay has before the span, in hex; may be empty.
     :param max_bytes: of the segment, packed; one picture at least is in it, if there is one that a relay takes.
     """
-    track = next((one for one in file.tracks() if one.kind == "camera" and one.rung == SOURCE_RUNG), None)
+    track = camera_track(file)
     if track is None:
         return Segment(copy, span, Track("camera", "vp8", 90_000))
     described = Track("camera", track.codec, track.clock_rate)

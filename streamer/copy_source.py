@@ -9,7 +9,7 @@ from lecture.entries import EncodedFrame
 from lecture.log import LectureLog, Span
 from lecture.segment import Segment, frames_that_fit, segment_bytes
 from lecture.tracks import SOURCE_RUNG, UNKNOWN_LANGUAGE, Track
-from streamer.copy_camera import camera_segment
+from streamer.copy_camera import camera_segment, camera_track
 from streamer.own_copy import COPY_KEY
 
 MARGIN_MS = 1_500
@@ -42,6 +42,10 @@ class CopySource:
     def __init__(self, file: LectureLog) -> None:
         self._file = file
         self.copy_id = file.get_meta(COPY_KEY) or "copy"
+
+    def has_camera(self) -> bool:
+        """Whether it has any picture, so far."""
+        return camera_track(self._file) is not None
 
     def segment(self, wanted: Wanted, *, max_bytes: int, spoken: str, goes_on: bool = False) -> Segment | None:
         """What it has of a span, from its beginning on; an empty segment if nothing, None if that cannot be told yet.

@@ -87,6 +87,7 @@ class RepairClient:
         # What was answered just so is not answered again: the relay asks once more only if something is wrong.
         self._answered: dict[Wanted, None] = {}
         self._sent_to_ms = -1
+        self._has_camera = False
 
     def hurry(self) -> None:
         """There is no live voice any more: everything that is left goes as fast as it can."""
@@ -131,6 +132,7 @@ class RepairClient:
         """Send what is wanted until nothing is that this copy has."""
         facts: dict[str, Any] = {}
         is_all = False
+        self._has_camera = await asyncio.to_thread(self._source.has_camera)
         asked_with = self._rate
         while not self.unavailable:
             found = await self._next(facts)
@@ -141,7 +143,9 @@ class RepairClient:
                 asked_with = self._rate
                 continue
             if found is None:
-                self.lacks_pictures = any(one.kind == "camera" and one not in self._answered for one in _wanted(facts))
+                self.lacks_pictures = any(
+                    one.kind == "camera" and one not in self._answered for one in self._wanted(facts)
+                )
                 if asked_with is self._rate:  # else this was asked before the last word
                     self.rested.set()
                 return
@@ -161,7 +165,7 @@ class RepairClient:
         if self._rate is not None:
             spare = round(self._rate.kbps * 1000 / 8 * LIVE_SEGMENT_S)
             most_bytes = min(most_bytes, max(LIVE_SEGMENT_BYTES, spare))
-        for wanted in _wanted(facts):
+        for wanted in self._wanted(facts):
             if wanted in self._answered:
                 continue
             if wanted.kind == "camera" and self._rate is not None and not self._camera_fits():
@@ -173,6 +177,10 @@ class RepairClient:
             if segment is not None:
                 return wanted, segment
         return None
+
+    def _wanted(self, facts: dict[str, Any]) -> list[Wanted]:
+        # Without a camera there is one answer to all holes of another's: none.
+        return [one for one in _wanted(facts) if one.kind != "camera" or self._has_camera]
 
     async def _until_spare(self) -> None:
         while self._rate is not None and not self._rate.may_begin(_now()):

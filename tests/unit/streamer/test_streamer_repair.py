@@ -145,3 +145,20 @@ async def test_pictures_come_after_all_voice_and_wait_for_the_live_camera(tmp_pa
     assert not client.lacks_pictures
     assert brought[1].frames == tuple(pictures[10:30])
     assert brought[1].after == After(after, 900)
+
+
+async def test_a_copy_without_a_camera_leaves_the_pictures_to_others(source: CopySource) -> None:
+    camera = {"kind": "camera", "start_ms": 1_000, "end_ms": 3_000}
+    asked: list[str] = []
+
+    def relay(request: httpx.Request) -> httpx.Response:
+        asked.append(request.method)
+        return httpx.Response(200, json={"segment_bytes": 65_536, "state": "ended", "wanted": [camera]})
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(relay)) as http:
+        client = RepairClient(RelayAddress.parse("http://relay.test", "a"), "token", source, http=http)
+        running = asyncio.create_task(client.run())
+        await asyncio.wait_for(client.rested.wait(), 20)
+        running.cancel()
+    assert set(asked) == {"GET"}
+    assert not client.lacks_pictures
