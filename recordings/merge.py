@@ -36,6 +36,8 @@ SET_ASIDE_KEY = "set_aside"
 """The relay's fact: the name of the damaged file that this one took the place of last."""
 _LOCAL_KINDS = frozenset({Kind.DECK, Kind.PAGE})
 """What a lecturer's own copy says of its deck is its own business: pages are rendered by the relay."""
+_CAPTIONS = frozenset({Kind.CAPTION})
+_RELAYS_KINDS = EVENT_KINDS - _CAPTIONS
 
 
 @dataclass(slots=True)
@@ -77,7 +79,7 @@ def merge(target: LectureFile, copy: LectureFile, progress: Callable[[int, int],
     length_ms = _length_ms(target, copy, times)
     tell = progress or (lambda done_ms, all_ms: None)
     merged.pages = _bring_blobs(target, copy)
-    merged.events = _bring_events(target, copy, times)
+    merged.events = _bring_events(target, copy, times) + _bring_captions(target, copy, times)
     target.commit()
     media = _plan(target, copy)
     total_ms, done_ms = max(1, length_ms * len(media)), 0
@@ -188,7 +190,7 @@ def _nearest(made: list[Track], into: Track) -> list[Track]:
 def _like(target: LectureFile, track: Track) -> Track:
     """The target's track of the same medium (a voice's packets tell their channels themselves), or a new one."""
     if track.kind == "voice" and track.language == UNKNOWN_LANGUAGE:
-        track = replace(track, language=_first_language(target))
+        track = replace(track, language=_lecturers_language(target))
     for known in target.tracks():
         alike = replace(known, track_id=track.track_id, channels=track.channels)
         if alike == track:
@@ -198,10 +200,6 @@ def _like(target: LectureFile, track: Track) -> Track:
 
 def _lecturers_language(file: LectureLog) -> str:
     return next(iter(texts_of(file.get_meta("languages")) or voice_languages(file)), UNKNOWN_LANGUAGE)
-
-
-def _first_language(file: LectureFile) -> str:
-    return next(iter(texts_of(file.get_meta("languages"))), UNKNOWN_LANGUAGE)
 
 
 def _bring_blobs(target: LectureFile, copy: LectureFile) -> int:
@@ -220,7 +218,7 @@ def _bring_events(target: LectureFile, copy: LectureFile, times: CopyTime) -> in
     is_copy = target.get_meta("role") in ("hall", "lecturer")
     is_relays = not copy.get_meta("role")
     from_hall = copy.get_meta("role") == "hall"
-    known = {(entry.seq, entry.kind, entry.payload, entry.t_ms) for entry in _events(target)}
+    known = {(entry.seq, entry.kind, entry.payload, entry.t_ms) for entry in _events(target, _RELAYS_KINDS)}
     seqs = {seq for seq, *_ in known} if not is_copy else set()
     known_origins = set(target.origin_seqs().values())
     theirs = copy.origin_seqs()
@@ -228,23 +226,18 @@ def _bring_events(target: LectureFile, copy: LectureFile, times: CopyTime) -> in
     for _, kind, payload, at_ms in known:
         places.setdefault((kind, payload), []).append(at_ms)
     count = 0
-    for entry in _events(copy):
+    for entry in _events(copy, _RELAYS_KINDS):
         origin: int | None = entry.seq if is_relays else theirs.get(entry.seq)
-        # Captions are laid into each copy by hand: their numbers are that copy's own, and say nothing here.
-        by_hand = entry.kind == Kind.CAPTION
-        if by_hand:
-            origin = None
         if origin is not None:
             if origin in seqs or origin in known_origins:
                 continue
-        elif (from_hall and not by_hand) or entry.kind in _LOCAL_KINDS:
+        elif from_hall or entry.kind in _LOCAL_KINDS:
             continue
         t_ms = entry.t_ms if origin is not None else times.lecture_ms(entry.t_ms)
         if t_ms is None or t_ms >= LONGEST_MS:
             continue
         near = places.setdefault((entry.kind, entry.payload), [])
-        reach_ms = 0 if by_hand else _SAME_EVENT_MS  # who says "Yes." twice has two captions
-        if origin is None and any(abs(t_ms - place) <= reach_ms for place in near):
+        if origin is None and any(abs(t_ms - place) <= _SAME_EVENT_MS for place in near):
             continue
         near.append(t_ms)
         target.append(replace(entry, t_ms=t_ms, seq=0), origin_seq=origin)
@@ -253,8 +246,24 @@ def _bring_events(target: LectureFile, copy: LectureFile, times: CopyTime) -> in
     return count
 
 
-def _events(file: LectureFile) -> Iterator[Entry]:
+def _bring_captions(target: LectureFile, copy: LectureFile, times: CopyTime) -> int:
+    # They are laid into each copy by hand: their numbers are that copy's own, and say nothing here.
+    known = {(entry.payload, entry.t_ms) for entry in _events(target, _CAPTIONS)}
+    count = 0
+    for entry in _events(copy, _CAPTIONS):
+        t_ms = times.lecture_ms(entry.t_ms)
+        # Who says "Yes." twice has two captions.
+        if t_ms is None or t_ms >= LONGEST_MS or (entry.payload, t_ms) in known:
+            continue
+        known.add((entry.payload, t_ms))
+        target.append(replace(entry, t_ms=t_ms, seq=0))
+        target.commit_in_time()
+        count += 1
+    return count
+
+
+def _events(file: LectureFile, kinds: frozenset[Kind]) -> Iterator[Entry]:
     after_seq = 0
-    while batch := file.read(after_seq, kinds=EVENT_KINDS, limit=_READ_ENTRIES):
+    while batch := file.read(after_seq, kinds=kinds, limit=_READ_ENTRIES):
         yield from batch
         after_seq = batch[-1].seq

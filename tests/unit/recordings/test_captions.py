@@ -199,6 +199,18 @@ def test_a_merge_takes_captions_along_once_and_the_later_ones_count(data: Path) 
     assert read(data) == {"en": [(0, "New.")]}
 
 
+def test_captions_that_were_laid_in_meanwhile_keep_out_no_event_that_has_their_number(data: Path) -> None:
+    path = data / "lectures" / f"{LECTURE}.lecture"
+    other = Path(shutil.copy(path, data / "other.lecture"))
+    with LectureFile.open(path) as file, LectureFile.open(other) as copy:
+        lay_in(file, "en", read_cues(b"0:00.0-->0:01.0\nYes.\n"))
+        copy.append(Entry(Kind.MARK, 500, pack_event({"text": "exam"})))
+        assert merge(file, copy).events == 1
+    with LectureFile.open(path, readonly=True) as file:
+        marks = [unpack_event(entry)["text"] for entry in file.read(kinds={Kind.MARK}, limit=100)]
+    assert "exam" in marks
+
+
 def test_a_hostile_file_has_no_endless_captions(data: Path) -> None:
     path = data / "lectures" / f"{LECTURE}.lecture"
     with LectureFile.open(path) as file:
