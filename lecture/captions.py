@@ -7,9 +7,8 @@ from typing import Annotated, Any
 
 from lecture.entries import Entry, Kind, pack_event
 from lecture.fields import MAX_INT, Form, Limit, from_json, to_json
+from lecture.tracks import LANGUAGE_FORM
 
-LANGUAGE_FORM = r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}"
-"""A BCP 47 language tag, of 35 characters at most; it becomes a part of addresses and file names."""
 MAX_CAPTION_CHARS = 1000
 MAX_CAPTION_MS = 3_600_000
 

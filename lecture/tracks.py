@@ -22,6 +22,9 @@ LIGHT_KBPS = 12
 SOURCE_RUNG = "source"
 """Rung name of media kept exactly as the publisher sent it."""
 
+LANGUAGE_FORM = r"(?!.{36})[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}"
+"""A BCP 47 language tag, of 35 characters at most; it becomes a part of addresses and file names."""
+
 UNKNOWN_LANGUAGE = "und"
 """BCP 47 for a language that nobody named: in a lecturer's own copy, the one that the relay takes it for."""
 

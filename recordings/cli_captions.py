@@ -10,9 +10,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lecture.captions import LANGUAGE_FORM
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
+from lecture.tracks import LANGUAGE_FORM
 from recordings.caption_files import MAX_FILE_BYTES, Cue, invalid, read_cues
 from recordings.captions import captions_of, lay_in
 from recordings.cli_common import OK, Actions, add_recording, clock, data_dir_of, path_of_named

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lecture.log import Span
+from lecture.tracks import LANGUAGE_FORM
 from recordings import camera, screen, voice
 from recordings.captions import captions_of
 from recordings.errors import RecordingError
@@ -22,8 +23,6 @@ from recordings.files import written_whole
 from recordings.recording import LECTURE_ID, Recording
 from recordings.replay import caption_facts, drawings, pages_shown, replay_manifest
 from recordings.waveform import waveform
-
-_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
 
 _DISK_REFUSES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
@@ -181,7 +180,7 @@ class Library:
 
         :raises RecordingError: ``recording_unknown``, ``voice_missing``.
         """
-        if not _LANGUAGE.fullmatch(language):
+        if not re.fullmatch(LANGUAGE_FORM, language):
             raise RecordingError("voice_missing", "That is no language tag.")
         with self.open(lecture_id) as recording:
             return self._derived(
@@ -196,7 +195,7 @@ class Library:
 
         :raises RecordingError: ``recording_unknown``, ``voice_missing``.
         """
-        if not _LANGUAGE.fullmatch(language):
+        if not re.fullmatch(LANGUAGE_FORM, language):
             raise RecordingError("voice_missing", "That is no language tag.")
         with self.open(lecture_id) as recording:
             return self._derived(

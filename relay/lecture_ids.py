@@ -7,6 +7,7 @@ import secrets
 import unicodedata
 
 from lecture.errors import RefusedError
+from lecture.tracks import LANGUAGE_FORM
 
 MAX_TITLE_CHARS = 200
 MAX_LANGUAGES = 8
@@ -17,7 +18,6 @@ LAST_PLANNED_AT = 7_258_118_400.0
 """The year 2200: calendars of programs end with the year 9999, and a hall code expires later still."""
 
 _LECTURE_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}")
 _ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
@@ -69,7 +69,7 @@ def check_language(languages: tuple[str, ...]) -> None:
 
     :raises RefusedError: ``language_invalid`` (422).
     """
-    good = all(_LANGUAGE.fullmatch(language) and len(language) <= 35 for language in languages)
+    good = all(re.fullmatch(LANGUAGE_FORM, language) for language in languages)
     different = {language.lower() for language in languages}  # RFC 5646 section 2.1.1: en and EN are one
     if not good or not 1 <= len(different) == len(languages) <= MAX_LANGUAGES:
         raise RefusedError(

@@ -98,6 +98,21 @@ def test_an_entry_that_makes_no_sense_is_no_caption() -> None:
         assert read_caption(fields | wrong) is None, wrong
 
 
+@pytest.mark.parametrize(
+    ("language", "good"),
+    [
+        ("ko", True),
+        ("zh-Hant-TW-pinyin-heploc", True),
+        ("abcdefgh-abcdefgh-abcdefgh-abcdefgh", True),
+        ("abcdefgh-abcdefgh-abcdefgh-abcdefg-h", False),
+        ("ko-a-b-c-d-e", False),
+    ],
+)
+def test_a_caption_is_in_any_language_that_a_lecture_can_have(language: str, good: bool) -> None:
+    entry = caption_entry(0, Caption(language, "가격", 1, 1))
+    assert (read_caption(unpack_event(entry)) is not None) == good
+
+
 @pytest.fixture
 def data(lecture_path: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "data"
