@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+PDF_TYPE = {"Content-Type": "application/pdf"}
+
+
+def blank(pages: int) -> bytes:
+    """A PDF of empty pages."""
+    return pdf([""] * pages)
+
 
 def pdf(pages: list[str], *, objects: dict[int, str] | None = None, trailer: str = "", title: str = "") -> bytes:
     """A PDF of text pages, each a content stream; ``objects`` adds numbered objects (100 and up) that pages may use."""

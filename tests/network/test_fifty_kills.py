@@ -24,10 +24,9 @@ from recordings.recording import Recording
 from recordings.replay import replay_manifest
 from recordings.voice import write_ogg
 from relay.media.live import LiveLecture
-from tests import sound
+from tests import pdfs, sound
 from tests.network import parts
 from tests.network.media_kit import VoicePublisher
-from tests.network.test_http_decks import PDF_TYPE, pdf
 from transport.whip import WhipClient
 
 pytestmark = [pytest.mark.realtime, pytest.mark.timeout(300)]
@@ -171,8 +170,8 @@ def check(path: Path, before_seq: int) -> tuple[list[bytes], list[int]]:
 
 async def give_deck(url: str, http: httpx.AsyncClient, handout: dict[str, Any], path: Path) -> str:
     """Give the lecture a deck; returns its id when the pages are in the file."""
-    headers = {**PDF_TYPE, "Authorization": f"Bearer {handout['lecturer_token']}"}
-    answer = await http.put(f"{url}/lectures/{handout['lecture']}/deck", content=pdf(PAGES), headers=headers)
+    headers = {**pdfs.PDF_TYPE, "Authorization": f"Bearer {handout['lecturer_token']}"}
+    answer = await http.put(f"{url}/lectures/{handout['lecture']}/deck", content=pdfs.blank(PAGES), headers=headers)
     assert answer.status_code == 202, answer.text
 
     def rendered() -> bool:

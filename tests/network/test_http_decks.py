@@ -1,21 +1,17 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import pypdfium2
 import pytest
 
 from tests import pdfs
 from tests.network.media_kit import VoicePublisher
 from tests.network.peers import until
 from tests.network.relays import Served, bearer, served
-
-PDF_TYPE = {"Content-Type": "application/pdf"}
 
 
 @pytest.fixture
@@ -24,27 +20,18 @@ async def relay(tmp_path: Path) -> AsyncIterator[Served]:
         yield running
 
 
-def pdf(pages: int) -> bytes:
-    document = pypdfium2.PdfDocument.new()
-    for _ in range(pages):
-        document.new_page(320, 180)
-    file = io.BytesIO()
-    document.save(file)
-    return file.getvalue()
-
-
 async def put(relay: Served, body: bytes, **headers: str) -> tuple[int, dict[str, Any]]:
     answer = await relay.http.put(
-        "/lectures/waves/deck?title=My%20deck", content=body, headers={**PDF_TYPE, **relay.lecturer, **headers}
+        "/lectures/waves/deck?title=My%20deck", content=body, headers={**pdfs.PDF_TYPE, **relay.lecturer, **headers}
     )
     return answer.status_code, answer.json()
 
 
 async def test_a_deck_is_taken_and_its_pages_come(relay: Served) -> None:
-    deck = pdf(2)
+    deck = pdfs.blank(2)
     status, facts = await put(relay, deck)
     assert status == 202
-    again = await relay.http.put("/lectures/waves/deck", content=deck, headers={**PDF_TYPE, **relay.staff})
+    again = await relay.http.put("/lectures/waves/deck", content=deck, headers={**pdfs.PDF_TYPE, **relay.staff})
     assert (again.status_code, again.json()) == (202, facts)
     async with relay.socket("/ws/lecturer/waves") as ws:
         await ws.send(json.dumps({"kind": "hello", "v": "1.0", "token": relay.lecture.lecturer_token}))
@@ -82,13 +69,13 @@ async def test_what_is_no_deck_is_refused_and_the_lecture_goes_on(
     refused, facts = await put(relay, body, **headers)
     assert (refused, facts["error"]["id"]) == (status, error_id)
     assert not leftovers(relay)
-    assert (await put(relay, pdf(1)))[0] == 202
+    assert (await put(relay, pdfs.blank(1)))[0] == 202
 
 
 @pytest.mark.parametrize(
     ("body", "error_id"),
     [
-        (pdf(21), "deck_too_many_pages"),
+        (pdfs.blank(21), "deck_too_many_pages"),
         (b"%PDF-1.7\n" + b"broken " * 1000, "deck_not_pdf"),
     ],
     ids=["too many pages", "broken"],
@@ -130,7 +117,7 @@ async def test_a_deck_that_takes_for_ever_is_given_up_and_holds_up_no_voice(tmp_
             assert voice()["missing_ms"] == 0
             assert lecture.snapshot()["deck"]["troubles"] == {facts["deck"]: "deck_render_timeout"}
             await until(lambda: not list((tmp_path / "data").rglob("*.pdf")))  # it is not tried again
-            assert (await put(relay, pdf(1)))[0] == 202, "the next one is taken"
+            assert (await put(relay, pdfs.blank(1)))[0] == 202, "the next one is taken"
 
 
 async def test_a_deck_cut_short_leaves_nothing_behind(relay: Served) -> None:
@@ -147,7 +134,7 @@ async def test_a_deck_cut_short_leaves_nothing_behind(relay: Served) -> None:
 
 async def test_more_uploads_than_allowed_are_told_to_come_back(tmp_path: Path) -> None:
     async with served(tmp_path / "data", limits={"deck_uploads": 0}) as relay:
-        status, facts = await put(relay, pdf(1))
+        status, facts = await put(relay, pdfs.blank(1))
         assert (status, facts["error"]["id"]) == (503, "overloaded")
 
 
@@ -161,5 +148,5 @@ async def test_uploads_that_a_killed_relay_left_are_cleared_away(tmp_path: Path)
 
 async def test_a_lecturer_may_not_send_a_deck_to_another_lecture(relay: Served) -> None:
     other = await relay.relay.create_lecture("Tides", lecture_id="tides")
-    headers = {**PDF_TYPE, **bearer(other.lecturer_token)}
-    assert (await relay.http.put("/lectures/waves/deck", content=pdf(1), headers=headers)).status_code == 401
+    headers = {**pdfs.PDF_TYPE, **bearer(other.lecturer_token)}
+    assert (await relay.http.put("/lectures/waves/deck", content=pdfs.blank(1), headers=headers)).status_code == 401

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -18,17 +17,12 @@ from classroom_client.window.link_history import KEPT_SAMPLES, LinkSample
 from classroom_client.window.link_panel import LinkPanel, runs
 from classroom_client.window.painting import Overlay, Painter
 from classroom_client.window.pen import BAD, GOOD, TEXT, WARN, Pen
+from tests.unit.classroom_client.window_kit import WELL
 
 pygame = pytest.importorskip("pygame")
 
-KNOWN = View(
-    link=Link.UP,
-    sound=Sound.PLAYING,
-    lecture_state="live",
-    publisher="live",
-    heard_ms=5000,
-    behind_ms=2100,
-    delay_ms=2000,
+KNOWN = replace(
+    WELL,
     budget_kbps=52.4,
     in_kbps=38.2,
     out_kbps=3.6,
@@ -50,13 +44,6 @@ IN_ORDER = {
     "Reconnected": "0",
 }
 DOWN = dict.fromkeys(("Used of what it carries", "Lost on the way", "Round trip", "Voice", "Way", "Sent back"), "–")
-
-
-@pytest.fixture(scope="module")
-def fonts() -> Iterator[Fonts]:
-    pygame.font.init()
-    yield Fonts()
-    pygame.font.quit()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 
@@ -19,7 +18,7 @@ from classroom_client.camera_queue import CameraQueue
 from classroom_client.notes import Note
 from classroom_client.questions import MAX_CHARS, MAX_WAITING
 from classroom_client.texts import Texts, languages
-from classroom_client.view import Link, Sound, View
+from classroom_client.view import Link, Sound
 from classroom_client.window.drawing import paint_drawing
 from classroom_client.window.fonts import Fonts
 from classroom_client.window.layout import Box, Layout, fit
@@ -32,28 +31,9 @@ from classroom_client.window.question_entry import QuestionEntry, hint_of, wrapp
 from lecture.entries import EncodedFrame, Flag
 from lecture.errors import LectureFileError
 from lecture.ink_book import Drawing, Stroke
+from tests.unit.classroom_client.window_kit import WELL
 
 pygame = pytest.importorskip("pygame")
-
-WELL = View(
-    link=Link.UP,
-    sound=Sound.PLAYING,
-    lecture_state="live",
-    publisher="live",
-    title="Waves",
-    heard_ms=5000,
-    behind_ms=2100,
-    delay_ms=2000,
-    page=2,
-    page_count=12,
-)
-
-
-@pytest.fixture(scope="module")
-def fonts() -> Iterator[Fonts]:
-    pygame.font.init()
-    yield Fonts()
-    pygame.font.quit()
 
 
 @given(st.integers(1, 5000), st.integers(1, 5000), st.integers(200, 4000), st.integers(200, 3000))

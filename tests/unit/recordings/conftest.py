@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,15 @@ def lectures_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def lecture_path(lectures_dir: Path) -> Path:
     return lectures_dir / f"{recorded.LECTURE}.lecture"
+
+
+@pytest.fixture
+def data(lecture_path: Path, tmp_path: Path) -> Path:
+    """A data folder that holds that lecture and no catalogue."""
+    folder = tmp_path / "data"
+    (folder / "lectures").mkdir(parents=True)
+    shutil.copy(lecture_path, folder / "lectures")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -113,14 +113,6 @@ def test_a_caption_is_in_any_language_that_a_lecture_can_have(language: str, goo
     assert (read_caption(unpack_event(entry)) is not None) == good
 
 
-@pytest.fixture
-def data(lecture_path: Path, tmp_path: Path) -> Path:
-    folder = tmp_path / "data"
-    (folder / "lectures").mkdir(parents=True)
-    shutil.copy(lecture_path, folder / "lectures")
-    return folder
-
-
 def lay(data: Path, text: str, *more: str) -> int:
     path = data / "captions.vtt"
     path.write_text(text)

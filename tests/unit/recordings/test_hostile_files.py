@@ -7,8 +7,6 @@ import functools
 import json
 import sqlite3
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,9 +25,9 @@ from recordings.recording import LONGEST_MS, Recording
 from recordings.replay import drawings, replay_manifest
 from recordings.voice import write_ogg
 from tests.unit.lecture.file_kit import VOICE, turn, voice
+from tests.unit.recordings.damage_kit import PAGE_BYTES, kept
 
 PAGE = bytes(range(256)) * 60
-SIZE = 4096
 SECONDS = 300
 
 
@@ -51,19 +49,11 @@ def sound_file() -> bytes:
         return path.read_bytes()
 
 
-@contextmanager
-def kept(content: bytes) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "talk.lecture")
-        path.write_bytes(content)
-        yield path
-
-
 @pytest.mark.parametrize("kept_share", [0.4, 0.7, 0.95])
 def test_a_file_that_lacks_its_end_plays_as_far_as_it_goes(kept_share: float) -> None:
     whole = sound_file()
     with (
-        kept(whole[: int(len(whole) * kept_share) // SIZE * SIZE + 100]) as path,
+        kept(whole[: int(len(whole) * kept_share) // PAGE_BYTES * PAGE_BYTES + 100]) as path,
         LectureFile.open(path, readonly=True) as file,
     ):
         report = file.verify()
@@ -93,8 +83,8 @@ def test_without_its_index_of_times_a_file_is_read_once_and_not_for_every_second
             root = db.execute(sql).fetchone()[0]
             count = db.execute("SELECT count(*) FROM entries").fetchone()[0]
         with path.open("rb+") as file:
-            file.seek((root - 1) * SIZE)
-            file.write(b"\xa5" * SIZE)
+            file.seek((root - 1) * PAGE_BYTES)
+            file.write(b"\xa5" * PAGE_BYTES)
         checked: list[tuple[object, ...]] = []
         check = store_read.sound_entry
         monkeypatch.setattr(store_read, "sound_entry", lambda row: checked.append(row) or check(row))
@@ -108,9 +98,9 @@ def test_without_its_index_of_times_a_file_is_read_once_and_not_for_every_second
 
 def test_one_bad_page_in_the_middle_costs_only_what_was_on_it() -> None:
     whole = sound_file()
-    voice_at = whole.index(pack_event({"deck": "d", "page": 1}), len(whole) // 2) // SIZE * SIZE
+    voice_at = whole.index(pack_event({"deck": "d", "page": 1}), len(whole) // 2) // PAGE_BYTES * PAGE_BYTES
     with (
-        kept(whole[:voice_at] + b"\xa5" * SIZE + whole[voice_at + SIZE :]) as path,
+        kept(whole[:voice_at] + b"\xa5" * PAGE_BYTES + whole[voice_at + PAGE_BYTES :]) as path,
         LectureFile.open(path, readonly=True) as file,
     ):
         report = file.verify()

@@ -7,7 +7,7 @@ import functools
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,9 +42,9 @@ from recordings.voice import segment
 from recordings.waveform import waveform
 from relay.pages import FOLDER
 from tests import recorded
+from tests.unit.recordings.damage_kit import PAGE_BYTES, kept
 from transport import webp
 
-SIZE = 4096
 DAY_MS = 24 * 3600 * 1000
 OURS = (LectureFileError, RecordingError)
 
@@ -75,14 +75,6 @@ def recording_file() -> bytes:
                 file.append(Entry(Kind.SCREEN, t_ms, payload, track.track_id, 0, Flag.KEYFRAME))
             file.finish()
         return path.read_bytes()
-
-
-@contextlib.contextmanager
-def kept(content: bytes) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, f"{recorded.LECTURE}.lecture")
-        path.write_bytes(content)
-        yield path
 
 
 MOST_ENTRIES = 240
@@ -196,13 +188,15 @@ WRITERS: dict[str, Callable[[Path], None]] = {
 """What costs more: of these each example has one."""
 
 AT = st.integers(0, len(recording_file()) - 1)
-PAGES = st.integers(0, len(recording_file()) // SIZE - 1)
+PAGES = st.integers(0, len(recording_file()) // PAGE_BYTES - 1)
 Mutation = tuple[str, int, int]
 MUTATIONS = st.lists(
     st.one_of(
         st.tuples(st.just("cut"), AT, st.just(0)),
         st.tuples(st.just("flip"), AT, st.integers(1, 255)),
-        st.tuples(st.just("flip in a page's head"), PAGES.map(lambda page: page * SIZE), st.integers(0, 30 * 256)),
+        st.tuples(
+            st.just("flip in a page's head"), PAGES.map(lambda page: page * PAGE_BYTES), st.integers(0, 30 * 256)
+        ),
         st.tuples(st.just("copy a page"), PAGES, PAGES),
         st.tuples(st.just("blank a page"), PAGES, st.integers(0, 255)),
         st.tuples(st.just("splice"), AT, AT),
@@ -222,9 +216,9 @@ def mutated(content: bytes, mutations: list[Mutation]) -> bytes:
         elif what == "flip in a page's head" and at + 30 < len(out):
             out[at + value // 256] = value % 256
         elif what == "copy a page":
-            out[value * SIZE : (value + 1) * SIZE] = content[at * SIZE : (at + 1) * SIZE]
+            out[value * PAGE_BYTES : (value + 1) * PAGE_BYTES] = content[at * PAGE_BYTES : (at + 1) * PAGE_BYTES]
         elif what == "blank a page":
-            out[at * SIZE : (at + 1) * SIZE] = bytes([value]) * SIZE
+            out[at * PAGE_BYTES : (at + 1) * PAGE_BYTES] = bytes([value]) * PAGE_BYTES
         elif what == "splice":
             out[at:] = content[value:]
     return bytes(out)

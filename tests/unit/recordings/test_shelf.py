@@ -29,14 +29,6 @@ from tests.recorded import HOLE_MS, LECTURE
 
 
 @pytest.fixture
-def data(lecture_path: Path, tmp_path: Path) -> Path:
-    folder = tmp_path / "data"
-    (folder / "lectures").mkdir(parents=True)
-    shutil.copy(lecture_path, folder / "lectures")
-    return folder
-
-
-@pytest.fixture
 def shelf(catalogue: Catalogue, data: Path) -> Iterator[Shelf]:
     return Shelf(catalogue, data)
 
