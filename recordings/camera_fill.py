@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from itertools import takewhile
 
-from lecture.entries import EncodedFrame, Entry, unpack_frames
+from lecture.entries import EncodedFrame, Entry, readable_frames
 from lecture.log import LectureLog, Span
 from lecture.tracks import SOURCE_RUNG, Track
 from recordings.fill import lacking
@@ -86,9 +85,5 @@ def _from(start_ms: int, pictures: Iterable[EncodedFrame]) -> Iterator[EncodedFr
 
 
 def _pictures(log: LectureLog, tracks: Iterable[Track], span: Span) -> list[EncodedFrame]:
-    pictures: list[EncodedFrame] = []
-    for track in tracks:
-        for entry in log.read_span(track.track_id, span):
-            with suppress(ValueError):  # what was cut short is there as far as it goes
-                pictures.extend(unpack_frames(entry))
-    return pictures
+    entries = (entry for track in tracks for entry in log.read_span(track.track_id, span))
+    return [picture for entry in entries for picture in readable_frames(entry)]

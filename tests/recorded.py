@@ -5,23 +5,24 @@ from __future__ import annotations
 
 import io
 from contextlib import closing
-from fractions import Fraction
+from dataclasses import replace
 from pathlib import Path
 
 import av
 import numpy as np
-from av.video.frame import VideoFrame
 from PIL import Image, ImageDraw
 
-from lecture.entries import EncodedFrame, Entry, Flag, Kind, pack_event, pack_frames
+from lecture.entries import EncodedFrame, Entry, Kind, pack_event, pack_frames
 from lecture.file import LectureFile
 from lecture.tracks import VOICE_FRAME_MS, Track
+from tests.film import CAMERA, film
 from transport import opus
 
 LECTURE = "pricing01"
 VOICE_MS = 6000
 HOLE_MS = (2400, 3600)
 CAMERA_FROM_MS = 1000
+KEYFRAMES_MS = range(CAMERA_FROM_MS, VOICE_MS, 1400)
 
 
 def tone(t_ms: int) -> np.ndarray:
@@ -43,18 +44,10 @@ def _voice(file: LectureFile) -> None:
 
 
 def _camera(file: LectureFile) -> None:
-    track = file.add_track(Track("camera", "vp8", 90_000))
-    encoder = av.CodecContext.create("libvpx", "w")
-    encoder.width, encoder.height, encoder.pix_fmt = 160, 120, "yuv420p"
-    encoder.time_base = Fraction(1, 1000)
-    for t_ms in range(CAMERA_FROM_MS, VOICE_MS, 200):
-        picture = np.full((120, 160, 3), t_ms // 40, np.uint8)
-        frame = VideoFrame.from_ndarray(picture, format="rgb24")
-        frame.pts, frame.time_base = t_ms, Fraction(1, 1000)
-        for packet in encoder.encode(frame):
-            flags = Flag.KEYFRAME if packet.is_keyframe else Flag.NONE
-            payload = pack_frames(packet.pts, [EncodedFrame(packet.pts, 200, bytes(packet), flags)])
-            file.append(Entry(Kind.CAMERA, packet.pts, payload, track.track_id, 200, flags))
+    track = file.add_track(CAMERA)
+    for picture in film(VOICE_MS, KEYFRAMES_MS, from_ms=CAMERA_FROM_MS, every_ms=200):
+        payload = pack_frames(picture.t_ms, [replace(picture, duration_ms=200)])
+        file.append(Entry(Kind.CAMERA, picture.t_ms, payload, track.track_id, 200, picture.flags))
 
 
 def _deck(file: LectureFile) -> None:

@@ -18,9 +18,12 @@ from lecture.copy_time import COPY_TIME_KEY, CopyTime
 from lecture.entries import EncodedFrame, Kind
 from lecture.file import LectureFile
 from lecture.log import Span
-from lecture.segment import CONTENT_TYPE, SEGMENT_BYTES, Segment, pack_segment
+from lecture.segment import CONTENT_TYPE, SEGMENT_BYTES, After, Segment, pack_segment
 from lecture.tracks import Track
+from recordings.camera_fill import digest_of
 from recordings.recording import Recording
+from tests import film
+from tests.network.media_kit import until
 from tests.network.relays import Served, bearer, served
 from tests.network.test_relay_command import hallcast, run
 from tests.network.test_relay_command import relay as relay_process
@@ -107,6 +110,36 @@ async def test_segments_fill_an_ended_lecture_once_and_its_file_is_finished_agai
     assert (await relay.relay.record("waves")).state == "ended"
     shown = (await relay.http.get("/api/lectures/waves", headers=relay.staff)).json()["live"]["voices"]["en"]
     assert (shown["missing_ms"], shown["repaired_ms"]) == (0, 1_400)
+
+
+async def test_an_ended_lecture_takes_pictures_from_its_lecturer_alone_and_its_file_is_finished_again(
+    tmp_path: Path,
+) -> None:
+    async with served(tmp_path / "data") as relay:
+        path = recorded(tmp_path / "data")
+        with LectureFile.open(path) as file:
+            film.write_film(file, film.without())
+            file.finish()
+        facts = await ask(relay, copy="laptop")
+        assert [one["kind"] for one in facts["wanted"]] == ["voice", "camera"]
+        before, missing = film.FILM[14], film.within(film.FILM)
+        wanted = facts["wanted"][1]
+        assert (wanted["after"], wanted["end_ms"]) == (digest_of(before), film.HOLE.end_ms)
+        span = Span(wanted["start_ms"], wanted["end_ms"])
+        body = pack_segment(Segment("laptop", span, film.CAMERA, tuple(missing), After(wanted["after"], before.t_ms)))
+        status, refusal = await put(relay, body, relay.lecture.interpreter_token)
+        assert (status, refusal["error"]["id"]) == (403, "forbidden")
+        assert [one["kind"] for one in (await ask(relay, relay.lecture.interpreter_token))["wanted"]] == []
+        assert [one["kind"] for one in (await ask(relay, copy="laptop", language="en"))["wanted"]] == ["voice"]
+        status, facts = await put(relay, body)
+        assert (status, [one["kind"] for one in facts["wanted"]]) == (200, ["voice"])
+        assert facts["added_ms"] > 2_000
+        status, facts = await put(relay, body)
+        assert (status, facts["added_ms"]) == (200, 0)
+        await until(lambda: relay.relay.directory.get("waves").log.finished, "its file is finished again")
+    with LectureFile.open(path, readonly=True) as file:
+        assert film.pictures_of(file) == film.FILM
+        assert file.verify().ok
 
 
 BROKEN = segment(2_000, 3_000)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lecture.entries import EncodedFrame, Flag, unpack_frames
+from lecture.entries import EncodedFrame, Flag, Kind, unpack_event, unpack_frames
 from lecture.file import LectureFile
 from lecture.log import Span
 from recordings.recording import Recording
 from recordings.voice import write_ogg
+from relay.media.camera_book import CAMERA_HOLE_MS
 from streamer.options import StreamOptions
+from streamer.turns import TimedTurn
 from tests import sound
+from tests.film import pictures_of
 from tests.network import parts
 from tests.network.link import LinkSpec, Loss, LossyLink
 from tests.network.media_kit import until
@@ -185,3 +189,50 @@ async def test_what_a_killed_relay_did_not_record_comes_from_the_laptop_while_th
         with LectureFile.open(tmp_path / "hall" / "waves.lecture", readonly=True) as halls:
             assert missing_ms(halls, "16") <= never_ms + 60 * (never_ms > 0)
             assert halls.last_t_ms() == pytest.approx(theirs.last_t_ms(), abs=2_000)
+
+
+@pytest.mark.realtime
+async def test_an_outage_of_the_uplink_leaves_no_hole_in_the_recorded_camera(tmp_path: Path) -> None:
+    voice = sound.cut(SAMPLES / "voice.opus", 1, 11, tmp_path / "voice.wav")
+    turns = (TimedTurn(0, 1), TimedTurn(4_500, 2), TimedTurn(8_500, 3))
+    spec = LinkSpec(rate_kbps=1_500, delay_ms=40)
+    async with served(tmp_path / "data") as relay, LossyLink(seed=5, down=spec, up=spec) as link:
+        port = await link.tcp("127.0.0.1", relay.server.port)
+        more = {
+            "relay": f"http://127.0.0.1:{port}",
+            "slides": parts.short_deck(tmp_path / "deck.pdf", 3),
+            "turns": turns,
+        }
+        given = options(relay, tmp_path, voice, camera=str(SAMPLES / "camera.webm"), **more)
+        async with streaming(given, link.near(LOOPBACK)) as (streamer, _, task):
+            open_lecture = relay.relay.directory.get
+            await until(
+                lambda: (lecture := open_lecture("waves")) and lecture.log.read(kinds={Kind.CAMERA}),
+                "the camera is recorded",
+                60,
+            )
+            await until(lambda: (status := streamer.status()) and status.spoken_ms > 3_000, "some seconds", 60)
+            link.down_for(4.0)
+            receipt = await asyncio.wait_for(task, 90)
+    assert receipt.ended
+    with (
+        LectureFile.open(recorded(tmp_path / "data"), readonly=True) as theirs,
+        LectureFile.open(Path(receipt.own_copy), readonly=True) as ours,
+    ):
+        assert theirs.verify().ok
+        pictures, own = pictures_of(theirs), pictures_of(ours)
+        assert pictures[0].flags & Flag.KEYFRAME
+        # What the laptop's own camera did not get to on a busy machine is missing everywhere.
+        never_ms = max(after.t_ms - before.t_ms for before, after in pairwise(own))
+        hole_ms = max(after.t_ms - before.t_ms for before, after in pairwise(pictures))
+        assert hole_ms < max(CAMERA_HOLE_MS, never_ms + 100)
+        # Each once, in order, and none that leans on one that is not there.
+        place = {picture.data: number for number, picture in enumerate(own)}
+        places = [place[picture.data] for picture in pictures]
+        assert places == sorted(set(places))
+        for (before, at), picture in zip(pairwise(places), pictures[1:], strict=True):
+            assert at == before + 1 or picture.flags & Flag.KEYFRAME, (before, at)
+        assert missing_ms(theirs, "source") <= missing_ms(ours, "source")
+        assert [unpack_event(entry)["page"] for entry in theirs.read(kinds={Kind.TURN})] == [1, 2, 3]
+        pages = {unpack_event(entry)["page"] for entry in theirs.read(kinds={Kind.PAGE})}
+        assert pages == {1, 2, 3}

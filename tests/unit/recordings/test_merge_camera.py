@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from lecture.copy_time import COPY_TIME_KEY, CopyTime
 from lecture.entries import EncodedFrame, Flag
 from lecture.file import LectureFile
-from lecture.log import Span
 from recordings.merge import merge
-from tests.film import film, pictures_of, seen_ms, write_film
-
-LENGTH_MS = 6_000
-HOLE = Span(1_500, 4_000)
-FILM = film(LENGTH_MS, (0, 2_700, HOLE.end_ms))
-
-
-def outside(pictures: Iterable[EncodedFrame], hole: Span = HOLE) -> list[EncodedFrame]:
-    return [one for one in pictures if not hole.start_ms <= one.t_ms < hole.end_ms]
+from tests.film import FILM, HOLE, own_copy, pictures_of, recording, seen_ms, within, without
 
 
 def files(folder: Path, given: list[EncodedFrame], kept: list[EncodedFrame], off_ms: int = 0) -> list[LectureFile]:
     """A recording, and a lecturer's own copy that takes lecture time to be so much earlier."""
-    times = CopyTime()
-    times.begin(0)
-    times.learn(1, -5_000 - off_ms)
-    target = LectureFile.create(folder / "a.lecture", {"lecture": "a"})
-    facts = {"lecture": "a", "role": "lecturer", COPY_TIME_KEY: times.to_meta()}
-    own = LectureFile.create(folder / "own.lecture", facts)
-    write_film(target, given)
-    write_film(own, [replace(one, t_ms=one.t_ms + 5_000) for one in kept])
-    own.commit()
-    return [target, own]
+    return [recording(folder, given), own_copy(folder, kept, off_ms)]
 
 
 @pytest.mark.parametrize("off_ms", [0, 40, -40, 300, -300])
 def test_every_picture_of_a_hole_is_brought_and_leans_on_the_one_it_was_made_after(tmp_path: Path, off_ms: int) -> None:
-    target, own = files(tmp_path, outside(FILM), FILM, off_ms)
+    target, own = files(tmp_path, without(), FILM, off_ms)
     with target, own:
         merged = merge(target, own)
         assert 2_000 < merged.camera_ms <= HOLE.end_ms - HOLE.start_ms
@@ -54,10 +33,10 @@ def test_every_picture_of_a_hole_is_brought_and_leans_on_the_one_it_was_made_aft
 
 def test_a_copy_without_the_picture_before_begins_with_a_keyframe(tmp_path: Path) -> None:
     """The laptop was restarted during the outage."""
-    target, own = files(tmp_path, outside(FILM), [one for one in FILM if one.t_ms >= 2_000])
+    target, own = files(tmp_path, without(), [one for one in FILM if one.t_ms >= 2_000])
     with target, own:
         merge(target, own)
-        brought = [one for one in pictures_of(target) if HOLE.start_ms <= one.t_ms < HOLE.end_ms]
+        brought = within(pictures_of(target))
         assert brought == [one for one in FILM if 2_700 <= one.t_ms < HOLE.end_ms]
         assert brought[0].flags & Flag.KEYFRAME
 

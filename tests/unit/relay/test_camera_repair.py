@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from lecture.copy_time import COPY_TIME_KEY, CopyTime
 from lecture.entries import EncodedFrame
 from lecture.file import LectureFile
 from lecture.log import Span
@@ -19,36 +17,12 @@ from recordings.copy_spans import MAX_COPIES, MAX_SPANS
 from relay.media.camera_book import CAMERA_HOLE_MS, CameraBook
 from relay.media.camera_repair import CameraRepair
 from streamer.copy_source import CopySource, Wanted
-from tests.film import film, pictures_of, seen_ms, write_film
+from tests.film import FILM, HOLE, LENGTH_MS, own_copy, pictures_of, recording, seen_ms, without, write_film
 from tests.watched_file import WatchedFile
 
-LENGTH_MS = 6_000
-HOLE = Span(1_500, 4_000)
-FILM = film(LENGTH_MS, (0, 2_700, HOLE.end_ms))
-"""The relay asked for a keyframe when the line was back; the one in the hole a change of the rate has brought."""
 
-
-def without(hole: Span) -> list[EncodedFrame]:
-    return [one for one in FILM if not hole.start_ms <= one.t_ms < hole.end_ms]
-
-
-def recording(path: Path, pictures: list[EncodedFrame]) -> LectureFile:
-    file = LectureFile.create(path / "a.lecture", {"lecture": "a"})
-    write_film(file, pictures)
-    return file
-
-
-def copy_of(path: Path, pictures: list[EncodedFrame], off_ms: int = 0) -> CopySource:
-    """A laptop's copy.
-
-    :param off_ms: so much too early it takes lecture time to be.
-    """
-    times = CopyTime()
-    times.begin(0)
-    times.learn(1, -5_000 - off_ms)
-    file = LectureFile.create(path / "own.lecture", {"copy": "laptop", COPY_TIME_KEY: times.to_meta()})
-    write_film(file, [replace(one, t_ms=one.t_ms + 5_000) for one in pictures])
-    return CopySource(file)
+def copy_of(folder: Path, pictures: list[EncodedFrame], off_ms: int = 0) -> CopySource:
+    return CopySource(own_copy(folder, pictures, off_ms))
 
 
 def watched(log: LectureFile) -> CameraRepair:
