@@ -4,6 +4,7 @@ tests and benchmarks of what must not take longer with a longer lecture."""
 from __future__ import annotations
 
 import functools
+import math
 import random
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -35,8 +36,8 @@ _RENDERED = (2, 8)
 """The heaviest pages of the sample deck: 11 and 12 kB in the legible tier."""
 
 
-def _speech() -> np.ndarray:
-    """Some of the sample voice, 48 kHz mono."""
+def speech(most_s: float = math.inf) -> np.ndarray:
+    """The sample voice, 48 kHz mono, or the beginning of it."""
     with av.open(str(SPEECH)) as container:
         resampler = av.AudioResampler("s16", "mono", 48_000)
         blocks, length = [], 0
@@ -44,25 +45,25 @@ def _speech() -> np.ndarray:
             for out in resampler.resample(frame):
                 blocks.append(out.to_ndarray()[0])
                 length += len(blocks[-1])
-            if length > _LOOP_S * 48_000:
+            if length > most_s * 48_000:
                 break
     return np.concatenate(blocks)
 
 
-def _packets(speech: np.ndarray, kbps: int) -> list[bytes]:
+def _packets(words: np.ndarray, kbps: int) -> list[bytes]:
     size = 48 * VOICE_FRAME_MS
     with closing(opus.Encoder(1, bitrate_bps=kbps * 1000, frame_ms=VOICE_FRAME_MS)) as encoder:
         return [
-            encoder.encode(np.ascontiguousarray(speech[at : at + size, None]))
-            for at in range(0, len(speech) - size + 1, size)
+            encoder.encode(np.ascontiguousarray(words[at : at + size, None]))
+            for at in range(0, len(words) - size + 1, size)
         ]
 
 
-def _voices(file: LectureFile, duration_ms: int, languages: Sequence[str]) -> None:
-    speech = _speech()
+def lay_voices(file: LectureFile, words: np.ndarray, duration_ms: int, languages: Sequence[str]) -> None:
+    """Lay words into the recorded rungs of each language, again and again for so long."""
     for language in languages:
         # The interpreter speaks other words at each moment, and not at the lecturer's level.
-        spoken = speech if language == languages[0] else np.roll(speech, len(speech) // 3) // 2
+        spoken = words if language == languages[0] else np.roll(words, len(words) // 3) // 2
         for kbps in (LIGHT_KBPS, RECORDED_KBPS):
             packets = _packets(spoken, kbps)
             track = file.add_track(Track("voice", "opus", 48_000, language, str(kbps), 1))
@@ -162,7 +163,7 @@ def write(
     facts |= {"languages": str(list(languages)).replace("'", '"'), "started_at": "2026-03-01T09:00:00Z"}
     file = LectureFile.create(path, facts, pending_limit_bytes=1 << 30)
     _deck(file, pages, pictures_of)
-    _voices(file, duration_ms, languages)
+    lay_voices(file, speech(_LOOP_S), duration_ms, languages)
     _events(file, duration_ms, pages, turns, random.Random(4))
     if duration_ms > SHARED_MS[1]:
         _screen(file)

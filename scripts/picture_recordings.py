@@ -10,22 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 import pypdfium2
 
+from benchmarks.long_lecture import lay_voices, speech
 from lecture.entries import EncodedFrame, Entry, Flag, Kind, pack_event, pack_frames
 from lecture.file import LectureFile
-from lecture.tracks import LIGHT_KBPS, RECORDED_KBPS, VOICE_FRAME_MS, Track
+from lecture.tracks import Track
 from relay.media import deck_image
 from relay.media.deck_pipe import TIER_SIZE
-from transport import opus
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 LECTURE = "business-1"
 QUESTION_MS = 96_000
 DRAWN_MS, POINTED_MS = 46_000, 47_500
 """On the page that is shown then, which is the third."""
-_CHUNK_FRAMES = 8
 
 _ECONOMICS: dict[str, Any] = {
     "title": "미시경제학 3: 수요의 탄력성",
@@ -95,7 +93,10 @@ def _sample(folder: Path) -> None:
         asked = {"hall": "Busan", "text": "What if nobody comes at five?"}
         _events(file, Kind.QUESTION, [(QUESTION_MS, asked)])
         file.commit()
-        _camera(file, _voice(file))
+        words = speech()
+        duration_ms = len(words) // 48
+        lay_voices(file, words, duration_ms, ["en"])
+        _camera(file, duration_ms)
         file.finish()
 
 
@@ -115,29 +116,6 @@ def _deck(file: LectureFile) -> None:
                 facts = {"deck": "d", "page": number, "tier": tier, "digest": file.put_blob(data, "image/avif")}
                 size = {"width": picture.width, "height": picture.height, "size_bytes": len(data)}
                 _events(file, Kind.PAGE, [(0, facts | size | {"media_type": "image/avif"})])
-
-
-def _voice(file: LectureFile) -> int:
-    """The sample's words in the recorded rungs; returns how long they take, in ms."""
-    with av.open(str(SAMPLES / "voice.opus")) as spoken:
-        resampler = av.AudioResampler("s16", "mono", 48_000)
-        blocks = [out.to_ndarray()[0] for frame in spoken.decode(audio=0) for out in resampler.resample(frame)]
-    words = np.concatenate(blocks)
-    size = 48 * VOICE_FRAME_MS
-    count = len(words) // size
-    for kbps in (LIGHT_KBPS, RECORDED_KBPS):
-        track = file.add_track(Track("voice", "opus", 48_000, "en", str(kbps), 1))
-        with closing(opus.Encoder(1, bitrate_bps=kbps * 1000, frame_ms=VOICE_FRAME_MS)) as encoder:
-            packets = [encoder.encode(words[at * size : (at + 1) * size, None].copy()) for at in range(count)]
-        for first in range(0, count, _CHUNK_FRAMES):
-            chunk = packets[first : first + _CHUNK_FRAMES]
-            start_ms = first * VOICE_FRAME_MS
-            frames = [
-                EncodedFrame(start_ms + at * VOICE_FRAME_MS, VOICE_FRAME_MS, packet) for at, packet in enumerate(chunk)
-            ]
-            payload = pack_frames(start_ms, frames)
-            file.append(Entry(Kind.VOICE, start_ms, payload, track.track_id, len(chunk) * VOICE_FRAME_MS))
-    return count * VOICE_FRAME_MS
 
 
 def _camera(file: LectureFile, end_ms: int) -> None:
