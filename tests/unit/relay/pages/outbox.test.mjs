@@ -147,6 +147,27 @@ test("each kind has its own bound: no drawing costs a turn or a note", () => {
   ]);
 });
 
+for (const [kind, most, put] of [
+  ["turn", 2000, (session, number) => session.turn("d", number)],
+  ["ink", 2000, (session, number) => session.draw("ink", part(0, 1, false, String(number)))],
+  ["erase", 200, (session, number) => session.draw("erase", { deck: "d", page: 1, stroke: String(number) })],
+  ["mark", 64, (session, number) => session.note(String(number), number)],
+]) {
+  test(`of a kind that waits the oldest is dropped beyond its bound: ${kind}`, () => {
+    const session = lecturer();
+    welcome();
+    breaks();
+    for (let number = 1; number <= most + 5; number += 1) put(session, number);
+    comes();
+    for (let gone = 0; gone < most; gone += 20) {
+      answer();
+      tick(1000);
+    }
+    const numbers = sent(kind).map(({ page, stroke, text }) => Number(text ?? stroke ?? page));
+    assert.deepEqual(numbers, Array.from({ length: most }, (_, at) => at + 6));
+  });
+}
+
 test("of the pointer the last place alone goes over the next line, and it is told again while it is shown", () => {
   const session = lecturer();
   const place = (x, shown = true) => ({ deck: "d", page: 1, x, y: 0.5, shown });
