@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import subprocess
-import sys
 from asyncio.subprocess import Process
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from recordings import scan_process
 from recordings.errors import RecordingError
 from recordings.import_process import prepare_in_child
 from recordings.scan_process import problems_in_child
@@ -49,9 +47,17 @@ async def test_an_import_that_was_told_to_end_has_not_failed(lecture_path: Path,
     assert caught.value.error_id == "import_interrupted"
 
 
-def test_a_child_that_computes_for_ever_does_not_end_like_one_that_the_system_killed() -> None:
-    """Of that a check would find nothing, and begin anew for ever."""
-    limits = "memory_bytes=1 << 33, cpu_s=1, file_bytes=0, niceness=0"
-    words = f"from transport.child_process import limit_self; limit_self({limits})\nwhile True: pass"
-    done = subprocess.run([sys.executable, "-c", words], timeout=60, check=False)
-    assert done.returncode == -signal.SIGXCPU
+async def test_a_file_that_takes_a_check_for_ever_has_a_problem(
+    lecture_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If it counted as one of which nothing is known, as after a kill, its check would begin anew for ever."""
+    start = asyncio.create_subprocess_exec
+    endless = "from recordings import scan\nscan.problems_of = lambda path: sum(iter(int, 1))\nscan.main()"
+
+    async def started(program: str, *words: str, **options: Any) -> Process:
+        assert words[-2:] == ("-m", "recordings.scan")
+        return await start(program, "-c", endless, **options)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", started)
+    monkeypatch.setitem(scan_process._LIMITS, "cpu_s", 1)
+    assert await problems_in_child(lecture_path) == ["It could not be checked within 1 s of the processor."]
