@@ -38,20 +38,25 @@ ARGUMENTS = (
 )
 
 SCRIPTED = (
-    "--disable-background-timer-throttling",
-    "--disable-backgrounding-occluded-windows",
     "--disable-breakpad",
     "--disable-dev-shm-usage",
     "--disable-extensions",
-    "--disable-ipc-flooding-protection",
-    "--disable-renderer-backgrounding",
     "--hide-scrollbars",
     "--mute-audio",
     "--password-store=basic",
     "--remote-debugging-port=0",
     "--window-size=1366,768",
 )
-"""What Playwright sees to by itself where it starts the browser: nothing sleeps for being in the background."""
+"""What Playwright sees to by itself where it starts the browser."""
+
+AWAKE = (
+    "--disable-background-timer-throttling",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-ipc-flooding-protection",
+    "--disable-renderer-backgrounding",
+)
+"""Of windows of several tests in one browser none sleeps for being behind another. In a browser of a test's own they
+may, as in a lecturer's."""
 
 NETWORK_COMPLAINTS = ("Failed to load resource", "WebSocket connection", "net::ERR")
 """How Chromium's console says that a request was refused or a line lost: no faults of the page."""
@@ -206,10 +211,10 @@ class Chromium:
 
     :param microphone: what its microphone says.
     :param profile: an empty folder, or one of an earlier run.
+    :param more: arguments beside those that a test needs.
     """
 
-    def __init__(self, microphone: Path, profile: Path) -> None:
-        self._profile = profile
+    def __init__(self, microphone: Path, profile: Path, *more: str) -> None:
         self._told = profile / "DevToolsActivePort"
         self._told.unlink(missing_ok=True)
         self._process = subprocess.Popen(
@@ -217,6 +222,7 @@ class Chromium:
                 _binary(),
                 *ARGUMENTS,
                 *SCRIPTED,
+                *more,
                 f"--use-file-for-fake-audio-capture={microphone}",
                 f"--user-data-dir={profile}",
                 "about:blank",
@@ -285,14 +291,14 @@ def _binary() -> str:
 async def chromium(microphone: Path) -> AsyncIterator[Browser]:
     """Run Chromium."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        async with chromium_with_profile(microphone, Path(profile)) as browser:
+        async with chromium_with_profile(microphone, Path(profile), *AWAKE) as browser:
             yield Browser(browser.connection)
 
 
 @asynccontextmanager
-async def chromium_with_profile(microphone: Path, profile: Path) -> AsyncIterator[ProfileBrowser]:
+async def chromium_with_profile(microphone: Path, profile: Path, *more: str) -> AsyncIterator[ProfileBrowser]:
     """Run Chromium with the profile of this folder; leaving kills it."""
-    process = Chromium(microphone, profile)
+    process = Chromium(microphone, profile, *more)
     try:
         async with playwright.async_playwright() as tool, process.connected(tool) as browser:
             yield ProfileBrowser(browser, process)

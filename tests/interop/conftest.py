@@ -15,7 +15,7 @@ from lecture.file import LectureFile
 from recordings import captions
 from recordings.caption_files import Cue
 from tests import recorded, sound
-from tests.interop.browser import Browser, Chromium
+from tests.interop.browser import AWAKE, Browser, Chromium
 from tests.interop.replays import SECONDS
 from tests.network import parts
 from tests.network.parts import SAMPLES
@@ -51,7 +51,7 @@ class Running:
 
     def get(self) -> Chromium:
         if self._chromium is None or not self._chromium.running:
-            self._chromium = Chromium(self._microphone, Path(tempfile.mkdtemp(dir=self._folder)))
+            self._chromium = Chromium(self._microphone, Path(tempfile.mkdtemp(dir=self._folder)), *AWAKE)
         return self._chromium
 
     def stop(self) -> None:
