@@ -27,11 +27,11 @@ _LIVE = ("test_studio", "test_hall_page", "test_hall_screen", "test_ink", "test_
 
 _ROOT = Path(__file__).parents[1]
 _LONG = (
-    *("test_console", "test_replay_page", "test_replay_thin_line"),
-    *("test_repair", "test_text_rung", "test_thin_links", "test_whole_lecture"),
-    *("test_fifty_kills", "test_peer_consent", "test_relay_command"),
-    *("test_estimator", "test_mutated_files", "test_reception", "test_replay", "test_screen_coder"),
-)
+    "test_console", "test_replay_page", "test_replay_thin_line",
+    "test_repair", "test_text_rung", "test_thin_links", "test_whole_lecture",
+    "test_fifty_kills", "test_peer_consent", "test_relay_command",
+    "test_estimator", "test_mutated_files", "test_reception", "test_replay", "test_screen_coder",
+)  # fmt: skip
 """Files that take long: nothing waits for them at the end if they begin early."""
 
 
@@ -49,10 +49,15 @@ def sort_of(path: str) -> str:
     return NETWORK if "network" in parts else UNIT
 
 
+def _is_live(path: str) -> bool:
+    """Whether it is one of :data:`_LIVE`, and not one of another sort that is called so, too."""
+    return sort_of(path) == BROWSER and PurePosixPath(path).stem in _LIVE
+
+
 def turn(path: str) -> tuple[int, int]:
     """Sorts test files by when they begin: of each sort what is dear or long comes first."""
-    stem = PurePosixPath(path).stem
-    return (BROWSER, LISTENING, NETWORK, UNIT).index(sort_of(path)), 0 if stem in _LIVE else 1 if stem in _LONG else 2
+    is_long = PurePosixPath(path).stem in _LONG
+    return (BROWSER, LISTENING, NETWORK, UNIT).index(sort_of(path)), 0 if _is_live(path) else 1 if is_long else 2
 
 
 class Lanes(LoadScopeScheduling):
@@ -64,8 +69,7 @@ class Lanes(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.split("::")[0]
-        alone = sort_of(path) == LISTENING or (sort_of(path) == BROWSER and PurePosixPath(path).stem in _LIVE)
-        return nodeid if alone else path
+        return nodeid if sort_of(path) == LISTENING or _is_live(path) else path
 
     def _reschedule(self, node: WorkerController) -> None:
         # A worker begins a test when it knows the next one; more than that would wait behind a long one.

@@ -1,6 +1,6 @@
 """``make bench``: whole lectures over twelve thin links, the figures beside the bars.
 
-    python -m benchmarks.thin_links [--links A,C,K] [--not-prefetched] [--quick] [--jobs 3]
+    python -m benchmarks.thin_links [--links A,C,K] [--not-prefetched] [--quick] [--jobs 4]
 
 As root on Linux the link lies between two network namespaces, else in the hall's process (``--in-process``). Raw
 results, ``result.json`` and ``timeline.png`` of each lecture are left under ``--out``.

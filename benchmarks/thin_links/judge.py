@@ -24,9 +24,9 @@ _LATE_LIMIT_MS = 5.0
 _SCREEN_CLASS = "page"  # stills of the screen go as the page would whose place they take
 _RAISED = re.compile(r"^[A-Za-z_.]+(Error|Exception)\b")
 _SAID = (
-    *("carrier", "delay_ms", "behind_ms", "budget_kbps", "rung", "text_rung"),
-    *("rtt_ms", "fraction_lost", "gaps", "link"),
-)
+    "carrier", "delay_ms", "behind_ms", "budget_kbps", "rung", "text_rung",
+    "rtt_ms", "fraction_lost", "gaps", "link",
+)  # fmt: skip
 _COST_RUNG = "12"
 
 

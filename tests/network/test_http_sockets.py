@@ -212,6 +212,7 @@ async def test_more_sockets_than_allowed_are_told_to_come_back(tmp_path: Path) -
 async def test_who_stops_reading_is_dropped_as_too_slow_and_the_lecture_goes_on(
     tmp_path: Path, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    # Where the socket's own limit came first, it would only count as gone: its reason is what is asked for here.
     limits, media = {"send_timeout_s": 1.0}, {"hall_send_timeout_s": 0.5}
     async with served(tmp_path / "data", limits=limits, media=media) as relay:
         lecture = await relay.relay.open_lecture("waves")

@@ -233,7 +233,9 @@ async def test_a_damaged_file_replaces_no_sound_copy(tmp_path: Path, server: s3.
         assert hashlib.sha256(bytes(found)).hexdigest() == was
 
 
-async def test_a_lecture_deleted_while_the_storage_is_away_is_gone_at_once(tmp_path: Path, server: s3.S3Server) -> None:
+async def test_a_lecture_is_deleted_with_its_exports_and_restored_while_the_storage_is_away(
+    tmp_path: Path, server: s3.S3Server
+) -> None:
     (tmp_path / "data" / "lectures").mkdir(parents=True)
     path = recorded.write(tmp_path / "data" / "lectures")
     door = Door(server.url)
@@ -254,7 +256,6 @@ async def test_a_lecture_deleted_while_the_storage_is_away_is_gone_at_once(tmp_p
         assert not path.exists()
         assert (await relay.http.post(f"/api/library/bin/{NAME}/restore", headers=relay.staff)).status_code == 204
         assert path.exists()
-    await door.shut()
 
 
 async def test_an_upload_by_staff_is_merged_into_what_lies_in_the_storage_alone(
