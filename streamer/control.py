@@ -126,7 +126,7 @@ class Control:
 
     def _take(self, message: Message) -> None:
         match message:
-            case Pong():
+            case Pong() if message.sent_ms:
                 self._time_told()
             case LecturerWelcome():
                 self.welcome_ms = message.t_ms

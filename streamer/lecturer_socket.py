@@ -173,7 +173,10 @@ class LecturerSocket:
                     await socket.send(session.send(message))
                 while self._frames:
                     await socket.send(self._frames.popleft())
-                if messages or _now() - pinged_s >= every_s:
+                if messages:
+                    self._pings += 1
+                    await socket.send(session.send(Ping(self._pings)))
+                if _now() - pinged_s >= every_s:
                     pinged_s = _now()
                     self._pings += 1
                     await socket.send(session.send(Ping(self._pings, round(pinged_s * 1_000_000))))
@@ -191,8 +194,10 @@ class LecturerSocket:
 
     def _take(self, message: Message) -> None:
         if isinstance(message, Pong):
-            self.time.pong(message.sent_ms / 1_000_000, _now(), message.t_ms)
-            self._outbox.pong(message.id)
+            if message.sent_ms:
+                self.time.pong(message.sent_ms / 1_000_000, _now(), message.t_ms)
+            else:
+                self._outbox.pong(message.id)
         if isinstance(message, State):
             self._is_live = message.lecture == "live"
             self._woken.set()

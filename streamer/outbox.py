@@ -1,7 +1,8 @@
 """Messages to the relay that survive a broken connection. Pure.
 
-A message counts as received when a ping that was sent after it has been answered: the relay works in order. What is
-not answered yet when the connection breaks is sent again over the next one.
+A message counts as received when a ping that was sent after it, and asked for no time, has been answered: the relay
+works in order, and answers such a ping when all that came before is on its disk. What is not answered yet when the
+connection breaks is sent again over the next one.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Outbox:
     def take(self, next_ping: int) -> list[Message]:
         """What is to be sent now, :data:`MOST_AT_ONCE` at most.
 
-        :param next_ping: id of the ping that will follow.
+        :param next_ping: id of the ping that will follow, and asks for no time.
         """
         taken = [self._unsent.popleft() for _ in range(min(MOST_AT_ONCE, len(self._unsent)))]
         self._unanswered.extend((next_ping, message) for message in taken)

@@ -30,6 +30,7 @@ from lecture.session import HallSession
 from relay.adaptation.ack_window import AckWindow
 from relay.adaptation.carriers import Carrier
 from relay.adaptation.pacer import Class
+from relay.media.after_commit import AfterCommit
 from relay.media.channel import Channel
 from relay.media.connection import Connection
 from relay.media.hall_carriers import HallCarriers
@@ -69,7 +70,7 @@ class HallConnection(Connection):
         self._receipt: Receipt | None = None
         self._receipt_at = float("-inf")
         self._question_at = float("-inf")
-        self._taken: dict[str, int] = {}  # questions, with the commit after which they are told to be
+        self._taken: AfterCommit[str] = AfterCommit(stage.recorder)  # questions
         self._sign_at = stage.now
         self.control(
             HallWelcome(
@@ -170,7 +171,8 @@ class HallConnection(Connection):
         if now - self._receipt_at >= RECEIPT_EVERY_S and self._receipt is not None:
             self._receipt_at = now
             self._write_receipt()
-        self._tell_taken()
+        for id_ in self._taken.due():
+            self.control(Asked(id_))
         self.carriers.every_second(now)
         planned = self._stage.state == "planned"
         told = self.carriers.in_use is Carrier.SOCKET and not planned  # the clock is among the outbox's messages
@@ -226,15 +228,7 @@ class HallConnection(Connection):
             except HallcastError as refused:
                 self.control(Asked(question.id, refused.error_id))
                 return
-        self._taken.setdefault(question.id, self._stage.recorder.next_commit())
-
-    def _tell_taken(self) -> None:
-        """The hall forgets a question of which it is told: not before the file has it, unless that takes nothing."""
-        recorder = self._stage.recorder
-        for id_, commit in list(self._taken.items()):
-            if recorder.has_done(commit) or recorder.trouble:
-                del self._taken[id_]
-                self.control(Asked(id_))
+        self._taken.put(question.id)
 
     def _take_question(self, question: Question, now: float) -> None:
         if now - self._question_at < QUESTION_EVERY_S:

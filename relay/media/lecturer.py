@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
@@ -26,6 +27,7 @@ from lecture.lecturer_messages import (
 from lecture.messages import Clock, Ended, ErrorMessage, Message, State
 from lecture.session import LecturerSession
 from lecture.wire import Frame, ScreenFrame
+from relay.media.after_commit import AfterCommit
 from relay.media.channel import Channel
 from relay.media.connection import Connection
 from relay.media.event_tail import EventCursor
@@ -33,6 +35,7 @@ from relay.media.pointing import Pointing
 from relay.media.stage import Role, Stage
 
 HALLS_EVERY_S = 2.0
+CONFIRM_LOOK_S = 0.05
 
 
 class Conductor(Protocol):
@@ -71,6 +74,7 @@ class LecturerConnection(Connection):
         self._repair = repair
         self._repair_told = Repair()
         self._pointing = Pointing()
+        self._unconfirmed: AfterCommit[Ping] = AfterCommit(stage.recorder)
         self._shares_screen = False
         self.control(
             LecturerWelcome(
@@ -105,7 +109,10 @@ class LecturerConnection(Connection):
 
     def _handle(self, message: Message, now: float) -> None:
         if isinstance(message, Ping):
-            self.control(Pong(message.id, message.sent_ms, self._stage.now_ms()))
+            if message.sent_ms:
+                self._pong(message)  # it asks for the time, and for nothing that may have to wait
+            else:
+                self._draw(self._pointing.take(message, now))
             return
         if self.role != "lecturer":
             raise RefusedError("role_forbidden", "Only the lecturer may do this.", 403)
@@ -158,11 +165,17 @@ class LecturerConnection(Connection):
             return
         self._draw(self._pointing.take(message, now))
 
-    def _draw(self, items: Iterable[Pointer | Ink | Erase]) -> None:
+    def _pong(self, ping: Ping) -> None:
+        self.control(Pong(ping.id, ping.sent_ms, self._stage.now_ms()))
+
+    def _draw(self, items: Iterable[Pointer | Ink | Erase | Ping]) -> None:
         stage = self._stage
         for item in items:
+            if isinstance(item, Ping):
+                self._unconfirmed.put(item)
+                continue
             if stage.state == "ended":
-                return
+                continue
             if isinstance(item, Pointer):
                 stage.append_event(*write_pointer(item))
                 continue
@@ -183,8 +196,10 @@ class LecturerConnection(Connection):
         return Clock(self._stage.now_ms(), self._stage.voices[self._stage.info.languages[0]].recorded_end_ms)
 
     def ready_at(self, now: float) -> float:
-        return self._pointing.due_at()
+        return min(self._pointing.due_at(), now + CONFIRM_LOOK_S if self._unconfirmed else math.inf)
 
     def next_item(self, now: float) -> Message | None:
         self._draw(self._pointing.due(now))
+        for ping in self._unconfirmed.due():
+            self._pong(ping)
         return self._events.next()

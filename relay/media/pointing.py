@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 
-from lecture.lecturer_messages import Erase, Ink, Pointer
+from lecture.lecturer_messages import Erase, Ink, Ping, Pointer
 from lecture.message_parts import MAX_INK_POINTS
 
 POINTER_EVERY_S = 0.1
@@ -16,7 +17,7 @@ INK_EVERY_S = 0.3
 
 
 class Pointing:
-    """Takes what comes and gives what is to be written, in order."""
+    """Takes what comes and gives what is to be written, in order; a ping when the ink that came before it was given."""
 
     def __init__(self) -> None:
         self._ink: Ink | None = None
@@ -24,8 +25,9 @@ class Pointing:
         self._pointer: Pointer | None = None
         self._pointer_at = -math.inf
         self._shown: Pointer | None = None
+        self._pings: deque[Ping] = deque()  # behind the ink that waits: those of INK_EVERY_S
 
-    def take(self, message: Pointer | Ink | Erase, now: float) -> Iterator[Pointer | Ink | Erase]:
+    def take(self, message: Pointer | Ink | Erase | Ping, now: float) -> Iterator[Pointer | Ink | Erase | Ping]:
         """Take a message; gives what is to be written now."""
         match message:
             case Pointer():
@@ -37,9 +39,14 @@ class Pointing:
                 yield message
             case Ink():
                 yield from self._take_ink(message, now)
+            case Ping():
+                # Giving the ink at once would cut strokes as finely as their parts came.
+                self._pings.append(message)
+                if self._ink is None:
+                    yield from self._give_ink(now)
         yield from self.due(now)
 
-    def due(self, now: float) -> Iterator[Pointer | Ink | Erase]:
+    def due(self, now: float) -> Iterator[Pointer | Ink | Erase | Ping]:
         """What has waited long enough."""
         if now >= self._ink_at + INK_EVERY_S:
             yield from self._give_ink(now)
@@ -51,7 +58,7 @@ class Pointing:
         ink = self._ink_at + INK_EVERY_S if self._ink is not None else math.inf
         return min(ink, self._pointer_at + POINTER_EVERY_S if self._pointer is not None else math.inf)
 
-    def gone(self, now: float) -> Iterator[Pointer | Ink | Erase]:
+    def gone(self, now: float) -> Iterator[Pointer | Ink | Erase | Ping]:
         """The lecturer's line is gone: what waits, and no pointer stays behind."""
         yield from self._give_ink(now)
         self._pointer = None
@@ -59,7 +66,7 @@ class Pointing:
             yield replace(self._shown, shown=False)
             self._shown = None
 
-    def _take_ink(self, ink: Ink, now: float) -> Iterator[Ink]:
+    def _take_ink(self, ink: Ink, now: float) -> Iterator[Ink | Ping]:
         before = self._ink
         if before is not None:
             joined = (*before.points, *ink.points)
@@ -71,11 +78,13 @@ class Pointing:
         if not ink.more:
             yield from self._give_ink(now)
 
-    def _give_ink(self, now: float) -> Iterator[Ink]:
+    def _give_ink(self, now: float) -> Iterator[Ink | Ping]:
         ink, self._ink = self._ink, None
         if ink is not None:
             self._ink_at = now
             yield ink
+        while self._pings:
+            yield self._pings.popleft()
 
     def _give_pointer(self, now: float) -> Iterator[Pointer]:
         pointer, self._pointer = self._pointer, None

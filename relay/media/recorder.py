@@ -57,7 +57,7 @@ class Recorder:
         return self._begun + 1
 
     def has_done(self, commit: int) -> bool:
-        """Whether a commit, or one after it, has succeeded."""
+        """Whether a commit, or one after it, has succeeded; closing counts as one."""
         return self._done >= commit
 
     async def run(self) -> None:
@@ -107,6 +107,7 @@ class Recorder:
             self._closed = True
             try:
                 await asyncio.get_running_loop().run_in_executor(self._thread, self._file.close)
+                self._done = self._begun = self._begun + 1
             except LectureFileError as error:
                 logger.error("%s could not be written to its end: %s", self._file.path.name, error.text)
             finally:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -91,6 +93,31 @@ async def test_what_was_drawn_and_noted_in_an_outage_is_taken_once_at_its_time_a
     async with hall.joined(lecture, frames=(ENTRY,)):
         await until(lambda: len(drawn_in(hall)) == len(ink), "a hall has all that was drawn")
     assert drawn_in(hall) == [t_ms for t_ms, _, _ in ink]
+
+
+async def test_what_came_is_confirmed_when_the_file_has_it_and_the_time_told_at_once(
+    lecture: LiveLecture, path: Path
+) -> None:
+    lecturer = LecturerClient()
+    async with lecturer.joined(lecture):
+        with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+            reader.execute("BEGIN IMMEDIATE")  # the relay cannot write meanwhile
+            for message in (
+                lm.Ink("d", 1, "s", ((0.1, 0.5),), more=True),
+                lm.Ink("d", 1, "s", ((0.2, 0.5),), more=True),
+                lm.Mark("exam", 9 * MINUTE_MS, "n1"),
+                lm.Ping(1),
+                lm.Ping(2, sent_ms=123),
+            ):
+                await lecturer.say(message)
+            await until(lambda: len(lecture.log.read(kinds=[Kind.INK])) == 2, "all was taken")
+            await until(lambda: lecturer.of(lm.Pong), "the time")
+            assert [pong.id for pong in lecturer.of(lm.Pong)] == [2]
+            reader.execute("ROLLBACK")
+        await until(lambda: len(lecturer.of(lm.Pong)) == 2, "the confirmation")
+        with closing(LectureFile.open(path, readonly=True)) as file:
+            kinds = [entry.kind for entry in file.read(kinds=[Kind.INK, Kind.MARK])]
+    assert sorted(kinds) == sorted([Kind.INK, Kind.INK, Kind.MARK])
 
 
 def drawn_in(hall: ScreenlessHall) -> list[int]:

@@ -54,8 +54,6 @@ export class LecturerSession extends LectureSession {
     this._knowsTime = false;
     /** Lecture time of what was done last. */
     this._done_ms = 0;
-    /** @type {Set<string>} ids of the notes that the relay has not told of yet */
-    this._notes = new Set();
     this._outbox = new Outbox({
       send: (kind, fields) => this._socket.send(kind, fields),
       ping: () => this._ping(0),
@@ -121,15 +119,13 @@ export class LecturerSession extends LectureSession {
    * @param {number | null} at_ms the moment of the lecture that it is about
    */
   note(text, at_ms) {
-    const id = randomId();
-    this._notes.add(id);
-    this._outbox.put("mark", { text, at_ms, id });
+    this._outbox.put("mark", { text, at_ms, id: randomId() });
     this._onChange("note");
   }
 
-  /** Whether a note is on its way. */
+  /** Whether a note is on its way, or not on the relay's disk yet. */
   get isNoting() {
-    return this._notes.size > 0;
+    return this._outbox.waits("mark");
   }
 
   /**
@@ -186,14 +182,16 @@ export class LecturerSession extends LectureSession {
         this._followEnd();
         return;
       case "error":
-        if (TURN_REFUSED.has(message.id)) this._outbox.dealtWith(() => true);
+        if (TURN_REFUSED.has(message.id)) this._outbox.refusedTurn();
         super._take(message);
         return;
       case "entry":
         this._takeEntry(/** @type {any} */ (message));
         return;
       case "pong": {
+        const wasNoting = this.isNoting;
         this._outbox.answered(message.id);
+        if (wasNoting && !this.isNoting) this._onChange("note");
         if (!message.sent_ms) return;
         const now_ms = performance.now();
         const way_ms = (now_ms - message.sent_ms) / 2;
@@ -229,10 +227,10 @@ export class LecturerSession extends LectureSession {
       this._onChange("ink");
       return;
     }
-    if (entry_kind === EntryKind.MARK && this._notes.delete(fields.id)) this._onChange("note", message);
+    if (entry_kind === EntryKind.MARK && this._outbox.heardMark(fields.id)) this._onChange("note", message);
     if (this.model.questions.length > questions) this._onChange("question");
     if (this.model.turns.length > turns) {
-      this._outbox.dealtWith(({ deck, page }) => deck === fields.deck && page === fields.page);
+      this._outbox.heardTurn(fields.deck, fields.page);
       const turn = this.model.lastTurn();
       // The lecturer's own page does not flip back to where the halls still are.
       if (turn && this._outbox.turns.length === 0) this.shown = { deck: turn.deck, page: turn.page };
@@ -246,7 +244,6 @@ export class LecturerSession extends LectureSession {
     if (this.lecture.state !== "ended") return;
     this.ending = false;
     this._outbox.clear();
-    this._notes.clear();
   }
 
   /**

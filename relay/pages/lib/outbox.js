@@ -1,7 +1,8 @@
 /**
  * What a lecturer does, on its way to the relay: in order and each with its moment, over a line that may be down, or dead
  * without anybody knowing. It counts as received when a ping that went after it was answered, since the relay works in
- * order; a turn when the relay tells of it. What does not, goes again over the next line.
+ * order and answers when all before is on its disk; a turn and a note when the relay has told of it, too. What does not,
+ * goes again over the next line.
  */
 
 /** A relay takes 100 messages in a second: so many are under way, each until a second after it was answered. */
@@ -18,9 +19,11 @@ export const MAX_POINTS = 64;
 const TOLD_MS = 4000;
 
 /**
- * @typedef {{kind: string, fields: Record<string, any>, sent: boolean, ping: number, heard: boolean}} Item
- *   sent: over the present connection; ping: id of the one that went after it, 0 for none yet; heard: that strokes are
- *   taken back, and what was drawn before that, needs to be shown by us no more
+ * @typedef {{kind: string, fields: Record<string, any>, sent: boolean, ping: number, answered: boolean, told: boolean,
+ *   heard: boolean}} Item
+ *   sent: over the present connection; ping: id of the one that went after it, 0 for none yet, and whether that was
+ *   answered; told: the relay has told of it; heard: that strokes are taken back, and what was drawn before that, needs
+ *   to be shown by us no more
  */
 
 export class Outbox {
@@ -32,7 +35,10 @@ export class Outbox {
     this._line = line;
     /** @type {Item[]} not received, in order */
     this._items = [];
-    /** @type {{item: Item, until_ms: number}[]} received, in order; the relay may not have told of it yet */
+    /**
+     * @type {{item: Item, until_ms: number}[]} received, in order; the relay may not have told of it yet. As many as
+     *   went within TOLD_MS: some 300
+     */
     this._received = [];
     /** @type {Item | null} its newest place */
     this._pointer = null;
@@ -44,15 +50,14 @@ export class Outbox {
     this._connection = 0;
   }
 
-  /** @returns {Item[]} */
+  /** @returns {Item[]} those that the relay has not told of */
   get turns() {
-    return this._items.filter(({ kind }) => kind === "turn");
+    return this._items.filter(({ kind, told }) => kind === "turn" && !told);
   }
 
   /** @returns {Record<string, any>[]} fields of ink and erasings that the relay may not have told of, in order */
   get drawn() {
-    const now_ms = performance.now();
-    this._received = this._received.filter(({ until_ms }) => until_ms > now_ms);
+    this._forgetReceived();
     const items = [...this._received.map(({ item }) => item), ...this._items];
     return items.filter((item) => isDrawn(item) && !item.heard).map(({ kind, fields }) => ({ ...fields, erase: kind === "erase" }));
   }
@@ -79,7 +84,7 @@ export class Outbox {
     if (last && !last.sent && kind === "ink" && goesOn(last, fields)) {
       last.fields = { ...last.fields, points: [...last.fields.points, ...fields.points], more: fields.more };
     } else {
-      this._items.push({ kind, fields, sent: false, ping: 0, heard: false });
+      this._items.push(waiting(kind, fields));
       const same = this._items.filter((item) => item.kind === kind);
       if (same.length > (MAX_WAITING.get(kind) ?? 0)) this._items.splice(this._items.indexOf(same[0]), 1);
     }
@@ -88,7 +93,7 @@ export class Outbox {
 
   /** @param {Record<string, any>} fields the pointer's newest place; those before it need not arrive */
   point(fields) {
-    this._pointer = { kind: "pointer", fields, sent: false, ping: 0, heard: false };
+    this._pointer = waiting("pointer", fields);
     this.flush();
   }
 
@@ -108,9 +113,14 @@ export class Outbox {
     if (this._asked?.id !== ping) return;
     const { count } = this._asked;
     this._asked = null;
+    this._forgetReceived();
     const until_ms = performance.now() + TOLD_MS;
-    for (const item of this._items) if (item.ping === ping && isDrawn(item)) this._received.push({ item, until_ms });
-    this._items = this._items.filter((item) => item.ping !== ping || item.kind === "turn");
+    for (const item of this._items) {
+      if (item.ping !== ping) continue;
+      item.answered = true;
+      if (isDrawn(item)) this._received.push({ item, until_ms });
+    }
+    this._letGo();
     const connection = this._connection;
     setTimeout(() => {
       if (connection !== this._connection) return;
@@ -121,13 +131,33 @@ export class Outbox {
   }
 
   /**
-   * The relay has dealt with a turn, and works in order: with those before it, too.
-   * @param {(fields: Record<string, any>) => boolean} isIt the first that is it, of those that were sent
+   * The relay tells of a turn, and works in order: it has dealt with those before it, too.
+   * @param {string} deck
+   * @param {number} page
    */
-  dealtWith(isIt) {
-    const turn = this.turns.find(({ sent, fields }) => sent && isIt(fields));
+  heardTurn(deck, page) {
+    const turn = this.turns.find(({ sent, fields }) => sent && fields.deck === deck && fields.page === page);
     const at = turn ? this._items.indexOf(turn) : -1;
-    this._items = this._items.filter(({ kind }, index) => index > at || kind !== "turn");
+    for (const item of this._items.slice(0, at + 1)) if (item.kind === "turn") item.told = true;
+    this._letGo();
+  }
+
+  /** The relay refuses the first turn that it has not told of. */
+  refusedTurn() {
+    const turn = this.turns.find(({ sent }) => sent);
+    this._items = this._items.filter((item) => item !== turn);
+  }
+
+  /**
+   * The relay tells of a note.
+   * @param {string} id
+   * @returns {boolean} whether it is one of those that wait
+   */
+  heardMark(id) {
+    const mark = this._items.find(({ kind, fields }) => kind === "mark" && fields.id === id);
+    if (mark) mark.told = true;
+    this._letGo();
+    return mark !== undefined;
   }
 
   /**
@@ -148,7 +178,7 @@ export class Outbox {
     this._connection += 1;
     this._underWay = this._unasked = 0;
     this._asked = null;
-    for (const item of this._items) Object.assign(item, { sent: false, ping: 0 });
+    for (const item of this._items) Object.assign(item, { sent: false, ping: 0, answered: false });
     // The relay lets no pointer stay behind.
     if (this._pointer?.fields.shown) this._pointer.sent = false;
   }
@@ -158,6 +188,16 @@ export class Outbox {
     this._items = [];
     this._received = [];
     this._pointer = null;
+  }
+
+  /** Told of, but not answered, it may be nowhere but in the memory of a relay that dies. */
+  _letGo() {
+    this._items = this._items.filter((item) => !item.answered || (isToldOf(item) && !item.told));
+  }
+
+  _forgetReceived() {
+    const now_ms = performance.now();
+    this._received = this._received.filter(({ until_ms }) => until_ms > now_ms);
   }
 
   /** @param {Item} item */
@@ -178,6 +218,20 @@ export class Outbox {
     this._unasked = 0;
     for (const item of this._items) if (item.sent && !item.ping) item.ping = id;
   }
+}
+
+/**
+ * @param {string} kind
+ * @param {Record<string, any>} fields
+ * @returns {Item}
+ */
+function waiting(kind, fields) {
+  return { kind, fields, sent: false, ping: 0, answered: false, told: false, heard: false };
+}
+
+/** @param {Item} item */
+function isToldOf({ kind }) {
+  return kind === "turn" || kind === "mark";
 }
 
 /** @param {Item} item */

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lecture.entries import Kind
 from lecture.file import LectureFile
 from lecture.ink import InkEvent, read_ink_event, write_ink, write_pointer
-from lecture.lecturer_messages import Erase, Ink, Pointer
+from lecture.lecturer_messages import Erase, Ink, Ping, Pointer
 from lecture.message_parts import MAX_INK_POINTS, Have
 from lecture.messages import EntryMessage, HallHello
 from lecture.wire import EntryFrame, parse_frame
@@ -45,6 +45,17 @@ def test_the_pointer_is_written_ten_times_a_second_the_newest_place_each_time() 
     away = list(pointing.take(Pointer("d", 1, shown=False), 2.01))
     assert away == [Pointer("d", 1, shown=False)], "that it is gone is never late"
     assert not list(pointing.gone(3.0))
+
+
+def test_a_ping_is_given_after_the_ink_that_came_before_it_and_cuts_no_stroke() -> None:
+    pointing = Pointing()
+    assert list(pointing.take(Ping(1), 0.0)) == [Ping(1)]
+    assert list(pointing.take(ink("a", (0, 0)), 0.0)) == [ink("a", (0, 0))]
+    waiting = [
+        item for one in (ink("a", (0.1, 0)), Ping(2), ink("a", (0.2, 0)), Ping(3)) for item in pointing.take(one, 0.1)
+    ]
+    assert waiting == []
+    assert list(pointing.due(INK_EVERY_S)) == [ink("a", (0.1, 0), (0.2, 0)), Ping(2), Ping(3)]
 
 
 def test_parts_are_joined_where_they_follow_each_other_in_place_and_time() -> None:

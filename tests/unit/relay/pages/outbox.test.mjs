@@ -226,5 +226,32 @@ test("a note is sent until the relay tells of it, with one id and one moment", (
   comes();
   assert.deepEqual(sent("mark"), [note]);
   tell(5, MARK, { text: note.text, id: note.id }, 500);
+  assert.ok(session.isNoting, "the relay that told of it may die before it is on the disk");
+  breaks();
+  comes();
+  assert.deepEqual(sent("mark"), [note]);
+  answer();
+  assert.ok(!session.isNoting);
+  breaks();
+  comes();
+  assert.deepEqual(sent("mark"), []);
+});
+
+test("a note waits for the relay's word of it, too; one that found no room any more is not waited for", () => {
+  const session = lecturer();
+  welcome();
+  session.note("lost", 500);
+  answer();
+  assert.ok(session.isNoting, "answered, but in no recording yet");
+  breaks();
+  for (let at = 0; at < 64; at += 1) session.note(`note ${at}`, 600 + at);
+  comes();
+  for (const second of [1, 2]) {
+    answer();
+    tick(1000 * second);
+  }
+  const notes = sent("mark");
+  assert.deepEqual([notes.length, notes[0].text], [64, "note 0"]);
+  notes.forEach(({ text, at_ms, id }, at) => tell(1 + at, MARK, { text, id }, at_ms));
   assert.ok(!session.isNoting);
 });

@@ -30,6 +30,8 @@ function lecturer() {
   return { session, changes };
 }
 
+/** The relay has on its disk what came until now. */
+const answer = () => net().say({ kind: "pong", id: sent("ping").at(-1).id, sent_ms: 0, t_ms: 1000 });
 const turned = (seq, page, t_ms = 0) => ({ kind: "entry", seq, t_ms, entry_kind: TURN, fields: { deck: "d", page } });
 
 test("page turns of an outage are all made, in order and at their time, and the lecturer's page does not flip back", () => {
@@ -37,6 +39,7 @@ test("page turns of an outage are all made, in order and at their time, and the 
   welcome();
   session.turn("d", 1);
   net().say(turned(1, 1, 1000));
+  answer();
   tick(5000);
   session.turn("d", 2); // into a line that is dead already, which nobody knows yet
   net().onclose({ code: 1006 });
@@ -47,11 +50,16 @@ test("page turns of an outage are all made, in order and at their time, and the 
   assert.equal(session.shown.page, 3);
   const turns = sent("turn").map(({ page, at_ms }) => [page, at_ms]);
   assert.deepEqual(turns, [[2, 6000], [3, 6200]]);
+  answer();
   net().say(turned(2, 2, 6000));
   assert.equal(session.shown.page, 3);
   reconnect({ deck: "d", page: 2 });
   assert.deepEqual(sent("turn").map(({ page }) => page), [3], "the one that the relay has not told of");
   net().say(turned(3, 3, 6200));
+  reconnect({ deck: "d", page: 3 });
+  assert.deepEqual(sent("turn").map(({ page }) => page), [3], "the one that may be on no disk");
+  assert.equal(session.shown.page, 3);
+  answer();
   reconnect({ deck: "d", page: 3 });
   assert.deepEqual([sent("turn"), sent("hello")[0].after_seq], [[], 3]);
   net().say(turned(4, 7, 9000));
