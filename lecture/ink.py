@@ -13,7 +13,6 @@ from lecture.lecturer_messages import Erase, Ink, Pointer
 DECIMALS = 4
 """Places on a page are kept to a ten-thousandth of its width: a fifth of a pixel on a projector."""
 MAX_SPANS = 64
-_ON_THE_WAY_ONLY = frozenset({"at_ms", "first"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +34,13 @@ class _Numbered:
 
 
 def write_ink(number: int, what: Ink | Erase) -> tuple[Kind, dict[str, Any]]:
-    """Kind and fields of the entry for a part of a stroke, or for taking strokes back; its time is the entry's."""
-    fields = {name: value for name, value in to_json(what).items() if name not in _ON_THE_WAY_ONLY}
+    """Kind and fields of the entry for a part of a stroke, or for taking strokes back; its time is the entry's.
+
+    :param what: of ink, ``first`` only where points before it are missing.
+    """
+    fields = {name: value for name, value in to_json(what).items() if name != "at_ms"}
+    if fields.get("first") is None:
+        fields.pop("first", None)
     if isinstance(what, Erase):
         return Kind.INK, {"number": number, **fields, "erase": True}
     return Kind.INK, {"number": number, **fields, "points": [_rounded(point) for point in what.points]}

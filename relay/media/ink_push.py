@@ -48,7 +48,9 @@ class InkIndex:
         self.places: list[InkPlace] = []
         self._next_number = first_number
         self.pointer: EntryMessage | None = None
-        self._points: dict[tuple[PageKey, str], int] = {}  # of each stroke, also of one that was taken back
+        # Of each stroke, also of one that was taken back, the place of the point to come. Grows with the strokes of a
+        # lecture, some 100 bytes each.
+        self._reached: dict[tuple[PageKey, str], int] = {}
         self._recent: deque[Entry] = deque(maxlen=RECENT_ENTRIES)  # the oldest goes: it is read from the log
 
     @property
@@ -70,18 +72,25 @@ class InkIndex:
             self._next_number = max(self._next_number, event.number + 1)
             if isinstance(event.what, Ink):
                 stroke = page, event.what.stroke
-                self._points[stroke] = self._points.get(stroke, 0) + len(event.what.points)
+                reached = self._reached.get(stroke, 0)
+                self._reached[stroke] = max(reached, event.what.first or reached) + len(event.what.points)
             self._recent.append(entry)
         elif isinstance(event, Pointer):
             self.pointer = EntryMessage.of(entry)
 
     def unwritten(self, ink: Ink) -> Ink | None:
         """What of a part is not in the log yet, by :attr:`Ink.first`: after an outage a program says again what may
-        have been lost."""
+        have been lost.
+
+        What it gives has a place in its stroke only where points before it never came.
+        """
         if ink.first is None:
             return ink
-        known = max(0, self._points.get(((ink.deck, ink.page), ink.stroke), 0) - ink.first)
-        return replace(ink, points=ink.points[known:], first=ink.first + known) if known < len(ink.points) else None
+        reached = self._reached.get(((ink.deck, ink.page), ink.stroke), 0)
+        known = max(0, reached - ink.first)
+        if known >= len(ink.points):
+            return None
+        return replace(ink, points=ink.points[known:], first=ink.first if ink.first > reached else None)
 
     def recent(self, seq: int) -> Entry | None:
         """One of the newest INK entries; None for older ones."""

@@ -227,12 +227,23 @@ async def test_who_comes_late_is_told_the_pointers_newest_place_alone(hall: Hall
 async def test_points_that_are_in_the_log_are_not_written_again(hall: Hall) -> None:
     index = hall.stage.ink
     whole = replace(ink("s", (0.1, 0.1), (0.2, 0.1), (0.3, 0.1)), first=0)
-    assert index.unwritten(whole) == whole
+    assert index.unwritten(whole) == replace(whole, first=None)
     draw(hall, 1)
-    assert index.unwritten(whole) == replace(whole, points=whole.points[1:], first=1)
+    assert index.unwritten(whole) == replace(whole, points=whole.points[1:], first=None)
     assert index.unwritten(replace(whole, points=whole.points[:1])) is None
-    assert index.unwritten(replace(whole, stroke="t")) == replace(whole, stroke="t")
+    assert index.unwritten(replace(whole, stroke="t")) == replace(whole, stroke="t", first=None)
     assert index.unwritten(replace(whole, first=None)) == replace(whole, first=None), "who does not say it draws anew"
+
+
+async def test_a_part_that_comes_after_a_hole_is_written_once_too(hall: Hall) -> None:
+    index = hall.stage.ink
+    part = replace(ink("s", (0.1, 0.1), (0.2, 0.1)), first=10)
+    written = index.unwritten(part)
+    assert written == part, "the hole is known, also to a relay that reads the log again"
+    hall.stage.append_event(*write_ink(index.next_number, written))
+    assert index.unwritten(part) is None
+    longer = replace(part, points=(*part.points, (0.3, 0.1)))
+    assert index.unwritten(longer) == replace(longer, points=((0.3, 0.1),), first=None)
 
 
 async def test_no_number_is_given_out_twice_though_a_kill_lost_it(tmp_path: Path) -> None:
