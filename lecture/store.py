@@ -77,7 +77,8 @@ class Store(StoreReader):
                 raise translate(error, self.path) from error
             self._db().close()
             self._reader.close()
-            self._writer, self._reader = writer, reader
+            self._writer = writer
+            self._read_with(reader)
 
     def set_limit_bytes(self, limit_bytes: int | None) -> None:
         """Change the quota."""
@@ -101,7 +102,7 @@ class Store(StoreReader):
                     raise translate(error, self.path) from error
                 mode = "wal"
             finally:
-                self._reader = open_reader(self.path)
+                self._read_with(open_reader(self.path))
             return bool(mode == "delete")
 
     @property

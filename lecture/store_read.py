@@ -307,6 +307,10 @@ class StoreReader:
         rows = readable_rows(self._reader, table, columns, after=after, before=before)
         return (row[1:] for row in rows) if columns == ENTRY_COLUMNS else rows
 
+    def _read_with(self, reader: sqlite3.Connection) -> None:
+        self._reader = reader
+        self._places = -1, {}  # a version belongs to its connection: another one's may be the same
+
     def _places_on_track(self, track_id: int) -> list[_Place]:
         """What a damaged index of times would say: gathered once, else each second of a replay would cost a reading of
         the whole file."""

@@ -310,3 +310,27 @@ def test_a_damaged_entry_hides_nothing_behind_it_from_who_reads_while_more_is_wr
             read += batch
         assert [entry.t_ms for entry in read] == [n for n in range(31) if n != 4]
         assert [entry.t_ms for entry in file.read(limit=30)] == [n for n in range(31) if n != 4][:30]
+
+
+def test_what_is_written_before_a_file_is_folded_is_known_though_the_index_of_times_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "a.lecture"
+    with LectureFile.create(path) as file:
+        file.add_track(VOICE)
+        for n in range(1000):
+            file.append(voice(n * 1000))
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        (root,) = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'entries_by_time'").fetchone()
+    content = bytearray(path.read_bytes())
+    at = (root - 1) * 4096
+    cell = at + int.from_bytes(content[at + 12 : at + 14], "big")
+    first_leaf = int.from_bytes(content[cell : cell + 4], "big")
+    whole = Span(0, 2_000_000)
+    with LectureFile.open(path) as file:
+        with path.open("r+b") as raw:
+            raw.seek((first_leaf - 1) * 4096)
+            raw.write(b"\xa5" * 4096)
+        assert file.gaps([1], whole) == [Span(1_000_000, 2_000_000)]
+        for t_ms in (1_500_000, 1_600_000):
+            file.append(voice(t_ms))
+            file.finish()
+            assert not any(gap.start_ms <= t_ms < gap.end_ms for gap in file.gaps([1], whole))
