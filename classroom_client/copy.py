@@ -13,6 +13,7 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
@@ -41,6 +42,7 @@ _MEMORY = Path("/dev/shm")
 """Where a system has files in memory: the stand-in of a copy for which the disk has no room."""
 _STAND_IN_BYTES = 256_000_000
 _STAND_IN_PREFIX = "hallcast-hall-"
+_STARTING_S = 60.0
 _PARTIAL_LIMIT, _COMPLETE_LIMIT = 200, 4000  # of blobs named in a hello, which may not exceed 64 kB
 _SHORT_DIGEST = 12  # hex digits
 
@@ -315,8 +317,11 @@ def _remove_left_over() -> None:
     for place in _stand_in_places():
         for path in place.glob(f"{_STAND_IN_PREFIX}*/*.lecture"):
             with contextlib.suppress(LectureFileError, OSError):  # a hall that runs has it open
-                if sys.platform != "win32" and path.parent.lstat().st_uid != os.geteuid():
+                folder = path.parent.lstat()
+                if sys.platform != "win32" and folder.st_uid != os.geteuid():
                     continue  # these places are everybody's
+                if time.time() - folder.st_mtime < _STARTING_S:
+                    continue  # of a hall that starts just now, and has made the file but not locked it
                 lock = WriterLock(path)
                 shutil.rmtree(path.parent, ignore_errors=True)
                 lock.release()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -182,15 +184,21 @@ def test_what_stood_in_for_the_copy_of_a_hall_that_was_killed_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(copying, "_MEMORY", tmp_path)
-    killed, running = (tmp_path / f"hallcast-hall-{name}" / "waves.lecture" for name in ("killed", "running"))
-    for path in (killed, running):
+    names = ("killed", "running", "starting")
+    killed, running, starting = (tmp_path / f"hallcast-hall-{name}" / "waves.lecture" for name in names)
+    for path in (killed, running, starting):
         path.parent.mkdir()
-    LectureFile.create(killed).close()
+    for path in (killed, starting):
+        LectureFile.create(path).close()
     lock_of(killed).touch()
+    an_hour_ago = time.time() - 3600
     with LectureFile.create(running):
+        for path in (killed, running):
+            os.utime(path.parent, (an_hour_ago, an_hour_ago))
         HallCopy.open(tmp_path / "copies", "waves").close(finished=False)
         assert not killed.parent.exists()
         assert running.exists()
+        assert starting.exists(), "its hall has yet to lock it"
 
 
 def test_reception_ignores_what_it_cannot_read(tmp_path: Path) -> None:
