@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from streamer.repair_cli import add_repair_command
 from streamer.turns import read_turns
 from streamer.view import View, in_words, minutes
 from streamer.voice_pump import BITRATE_BPS
+
+log = logging.getLogger("hallcast.streamer")
 
 DRAW_EVERY_S = 0.2
 _INTERRUPTED = 130
@@ -120,7 +123,7 @@ async def _stream(options: StreamOptions, *, as_json: bool) -> int:
         show = _Plain(console)
     streamer = Streamer(options, on_event=show.event)
     with _signals(streamer):
-        progress = asyncio.create_task(_tell_progress(show, streamer))
+        progress = asyncio.create_task(repeat(show.progress_every_s, lambda: _tell_progress(show, streamer)))
         try:
             await streamer.run()
         finally:
@@ -129,12 +132,23 @@ async def _stream(options: StreamOptions, *, as_json: bool) -> int:
     return 0
 
 
-async def _tell_progress(show: _Json, streamer: Streamer) -> None:
+async def repeat(every_s: float, show: Callable[[], None]) -> None:
+    """Show until cancelled how it is going. What is wrong with that is logged, and stops nothing."""
+    trouble = ""
     while True:
-        await asyncio.sleep(show.progress_every_s)
-        status = streamer.status()
-        if status is not None:
-            show.progress(status)
+        await asyncio.sleep(every_s)
+        try:
+            show()
+        except Exception as error:
+            if repr(error) != trouble:
+                trouble = repr(error)
+                log.exception("how it is going cannot be shown")
+
+
+def _tell_progress(show: _Json, streamer: Streamer) -> None:
+    status = streamer.status()
+    if status is not None:
+        show.progress(status)
 
 
 class _Json:
@@ -242,7 +256,7 @@ async def _interactive(options: StreamOptions, console: Console) -> int:
     view = View(options.lecture, streamer.address.base)
     with Live(console=console, auto_refresh=False, transient=True) as live, _signals(streamer):
         async with keyboard(on_keys):
-            drawing = asyncio.create_task(_draw(live, view, streamer))
+            drawing = asyncio.create_task(repeat(DRAW_EVERY_S, lambda: _draw(live, view, streamer)))
             try:
                 await streamer.run()
             finally:
@@ -254,10 +268,8 @@ async def _interactive(options: StreamOptions, console: Console) -> int:
     return 0
 
 
-async def _draw(live: Live, view: View, streamer: Streamer) -> None:
-    while True:
-        live.update(view.draw(streamer.status()), refresh=True)
-        await asyncio.sleep(DRAW_EVERY_S)
+def _draw(live: Live, view: View, streamer: Streamer) -> None:
+    live.update(view.draw(streamer.status()), refresh=True)
 
 
 def _do(streamer: Streamer, action: Action) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from dataclasses import replace
 
+import pytest
 from rich.console import Console
 
 from lecture.message_parts import HallStatus
-from streamer.cli import sentences
+from streamer.cli import repeat, sentences
 from streamer.events import PageTurned, Said, StreamReceipt, StreamStatus
 from streamer.view import View, in_words
 
@@ -105,3 +107,20 @@ def test_how_it_is_going_in_one_line_and_as_json() -> None:
     line = json.loads(json.dumps(STATUS.as_json(), allow_nan=False))
     assert (line["event"], line["line"], line["link_kbps"], line["page"]) == ("progress", "up", 287.4, 3)
     assert line["halls"][0]["behind_ms"] == 2300
+
+
+async def test_how_it_goes_is_shown_on_after_something_was_wrong_with_it_which_is_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shown, wrong = asyncio.Event(), ["x", "x", "y"]
+
+    def show() -> None:
+        if wrong:
+            raise ValueError(wrong.pop())
+        shown.set()
+
+    showing = asyncio.create_task(repeat(0.0, show))
+    async with asyncio.timeout(10):
+        await shown.wait()
+    showing.cancel()
+    assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info] == ["y", "x"]
