@@ -124,7 +124,7 @@ class Hall:
             self._dump = PageDump(self._dump_pages, self.picture, lambda: self._sounded_ms(player))
             reception.screen.on_shown = self._dump.shown
             reception.screen.on_ink = self._dump.drawn
-            reception.notes.on_shown = self._dump.noted
+            reception.notes.on_shown = self._dump.note_shown
         self._ready.set()
         return reception
 

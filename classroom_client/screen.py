@@ -126,8 +126,8 @@ class PageDump:
         self._shown_at_ms = shown_at_ms
         self._list: list[dict[str, object]] = []
         self._ink: list[dict[str, object]] = []
-        self._notes: list[dict[str, object]] = []
-        self._noted: set[tuple[str, int, int]] = set()
+        self._notes_shown: list[dict[str, object]] = []
+        self._marks_kept: set[tuple[str, int, int]] = set()
         self._writer = ThreadPoolExecutor(1, "hallcast-pages")
 
     def shown(self, shown: Shown) -> None:
@@ -135,20 +135,20 @@ class PageDump:
         self._writer.submit(self._keep, shown, self._shown_at_ms())
 
     def drawn(self, marks: list[InkMark], heard_ms: int) -> None:
-        """Note what of the ink and pointer in force was not noted before; written in a thread, like pages."""
+        """Keep what of the ink and pointer in force was not kept before; written in a thread, like pages."""
         for mark in marks:
             key = mark.what.KIND, mark.t_ms, mark.order
-            if key not in self._noted:
-                self._noted.add(key)
+            if key not in self._marks_kept:
+                self._marks_kept.add(key)
                 times = {"t_ms": mark.t_ms, "heard_ms": heard_ms, "shown_at_ms": self._shown_at_ms()}
                 self._ink.append({"kind": mark.what.KIND, **times, **to_json(mark.what)})
         self._writer.submit(self._write_list, "ink.json", list(self._ink))
 
-    def noted(self, note: Note, heard_ms: int) -> None:
+    def note_shown(self, note: Note, heard_ms: int) -> None:
         """A note is shown; written in a thread, like pages."""
         times = {"t_ms": note.t_ms, "heard_ms": heard_ms, "shown_at_ms": self._shown_at_ms()}
-        self._notes.append({**times, "text": note.text})
-        self._writer.submit(self._write_list, "notes.json", list(self._notes))
+        self._notes_shown.append({**times, "text": note.text})
+        self._writer.submit(self._write_list, "notes.json", list(self._notes_shown))
 
     def close(self) -> None:
         """Wait until all is written."""

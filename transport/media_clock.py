@@ -81,7 +81,7 @@ class MediaClock:
 
         What is given for ``now_ms`` from now on must be so much later. In all it is :data:`JUMP_MS` at most.
         """
-        self._early_ms = 0.0
+        self._begun_earlier_ms = 0.0
         self._reference = reference
         self._per_ms = clock_rate / 1000
         self._timestamps = Unwrapper(32)
@@ -164,8 +164,8 @@ class MediaClock:
             self._settling_ms = self._settle_ms
         moved_ms = max(lateness_ms, min(0.0, self._earliest_anchor_ms - self._anchor_ms))
         if self.anchors == 1 and self._anchored_at_ms <= self._settle_ms:
-            self.early_ms = min(moved_ms - lateness_ms, JUMP_MS - self._early_ms)
-            self._early_ms += self.early_ms
+            self.early_ms = min(moved_ms - lateness_ms, JUMP_MS - self._begun_earlier_ms)
+            self._begun_earlier_ms += self.early_ms
             self._settling_at_ms += self.early_ms
             self._settled_by_ms += self.early_ms
         self._anchor_ms += moved_ms

@@ -2,11 +2,11 @@
  * Studio, below the page: a note at this moment of the lecture, found again in the recording.
  */
 
-import { MAX_NOTE_CHARS, NoteEntry, isComposing } from "../lib/note-entry.js";
+import { MAX_NOTE_CHARS, NoteDraft, isComposing } from "../lib/note-draft.js";
 import { element, isForControl, say } from "./dom.js";
 import { clockTime, text } from "./texts.js";
 
-export class Notes {
+export class NoteField {
   /**
    * @param {{session: import("../lib/lecturer-session.js").LecturerSession, writes: boolean}} options
    *   writes: whether this role writes notes
@@ -15,7 +15,7 @@ export class Notes {
     this._session = session;
     this._field = element("note", HTMLInputElement);
     this._field.maxLength = MAX_NOTE_CHARS;
-    this._entry = new NoteEntry({ moment: () => session.moment(), send: (words, at_ms) => session.note(words, at_ms) });
+    this._draft = new NoteDraft({ moment: () => session.moment(), send: (words, at_ms) => session.note(words, at_ms) });
     /** @type {number | null} lecture time of the newest one that the relay has told of */
     this._kept_ms = null;
     element("notes").hidden = !writes;
@@ -26,7 +26,7 @@ export class Notes {
   draw(kept) {
     if (kept) this._kept_ms = kept.t_ms;
     this._field.disabled = this._session.lecture.state === "ended";
-    element("note-add", HTMLButtonElement).disabled = this._field.disabled || this._entry.isEmpty;
+    element("note-add", HTMLButtonElement).disabled = this._field.disabled || this._draft.isEmpty;
     say(element("note-state"), this._stateText());
   }
 
@@ -37,7 +37,7 @@ export class Notes {
 
   _listen() {
     this._field.oninput = () => {
-      this._entry.write(this._field.value);
+      this._draft.write(this._field.value);
       this.draw();
     };
     this._field.onkeydown = (event) => {
@@ -55,7 +55,7 @@ export class Notes {
 
   /** The keys are the page's again. */
   _finish() {
-    this._entry.finish();
+    this._draft.finish();
     this._field.value = "";
     this._field.blur();
     this.draw();

@@ -7,7 +7,7 @@ import { LecturerSession } from "../lib/lecturer-session.js";
 import { CLIENT_VERSION, TOKEN_REFUSED } from "../lib/protocol.js";
 import { element, say } from "./dom.js";
 import { Copy } from "./studio-copy.js";
-import { Notes } from "./studio-notes.js";
+import { NoteField } from "./studio-notes.js";
 import { Pages } from "./studio-pages.js";
 import { Pen } from "./studio-pen.js";
 import { Deck, Halls, LectureEnd } from "./studio-side.js";
@@ -57,7 +57,7 @@ class Studio {
     });
     this._pages = new Pages({ session: this.session, lecture, token, turns: lecturer });
     this._pen = new Pen({ session: this.session, pages: this._pages, draws: lecturer });
-    this._notes = new Notes({ session: this.session, writes: lecturer });
+    this._noteField = new NoteField({ session: this.session, writes: lecturer });
     this._halls = new Halls(this.session);
     this._deck = new Deck({ session: this.session, lecture, token, uploads: lecturer });
     // Nothing more is given; but until the relay has ended the lecture it can be taken up again.
@@ -93,7 +93,7 @@ class Studio {
     this._copy.draw();
     this._pages.draw();
     this._pen.draw();
-    this._notes.draw();
+    this._noteField.draw();
     this._halls.draw();
     this._deck.draw();
     this._end.draw();
@@ -116,7 +116,7 @@ class Studio {
         if (this.session.socketState === "open") this._copy.wake();
         else this._error = null;
         this._drawBar();
-        this._notes.draw();
+        this._noteField.draw();
         this._end.draw();
         break;
       case "lecture":
@@ -129,7 +129,7 @@ class Studio {
         }
         this._watchPublisher();
         this._pages.draw();
-        this._notes.draw();
+        this._noteField.draw();
         this._deck.draw();
         this._drawBar();
         this._end.draw();
@@ -148,7 +148,7 @@ class Studio {
         });
         break;
       case "note":
-        this._notes.draw(detail);
+        this._noteField.draw(detail);
         break;
       case "pong":
         this._copy.told(detail);

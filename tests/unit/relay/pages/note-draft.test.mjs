@@ -1,27 +1,27 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { NoteEntry, isComposing } from "../../../../relay/pages/lib/note-entry.js";
+import { NoteDraft, isComposing } from "../../../../relay/pages/lib/note-draft.js";
 
 test("a note is about the moment when writing began, not about that of its last word", () => {
   let now_ms = 1000;
   const sent = [];
-  const entry = new NoteEntry({ moment: () => now_ms, send: (text, at_ms) => sent.push([text, at_ms]) });
-  entry.write("  ");
-  entry.finish();
-  assert.deepEqual([sent, entry.isEmpty], [[], true]);
+  const draft = new NoteDraft({ moment: () => now_ms, send: (text, at_ms) => sent.push([text, at_ms]) });
+  draft.write("  ");
+  draft.finish();
+  assert.deepEqual([sent, draft.isEmpty], [[], true]);
   now_ms = 2000;
-  entry.write("ㅅ");
+  draft.write("ㅅ");
   now_ms = 5000;
-  entry.write(" 시험에 나옵니다 ");
-  entry.finish();
-  entry.finish();
-  assert.deepEqual([sent, entry.isEmpty], [[["시험에 나옵니다", 2000]], true]);
-  entry.write("gone");
-  entry.write("");
+  draft.write(" 시험에 나옵니다 ");
+  draft.finish();
+  draft.finish();
+  assert.deepEqual([sent, draft.isEmpty], [[["시험에 나옵니다", 2000]], true]);
+  draft.write("gone");
+  draft.write("");
   now_ms = 6000;
-  entry.write("new");
-  entry.finish();
+  draft.write("new");
+  draft.finish();
   assert.deepEqual(sent.at(-1), ["new", 6000]);
 });
 

@@ -5,7 +5,7 @@
 /** So much of a note is read again in a replay. */
 export const MAX_NOTE_CHARS = 1000;
 
-export class NoteEntry {
+export class NoteDraft {
   /**
    * @param {{moment: () => number | null, send: (text: string, at_ms: number | null) => void}} lecture
    *   moment: lecture time now, null while it is not known
