@@ -13,6 +13,8 @@ SHOWN_S = 30.0
 LATE_MS = 300_000
 """A note whose moment is longer ago when it could first be shown is history: who joins late is not told of it. Its
 moment is that at which writing began, and the line may have been down: so long a note may take to come."""
+MAX_NOTES = 1000
+"""The oldest are forgotten first: they are history."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,7 +36,7 @@ class Notes:
     def __init__(self) -> None:
         self.shown: Note | None = None
         self.on_shown: Callable[[Note, int], None] | None = None
-        self._notes: list[Note] = []
+        self._notes: list[Note] = []  # MAX_NOTES at most
         self._due: Note | None = None
         self._until_s = 0.0
 
@@ -45,6 +47,7 @@ class Notes:
             note = Note(t_ms, seq, _one_line(text))
             if note not in self._notes:
                 insort(self._notes, note)
+                del self._notes[:-MAX_NOTES]
 
     def look(self, moment_ms: int | None, now: float) -> None:
         """The screen shows the lecture as it was at ``moment_ms``; None: nothing new."""

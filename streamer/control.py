@@ -63,6 +63,7 @@ class Control:
         self._knows_deck = False
         # From the first answer to a ping on: lecture time is known, or has not begun.
         self._is_time_told = False
+        # Pages turned to, and when, before the relay had the deck and had told the time; the oldest goes.
         self._early: deque[tuple[int, float]] = deque(maxlen=MAX_WAITING)
         self._socket = LecturerSocket(address, token, line=line, on_message=self._take, on_frames_lost=on_screen_lost)
         self._listening = 0

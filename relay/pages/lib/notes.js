@@ -10,6 +10,8 @@ const SHOWN_MS = 30_000;
  * writing began, and the line may have been down: so long a note may take to come.
  */
 const LATE_MS = 300_000;
+/** The oldest are forgotten first: they are history. */
+export const MAX_NOTES = 1000;
 
 /** @typedef {{t_ms: number, text: string}} Note text: empty takes the note before away */
 
@@ -18,7 +20,7 @@ export class Notes {
   constructor() {
     /** @type {Note | null} what people see */
     this.shown = null;
-    /** @type {Note[]} in order of lecture time */
+    /** @type {Note[]} in order of lecture time, MAX_NOTES at most */
     this._notes = [];
     /** @type {Note | null} */
     this._due = null;
@@ -31,6 +33,7 @@ export class Notes {
     let at = this._notes.length;
     while (at > 0 && this._notes[at - 1].t_ms > t_ms) at -= 1;
     this._notes.splice(at, 0, { t_ms, text: fields.text.trim() });
+    if (this._notes.length > MAX_NOTES) this._notes.shift();
   }
 
   /**

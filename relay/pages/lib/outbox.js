@@ -15,7 +15,7 @@ const MAX_WAITING = new Map(Object.entries({ turn: 2000, ink: 2000, erase: 200, 
 /** Parts of a stroke that wait are joined up to so long and so many points, as the relay does. */
 const JOINED_MS = 300;
 export const MAX_POINTS = 64;
-/** The relay tells of ink so soon after it was answered, or will not. */
+/** The relay tells of ink so soon after it was answered, or will not: some 300 parts at most are kept until then. */
 const TOLD_MS = 4000;
 
 /**
@@ -37,7 +37,7 @@ export class Outbox {
     this._items = [];
     /**
      * @type {{item: Item, until_ms: number}[]} received, in order; the relay may not have told of it yet. As many as
-     *   went within TOLD_MS: some 300
+     *   went within TOLD_MS
      */
     this._received = [];
     /** @type {Item | null} its newest place */

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from classroom_client.notes import LATE_MS, SHOWN_S, Note, Notes
+from classroom_client.notes import LATE_MS, MAX_NOTES, SHOWN_S, Note, Notes
 from lecture.entries import Kind
 
 
@@ -50,6 +50,13 @@ def test_who_comes_long_after_a_note_is_not_told_of_it() -> None:
     made = notes((5000, "old"))
     assert seen(made, 5001 + LATE_MS, 0.0) == ""
     assert seen(made, 5000, 1.0) == "", "not even when the voice is caught up from a little before"
+
+
+def test_of_very_many_notes_the_newest_are_known() -> None:
+    made = notes(*((t_ms, f"note {t_ms}") for t_ms in reversed(range(MAX_NOTES + 1))))
+    assert seen(made, 0, 0.0) == ""
+    assert seen(made, 1, 0.0) == "note 1"
+    assert seen(made, MAX_NOTES, 0.0) == f"note {MAX_NOTES}"
 
 
 def test_nothing_heard_for_a_moment_neither_ends_a_note_nor_shows_it_twice() -> None:

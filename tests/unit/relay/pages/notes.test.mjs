@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Notes } from "../../../../relay/pages/lib/notes.js";
+import { MAX_NOTES, Notes } from "../../../../relay/pages/lib/notes.js";
 
 const SHOWN_MS = 30_000;
 const LATE_MS = 300_000;
@@ -28,6 +28,11 @@ test("a note that comes late is shown as long as any other, one that is history 
   assert.equal(made.look(20_000, 1), "late");
   assert.equal(made.look(20_000, SHOWN_MS), "late");
   assert.equal(notes([5000, "old"]).look(5001 + LATE_MS, 0), "");
+});
+
+test("of very many notes the newest are known", () => {
+  const made = notes(...Array.from({ length: MAX_NOTES + 1 }, (_, at) => [MAX_NOTES - at, `note ${MAX_NOTES - at}`]));
+  assert.deepEqual([0, 1, MAX_NOTES].map((t_ms) => made.look(t_ms, 0)), ["", "note 1", `note ${MAX_NOTES}`]);
 });
 
 test("an empty note takes the one before away; what makes no sense is ignored", () => {
