@@ -27,7 +27,7 @@ from recordings.recording import MISSING_TOLD_MS
 if TYPE_CHECKING:
     from recordings.recycle_bin import RecycleBin
     from recordings.retention import Due, LibrarySettings
-    from recordings.search import Found, Query, Results
+    from recordings.search import Found, Hit, Query, Results
     from recordings.shelf import Shelf
 
 CATALOGUE_VARIABLE = "HALLCAST_CATALOGUE"
@@ -184,7 +184,7 @@ def _print_results(args: argparse.Namespace, query: Query, results: Results) -> 
             for hit in found.hits:
                 moment = clock(hit.moments[0]) if hit.moments else "      -"
                 words = Text.assemble(*((piece, "bold" if at % 2 else "") for at, piece in enumerate(hit.snippet)))
-                console.print(Text(f"  {moment}  {hit.kind:8} "), words, sep="", soft_wrap=True)
+                console.print(Text(f"  {moment}  {where(hit):8} "), words, sep="", soft_wrap=True)
     else:
         table = Table(
             Column("id", no_wrap=True), "title", "length", "languages", "pages", "camera", "size", "place", ""
@@ -204,6 +204,13 @@ def _print_results(args: argparse.Namespace, query: Query, results: Results) -> 
         console.print(table)
     if results.pages > 1:
         console.print(f"{results.total} in all; page {results.page} of {results.pages} (--page)")
+
+
+def where(hit: Hit) -> str:
+    """What a hit stands in, as the library's page calls it."""
+    if hit.kind == "page":
+        return f"Page {hit.page}"
+    return "Note" if hit.kind == "mark" else hit.kind.capitalize()
 
 
 def _fault(found: Found) -> str:

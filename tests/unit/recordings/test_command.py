@@ -12,7 +12,10 @@ import pytest
 
 from hallcast.cli import main
 from recordings import cli_library
+from recordings.passages import PassageKind
 from recordings.recycle_bin import held
+from recordings.search import Hit
+from relay import pages
 from tests.recorded import HOLE_MS, LECTURE, VOICE_MS
 
 CAPTIONS = "0:01.0 --> 0:02.0\n가격\n"
@@ -226,3 +229,14 @@ def test_a_damaged_catalogue_is_made_again_from_the_lecture_files(
     assert (data / "catalogue.db.damaged-1").read_bytes() == damaged
     assert main(["recordings", "search", "질문", *here]) == 0
     assert json.loads(capsys.readouterr().out)["total"] == 1
+
+
+def test_a_search_says_in_the_words_of_the_librarys_page_where_something_was_found(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["recordings", "search", "질문", "--data", str(data)]) == 0
+    assert "  Page 2 " in capsys.readouterr().out
+    texts = json.loads((pages.FOLDER / "i18n/texts.json").read_text(encoding="utf-8"))
+    kinds: tuple[PassageKind, ...] = ("mark", "caption", "question")
+    for kind in kinds:
+        assert cli_library.where(Hit(kind, None, (), [])) == texts[f"hit_{kind}"]["en"]
