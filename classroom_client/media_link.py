@@ -23,6 +23,7 @@ from transport.network import NetworkConfig
 from transport.peer import Peer
 from transport.rtp import MalformedPacket, parse
 from transport.sdp import (
+    HALL_CAMERA_CODECS,
     TRANSPORT_CC,
     NegotiatedMedia,
     OfferSpec,
@@ -149,7 +150,7 @@ class MediaLink:
 
     async def _one(self) -> str:
         """One connection; returns why it ended."""
-        spec = hall_media(camera=self._camera_wanted, camera_codecs=("AV1", "VP8", "H264", "VP9"), data=True)
+        spec = hall_media(camera=self._camera_wanted, camera_codecs=HALL_CAMERA_CODECS, data=True)
         async with await Peer.create(self._network, controlling=True) as peer:
             closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
             self._peer = peer

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 from typing import Any
 
 from rich.console import Console
@@ -14,6 +12,7 @@ from classroom_client.notes import Note
 from classroom_client.receipt import HallReceipt
 from classroom_client.texts import Texts
 from classroom_client.view import Link, Sound, View, sign_of
+from lecture.json_line import print_json
 
 _LOOK_EVERY_S = 0.25
 _PROGRESS_EVERY_S = 2.0
@@ -109,4 +108,4 @@ class Teller:
             self._console.print(f"{self._texts('note_title')}: {note.text}", markup=False)
 
     def _event(self, name: str, **facts: Any) -> None:
-        print(json.dumps({"event": name, **facts}, ensure_ascii=False), file=sys.stdout, flush=True)
+        print_json({"event": name, **facts})

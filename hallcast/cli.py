@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.resources
-import json
 import logging
 import os
 import sys
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lecture.errors import HallcastError
+from lecture.json_line import print_json
 from transport.version import version
 
 OUR_PACKAGES = frozenset({"lecture", "transport", "streamer", "relay", "classroom_client", "recordings", "hallcast"})
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _tell(parsed: argparse.Namespace, error: HallcastError) -> None:
     if getattr(parsed, "json", False):
-        print(json.dumps({"error": {"id": error.error_id, "text": error.text}}, ensure_ascii=False))
+        print_json({"error": {"id": error.error_id, "text": error.text}})
     print(f"error: {error.text} ({error.error_id})", file=sys.stderr)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from rich.console import Console
+
+from lecture.json_line import print_json
 
 _COLOURS = {"relay": "cyan", "lecturer": "green", "hall": "magenta", "hallcast": "bold"}
 
@@ -30,18 +31,15 @@ class Teller:
         :param lines: the same in plain words, which ``part`` says.
         """
         if self._as_json:
-            self._print({"part": "hallcast", "event": event, **facts})
+            print_json({"part": "hallcast", "event": event, **facts})
             return
         for line in lines:
             self.say(part, line)
 
-    def _print(self, line: dict[str, Any]) -> None:
-        print(json.dumps(line, ensure_ascii=False), flush=True)
-
     def say(self, part: str, text: str) -> None:
         """Say a sentence."""
         if self._as_json:
-            self._print({"part": part, "event": "say", "text": text})
+            print_json({"part": part, "event": "say", "text": text})
             return
         self._console.print(f"[{_COLOURS[part]}]{part:>8}[/]  ", end="")
         self._console.print(text, markup=False)
@@ -49,7 +47,7 @@ class Teller:
     def event(self, part: str, event: dict[str, Any]) -> None:
         """Tell an event that a part printed as a JSON line; in words only those that people care for."""
         if self._as_json:
-            self._print({"part": part, **event})
+            print_json({"part": part, **event})
             return
         match event:
             case {"event": "say", "text": str(text)}:

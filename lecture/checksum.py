@@ -1,12 +1,16 @@
-"""CRC-32C (Castagnoli, RFC 3720 appendix B.4) of entries and blobs, the same in the lecture file and on the wire."""
+"""CRC-32C (Castagnoli, RFC 3720 appendix B.4) of entries and blobs, the same in the lecture file and on the wire; how a
+SHA-256 is written there."""
 
 from __future__ import annotations
 
+import re
 import struct
 
 import google_crc32c
 
 from lecture.entries import Entry
+
+SHA256_HEX = re.compile(r"[0-9a-f]{64}")
 
 _HEAD = struct.Struct("!BBHQI")  # kind, flags, track_id, t_ms, duration_ms
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from lecture.checksum import SHA256_HEX
 from lecture.chunks import CHUNK_MS
 from lecture.entries import MAX_SEQ, EncodedFrame, Entry, Kind, pack_frames, unpack_frames
 from lecture.errors import ProtocolError, RefusedError
 from lecture.log import Span
-from lecture.tracks import SOURCE_RUNG, Track
+from lecture.tracks import CAMERA_CODECS, SOURCE_RUNG, Track
 from lecture.wire import ChunkFrame, pack_chunk, parse_frame
 
 MAGIC = b"HCS1"
@@ -24,8 +25,6 @@ SEGMENT_BYTES = 64 * 1024
 COPY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 HEAD_BYTES = 512
 """More than the head of a segment of ours has."""
-CAMERA_CODECS = frozenset({"vp8", "vp9", "av1", "h264"})
-SHA256 = re.compile(r"[0-9a-f]{64}")
 
 _MOST_HEAD_BYTES = 4096
 _TRACK_ID = 1
@@ -184,7 +183,7 @@ def _after(head: dict[str, Any]) -> After | None:
     if "after" not in head:
         return None
     digest = str(head["after"])
-    if not SHA256.fullmatch(digest):
+    if not SHA256_HEX.fullmatch(digest):
         raise ValueError("the picture before it is none")
     return After(digest, _time(head["after_ms"]))
 

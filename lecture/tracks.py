@@ -28,6 +28,9 @@ LANGUAGE_FORM = r"(?!.{36})[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}"
 UNKNOWN_LANGUAGE = "und"
 """BCP 47 for a language that nobody named: in a lecturer's own copy, the one that the relay takes it for."""
 
+CAMERA_CODECS = frozenset({"vp8", "vp9", "av1", "h264"})
+"""Codec names of a camera that can be recorded and shown."""
+
 SCREEN_CODEC = "hallcast-screen"
 """Codec name of a shared screen's updates (:mod:`lecture.screen`)."""
 

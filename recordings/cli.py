@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
+from lecture.json_line import print_json
 from recordings import cli_library
 from recordings.captions import captions_of
 from recordings.cli_captions import add_captions
@@ -56,7 +56,7 @@ def _info(args: argparse.Namespace) -> int:
         facts["captions"] = {language: len(cues) for language, cues in captions_of(recording).items()}
         facts["chapters"] = chapters(recording.turns(), recording.pages())
     if args.json:
-        print(json.dumps(facts, ensure_ascii=False))
+        print_json(facts)
         return OK
     console = Console()
     console.print(f"[bold]{escape(facts['title'])}[/] ({facts['id']}), {facts['state']}, {clock(facts['duration_ms'])}")
@@ -78,7 +78,7 @@ def _verify(args: argparse.Namespace) -> int:
         facts: dict[str, Any] = {"recording": recording.lecture_id, "ok": report.ok, **asdict(report)}
         facts["place"] = place_of_named(args, recording)
     if args.json:
-        print(json.dumps(facts, ensure_ascii=False))
+        print_json(facts)
         return OK if report.ok else ATTENTION
     console = Console()
     console.print(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from contextlib import nullcontext
 from pathlib import Path
@@ -12,6 +11,7 @@ from rich.console import Console
 
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
+from lecture.json_line import print_json
 from lecture.tracks import LANGUAGE_FORM
 from recordings.caption_files import MAX_FILE_BYTES, Cue, invalid, read_cues
 from recordings.captions import captions_of, lay_in
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
             library.take_in(path.stem)
     if args.json:
         facts = {"recording": path.stem, "language": language, "captions": len(cues), "replaced": replaced}
-        print(json.dumps(facts))
+        print_json(facts)
     else:
         instead = f" in place of {replaced}" if replaced else ""
         Console(highlight=False).print(f"{path.stem}: {len(cues)} captions ({language}){instead}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import tempfile
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from lecture.json_line import print_json
 from recordings.cli_common import ATTENTION, OK, Actions, add_recording, open_named
 from recordings.errors import RecordingError
 from recordings.export_order import KINDS, ExportOrder, file_name
@@ -73,7 +73,7 @@ def _export(args: argparse.Namespace) -> int:
     facts: dict[str, Any] = {"recording": lecture_id, "file": str(out), "bytes": size_bytes}
     facts["missing_ms"] = missing_ms
     if args.json:
-        print(json.dumps(facts, ensure_ascii=False))
+        print_json(facts)
     else:
         console = Console()
         console.print(f"{out}: {facts['bytes'] / 1e6:.1f} MB", highlight=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sqlite3
 import sys
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from lecture.errors import HallcastError
+from lecture.json_line import print_json
 from recordings.cli_common import ATTENTION, FAILED, OK, Actions, clock, fetch_remote
 from recordings.cli_library import opened_library
 
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
                     failed.append({"file": str(source.path), "id": "import_failed", "text": text})
                 progress.remove_task(task)
     if args.json:
-        print(json.dumps({"imported": done, "failed": failed}, ensure_ascii=False))
+        print_json({"imported": done, "failed": failed})
     else:
         _print(done)
     for fault in failed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -20,6 +19,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from lecture.errors import HallcastError
+from lecture.json_line import print_json
 from recordings.cli_common import ATTENTION, FAILED, OK, Actions, clock, data_dir_of, read_config, size, store_of
 from recordings.errors import CatalogueDamagedError, CatalogueError, RecordingError
 from recordings.recording import MISSING_TOLD_MS
@@ -159,7 +159,7 @@ def _list(args: argparse.Namespace) -> int:
             "storage": asdict(storage),
             "problems": problems,
         }
-        print(json.dumps(facts, ensure_ascii=False))
+        print_json(facts)
         return ATTENTION if attention else OK
     _print_results(args, query, results)
     console = Console()
@@ -263,7 +263,7 @@ def _rebuilt(args: argparse.Namespace) -> int:
         storage = place.shelf.storage()
         problems = place.shelf.unreadable()
     if args.json:
-        print(json.dumps({"read": changed, "storage": asdict(storage), "problems": problems}, ensure_ascii=False))
+        print_json({"read": changed, "storage": asdict(storage), "problems": problems})
     else:
         console = Console()
         console.print(f"{len(changed)} lecture files read; {storage.recordings} recordings in the catalogue")
@@ -295,7 +295,7 @@ def _retention(args: argparse.Namespace) -> int:
     if args.json:
         facts = [asdict(one) | {"since": iso(one.since)} for one in found]
         faults = [{"lecture_id": name, "id": error.error_id, "text": error.text} for name, error in failed.items()]
-        print(json.dumps({"dry_run": args.dry_run, "due": facts, "failed": faults}, ensure_ascii=False))
+        print_json({"dry_run": args.dry_run, "due": facts, "failed": faults})
     else:
         _print_due(found, failed, dry_run=args.dry_run)
     _complain(failed)
@@ -368,7 +368,7 @@ def _say(args: argparse.Namespace, what: str, failed: Mapping[str, HallcastError
     if first is not None:
         raise first
     if args.json:
-        print(json.dumps({"lectures": args.lectures, "done": what}, ensure_ascii=False))
+        print_json({"lectures": args.lectures, "done": what})
     else:
         print(f"{', '.join(args.lectures)}: {what}")
     return OK

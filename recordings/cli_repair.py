@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.progress import Progress
 
 from lecture.errors import LectureFileError
 from lecture.file import LectureFile
+from lecture.json_line import print_json
 from recordings.cli_common import ATTENTION, OK, Actions, add_recording, data_dir_of, path_of_named, store_of
 from recordings.cli_library import opened_library
 from recordings.errors import RecordingError
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     code = ATTENTION if missing_ms or aside else OK
     if args.json:
         told = {"recording": str(path), "set_aside": aside, "brought": brought, "missing_ms": merged.missing_ms}
-        print(json.dumps(told))
+        print_json(told)
         return code
     console = Console(highlight=False)
     if aside:

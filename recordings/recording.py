@@ -19,7 +19,7 @@ from lecture.file import LectureFile
 from lecture.ink_book import InkBook
 from lecture.log import Blob, Span
 from lecture.screen import ScreenUpdate, parse_update
-from lecture.tracks import SOURCE_RUNG, Track
+from lecture.tracks import CAMERA_CODECS, SOURCE_RUNG, Track
 from lecture.verify import Progress, VerifyReport
 from recordings.errors import RecordingError
 from recordings.passages import PASSAGE_CHARS
@@ -39,7 +39,6 @@ _LIST_CHARS, _LIST_ITEMS = 20_000, 32
 _LANGUAGE_CHARS = 35
 MAX_NOTES = 10_000
 """Of notes, and of questions, so many are shown and found."""
-_CAMERA_CODECS = frozenset({"vp8", "vp9", "av1", "h264"})
 MISSING_TOLD_MS = 1000
 """Less than this of the voice is missing from many lectures, and no one hears it."""
 _READ_MS = 60_000
@@ -329,7 +328,7 @@ def _is_playable_voice(track: Track) -> bool:
 
 
 def _is_playable_camera(track: Track) -> bool:
-    return track.codec in _CAMERA_CODECS
+    return track.codec in CAMERA_CODECS
 
 
 def _deck_event(entry: Entry) -> DeckEvent | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from typing import Any
 
+from lecture.checksum import SHA256_HEX
 from lecture.entries import Kind
 from lecture.ink import InkEvent, read_ink_event
 from lecture.log import Span
@@ -22,7 +22,6 @@ FIRST_TURN_MS = 10_000
 MAX_SHOWN = 16
 """Of the pages shown within seconds so many are told; who turns faster shows none of them to anybody."""
 MAX_NOTE_CHARS = 1000
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 _SAMPLES = 5
 _SAMPLE_MS = 6000
 
@@ -121,7 +120,7 @@ def pages_shown(recording: Recording, span: Span) -> list[tuple[int, str]]:
     names = {
         (page.deck, page.page): page.images[0].digest[:IMAGE_NAME_CHARS]
         for page in recording.pages()
-        if page.images and _DIGEST.fullmatch(page.images[0].digest)
+        if page.images and SHA256_HEX.fullmatch(page.images[0].digest)
     }
     found: list[tuple[int, str]] = []
     for number, turn in enumerate(recording.turns()):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import re
 import secrets
 import shutil
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from lecture.checksum import SHA256_HEX
 from lecture.errors import HallcastError, RefusedError
 from recordings.errors import RecordingError
 from recordings.files import sha256_of
@@ -43,7 +43,6 @@ RETRY_S = 30.0
 _SWEEP_EVERY_S = 600.0
 _ROOM_TO_GROW = 4
 """A recording may become so many times as large as the largest upload by merging."""
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _MAX_NAME_CHARS = 200
 
 
@@ -76,7 +75,7 @@ class Imports:
         :raises RefusedError: ``upload_invalid`` (422), ``import_too_large`` (413), ``imports_full`` (503),
             ``disk_full`` (507).
         """
-        if not _SHA256.fullmatch(sha256) or size_bytes < 1:
+        if not SHA256_HEX.fullmatch(sha256) or size_bytes < 1:
             text = "An upload needs its size in bytes and its SHA-256 in lower-case hex."
             raise RefusedError("upload_invalid", text, 422)
         if size_bytes > self._most_bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 from collections.abc import Iterator
 from datetime import datetime
@@ -17,6 +16,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from lecture.errors import HallcastError
+from lecture.json_line import print_json
 from transport.address import relay_url
 from transport.http_client import blocking_http_client
 from transport.refusal import read_refusal
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     with StaffClient(_relay_url(args), _staff_token(args)) as client:
         facts = _ACTIONS[args.action](client, args)
     if args.json:
-        print(json.dumps(facts, ensure_ascii=False))
+        print_json(facts)
     elif args.action == "list":
         _print_list(facts["lectures"])
     else:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import logging
 import signal
 import sys
 from collections.abc import Callable
 
 from lecture.errors import HallcastError
+from lecture.json_line import print_json
 from relay.app import Relay
 from relay.config import RelayConfig, load_config
 from relay.signalling.server import RelayServer
@@ -58,13 +58,16 @@ async def _serve(config: RelayConfig, *, as_json: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with Relay(config) as relay, RelayServer(relay) as server:
-        print(_ready_line(relay, server) if as_json else _greeting(relay, server), flush=True)
+        if as_json:
+            print_json(_ready(relay, server))
+        else:
+            print(_greeting(relay, server), flush=True)
         await stop.wait()
         log.info("stopping; live lectures go on when the relay is started again")
 
 
-def _ready_line(relay: Relay, server: RelayServer) -> str:
-    facts = {
+def _ready(relay: Relay, server: RelayServer) -> dict[str, object]:
+    return {
         "event": "ready",
         "url": server.url,
         "local_url": server.local_url,
@@ -72,7 +75,6 @@ def _ready_line(relay: Relay, server: RelayServer) -> str:
         "data": str(relay.data_dir),
         "staff_token_file": str(relay.staff_token_path),
     }
-    return json.dumps(facts)
 
 
 def _greeting(relay: Relay, server: RelayServer) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import logging
 import os
 import signal
@@ -12,11 +11,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 
+from lecture.json_line import print_json
 from streamer.engine import Streamer
 from streamer.errors import StreamError
 from streamer.events import Event, PageTurned, Said, StreamReceipt, StreamStatus
@@ -158,14 +157,11 @@ class _Json:
 
     def event(self, event: Event) -> None:
         """Print it."""
-        self._print(event.as_json())
+        print_json(event.as_json())
 
     def progress(self, status: StreamStatus) -> None:
         """Print how it is going."""
-        self._print(status.as_json())
-
-    def _print(self, line: dict[str, Any]) -> None:
-        print(json.dumps(line, ensure_ascii=False), flush=True)
+        print_json(status.as_json())
 
 
 class _Plain(_Json):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from rich.progress import Progress, TextColumn
 
 from lecture.errors import HallcastError, LectureFileError
 from lecture.file import LectureFile
+from lecture.json_line import print_json
 from streamer.address import RelayAddress
 from streamer.copy_source import CopySource
 from streamer.errors import StreamError
@@ -114,11 +114,11 @@ async def _repair(address: RelayAddress, token: str, file: LectureFile, *, as_js
             progress.update(bar, completed=recording.repaired_ms / 1000, total=all_ms / 1000)
             if as_json:
                 facts = {"missing_ms": recording.missing_ms, "repaired_ms": recording.repaired_ms}
-                print(json.dumps({"event": "repair", **facts}), flush=True)
+                print_json({"event": "repair", **facts})
 
         def say(text: str) -> None:
             if as_json:
-                print(json.dumps({"event": "say", "text": text}), flush=True)
+                print_json({"event": "say", "text": text})
             else:
                 progress.console.print(text, markup=False)
 

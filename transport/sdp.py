@@ -13,6 +13,7 @@ from transport.sdp_parse import MAX_SDP_BYTES, parse_offer
 from transport.sdp_types import (
     ABS_SEND_TIME,
     AUDIO_LEVEL,
+    HALL_CAMERA_CODECS,
     HALLCAST_DATA,
     HALLCAST_VOICE,
     MID,
@@ -41,6 +42,7 @@ __all__ = [
     "AUDIO_LEVEL",
     "HALLCAST_DATA",
     "HALLCAST_VOICE",
+    "HALL_CAMERA_CODECS",
     "MAX_SDP_BYTES",
     "MID",
     "REPAIRED_RID",

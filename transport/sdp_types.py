@@ -196,6 +196,10 @@ class NegotiatedMedia:
         return self.direction in ("recvonly", "sendrecv")
 
 
+HALL_CAMERA_CODECS = ("AV1", "VP8", "H264", "VP9")
+"""In what a camera may come to a hall, best first."""
+
+
 @dataclass(frozen=True, slots=True)
 class AnswerPolicy:
     """What we take from an offer.

@@ -11,10 +11,9 @@ from relay.media.rtp_outlet import DataLane
 from relay.media.subscriber import PLAYER_START_KBPS, Subscriber
 from relay.media.tasks import fenced
 from relay.media.voice_line import VoiceLine
-from transport.sdp import HALLCAST_VOICE, AnswerPolicy, NegotiatedMedia
+from transport.sdp import HALL_CAMERA_CODECS, HALLCAST_VOICE, AnswerPolicy, NegotiatedMedia
 
 TICK_S = 0.25
-CAMERA_CODECS = ("AV1", "VP8", "H264", "VP9")
 
 
 class Fanout:
@@ -33,7 +32,7 @@ class Fanout:
         """How to answer someone who wants to listen: with all codecs in which the camera may come, untouched or as a
         rung; whichever it will be needs no new offer."""
         first = "AV1" if hall or not self._camera.codec else self._camera.codec.upper()
-        codecs = dict.fromkeys((first, *CAMERA_CODECS))
+        codecs = dict.fromkeys((first, *HALL_CAMERA_CODECS))
         return AnswerPolicy(
             direction="sendonly",
             audio_codecs=(HALLCAST_VOICE, "opus") if hall else ("opus",),

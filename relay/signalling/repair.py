@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
-
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from lecture.checksum import SHA256_HEX
 from lecture.errors import RefusedError
 from lecture.segment import CONTENT_TYPE, COPY_ID, SEGMENT_BYTES
 from relay.access import PUBLISHERS, publisher_role
 from relay.app import Relay
 from relay.media.live import Role
 from relay.signalling.http import PathRoute, Resource, bearer_token, moment_of, require_content_type
-
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def routes(relay: Relay) -> list[PathRoute]:
@@ -45,7 +42,7 @@ class _Handlers:
         lecture_id, role = await self._admit(request)
         require_content_type(request, CONTENT_TYPE)
         sha256 = request.path_params["sha256"]
-        if not _SHA256.fullmatch(sha256):
+        if not SHA256_HEX.fullmatch(sha256):
             raise RefusedError("segment_hash_wrong", "The address has no SHA-256 in lower-case hex.", 422)
         try:
             body = await request.body()
