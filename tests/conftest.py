@@ -33,6 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes | None:
+    # Else the files with most tests would come first, whatever they need.
+    config.option.loadscopereorder = False
     return Lanes(config, log) if config.getvalue("dist") == "loadscope" else None
 
 

@@ -22,8 +22,11 @@ LISTENING_WORKERS = 2
 
 BROWSER, LISTENING, NETWORK, UNIT = "browser", "listening", "network", "unit"
 
-_LIVE = ("test_studio", "test_hall_page", "test_hall_screen", "test_ink", "test_own_copy")
-"""Browser tests with a microphone or a hall: the dearest, and so the first."""
+_LIVE = (
+    "test_studio", "test_hall_page", "test_hall_screen", "test_ink", "test_own_copy",
+    "test_whep", "test_ffmpeg_publishes",
+)  # fmt: skip
+"""Tests of browsers that a lecture comes from or goes to: the dearest, and so the first."""
 
 _ROOT = Path(__file__).parents[1]
 _LONG = (
