@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from lecture.errors import CloseCode, HallcastError, ProtocolError, RefusedError
 from lecture.messages import Bye, Message
-from lecture.session import HallSession, LecturerSession
+from lecture.session import HallSession, LecturerSession, SessionState
 from lecture.wire import Frame
 from relay.media.channel import Channel, ChannelClosed
 from relay.media.greeting import refuse
@@ -161,7 +161,7 @@ class Connection(ABC):
 
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
-        while True:
+        while self.session.state is not SessionState.CLOSED:  # who has said goodbye is told nothing more
             now = loop.time()
             item = self._next(now)
             if item is None:

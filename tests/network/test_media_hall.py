@@ -214,6 +214,17 @@ async def test_a_hall_that_falls_silent_is_dropped(tmp_path: Path) -> None:
         assert hall.of(m.ErrorMessage)[-1].id == "silent"
 
 
+async def test_who_says_goodbye_while_there_is_something_to_be_told_has_left_in_order(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lecturer = LecturerClient()
+    async with open_lecture(tmp_path) as lecture, lecturer.joined(lecture):
+        await lecturer.say(lm.Ping(1, 5))
+        await lecturer.say(m.Bye())  # the relay reads both before it writes
+        await asyncio.wait_for(lecturer.channel.closed.wait(), 10)
+    assert (lecturer.channel.close_code, caplog.messages) == (CloseCode.NORMAL, [])
+
+
 async def test_two_halls_of_one_name_are_both_served(tmp_path: Path) -> None:
     one, two = ScreenlessHall(name="Room 4"), ScreenlessHall(name="Room 4")
     async with open_lecture(tmp_path) as lecture, one.joined(lecture), two.joined(lecture):
