@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.scheduling import Lanes, priority, turn
+from tests.scheduling import Lanes, begin_session, priority, turn
 
 # No deadline: a slow moment of a shared machine is no bug. To search deeper: pytest --hypothesis-profile=deep
 settings.register_profile("quick", max_examples=40, deadline=None)
@@ -17,13 +17,15 @@ settings.register_profile("deep", max_examples=2000, deadline=None)
 settings.load_profile("quick")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """What runs in the background (``nohup``, ``&``, CI) inherits ignored signals, and so would the parts that tests
     stop by signals."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    if hasattr(config, "workerinput"):
+        begin_session()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -112,6 +112,22 @@ def _may_take_back() -> bool:
     return True
 
 
+def begin_session() -> None:
+    """Has a worker's processor time be shared apart from that of others: with autogroups, as Debian's kernel has them,
+    Linux shares it among sessions first, and niceness counts within one alone (sched(7))."""
+    if hasattr(os, "setsid") and os.getpgid(0) != os.getpid():
+        os.setsid()
+
+
+def be_nice(niceness: int) -> None:
+    """Set the niceness of this process, and of its session if it leads one; there none is below 0, which those have
+    that programs under test begin."""
+    os.setpriority(os.PRIO_PROCESS, 0, niceness)
+    with contextlib.suppress(OSError):
+        if os.getsid(0) == os.getpid():
+            Path("/proc/self/autogroup").write_text(str(max(0, niceness)))
+
+
 @contextlib.contextmanager
 def priority(path: str, *, realtime: bool) -> Iterator[None]:
     """Runs a test with its right to the processor, and all that it starts, where that is allowed.
@@ -122,14 +138,12 @@ def priority(path: str, *, realtime: bool) -> Iterator[None]:
         yield
         return
     usual = os.getpriority(os.PRIO_PROCESS, 0)
-    if realtime:
-        os.setpriority(os.PRIO_PROCESS, 0, -10)
-    elif sort_of(path) == UNIT:
+    idle = not realtime and sort_of(path) == UNIT
+    be_nice(-10 if realtime else 19 if idle else 10)
+    if idle:
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    else:
-        os.setpriority(os.PRIO_PROCESS, 0, 5)
     try:
         yield
     finally:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-        os.setpriority(os.PRIO_PROCESS, 0, usual)
+        be_nice(usual)

@@ -12,6 +12,7 @@ import sys
 import threading
 from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 
 _ENDED_FROM_OUTSIDE = frozenset({signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGTERM)})
@@ -45,6 +46,15 @@ def limit_self(*, memory_bytes: int, cpu_s: int, file_bytes: int, niceness: int)
         with contextlib.suppress(OSError, AttributeError):
             # Linux gives a process of this class the idle class of the disk too (ioprio_get(2)).
             os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    _yield_to_other_sessions(niceness)
+
+
+def _yield_to_other_sessions(niceness: int) -> None:
+    # With autogroups, which is how Debian's kernel comes, Linux shares the processor among sessions first, whatever
+    # class and niceness their processes have (sched(7)): a child's own session would get as much as a live lecture.
+    with contextlib.suppress(OSError, AttributeError):
+        if os.getsid(0) == os.getpid():
+            Path("/proc/self/autogroup").write_text(str(niceness))
 
 
 async def start(module: str, *arguments: str, limit: int) -> Process:

@@ -29,6 +29,7 @@ from contextlib import suppress
 
 from hallcast.cli import main
 import classroom_client.cli, classroom_client.engine, relay.serve, streamer.cli, streamer.engine
+from tests.scheduling import be_nice
 
 line = socket.socket(fileno=int(sys.argv[1]))
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -58,7 +59,7 @@ while True:
     os.environ.clear()
     os.environ.update(given["environment"])
     with suppress(OSError):  # a container may forbid it
-        os.setpriority(os.PRIO_PROCESS, 0, given["nice"])
+        be_nice(given["nice"])
     sys.argv = ["hallcast", *given["words"]]
     sys.exit(main())
 """

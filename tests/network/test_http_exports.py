@@ -152,6 +152,10 @@ async def test_one_export_is_made_at_a_time_and_a_cancelled_one_leaves_nothing(r
     (pid,) = workers()
     assert os.getpriority(os.PRIO_PROCESS, pid) == 19
     assert os.sched_getscheduler(pid) == os.SCHED_IDLE
+    if Path("/proc/self/autogroup").exists():
+        # In a session of its own, which else would get as much as the relay's.
+        assert os.getsid(pid) == pid
+        assert Path(f"/proc/{pid}/autogroup").read_text().endswith("nice 19\n")
     assert (await relay.http.get(second["file"], headers=relay.staff)).status_code == 409
     for job in (second, first):
         assert (await relay.http.delete(f"{URL}/{job['job']}", headers=relay.staff)).status_code == 204
