@@ -41,6 +41,8 @@ async def test_halls_on_good_bad_and_broken_links_hear_every_word(tmp_path: Path
         blocked.link.udp_blocked = True
         seats = [good, far, lossy, blocked, broken]
         await until(lambda: all(each.hall.view.link is Link.UP for each in seats), "all halls connected")
+        # A page is in time where its deck was given in time: drawing it waits for whoever else wants the processor.
+        await until(lambda: len(room.lecture.log.read(kinds=[Kind.PAGE])) == 4, "both pages in both tiers", 60)
         async with VoicePublisher.publishing(room.lecture):
             room.lecture.turn(room.deck, 1)
             await until(lambda: all((each.hall.view.heard_ms or 0) > 1000 for each in seats), "all halls hear")
