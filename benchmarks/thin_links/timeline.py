@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-from matplotlib import pyplot
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from benchmarks.thin_links import wire
 from benchmarks.thin_links.judge import Result, gap_list
@@ -23,7 +19,8 @@ def draw(result: Result, folder: Path) -> Path:
     ticks = wire.ticks(folder / "link.jsonl", result.detail["first_word_s"])
     end_s = max(result.detail["length_s"] + 5, *(item[0] for item in result.detail["behind"][-1:]))
     ticks = wire.between(ticks, -5, end_s)
-    figure, axes = pyplot.subplots(4, 1, figsize=(13, 9), sharex=True, height_ratios=(3, 2, 1.2, 2))
+    figure = Figure(figsize=(13, 9))
+    axes = figure.subplots(4, 1, sharex=True, height_ratios=(3, 2, 1.2, 2))
     _rates(axes[0], ticks)
     _queue(axes[1], ticks)
     _events(axes[2], result)
@@ -43,7 +40,6 @@ def draw(result: Result, folder: Path) -> Path:
     path = folder / "timeline.png"
     figure.tight_layout()
     figure.savefig(path, dpi=80)
-    pyplot.close(figure)
     return path
 
 
