@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
 import signal
-from collections.abc import Iterator
+import sys
+import tempfile
+from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
-from tests.scheduling import Lanes, begin_session, priority, turn
+from tests import quiet
+from tests.scheduling import UNIT, Lanes, begin_session, priority, sort_of, turn
 
 # No deadline: a slow moment of a shared machine is no bug. To search deeper: pytest --hypothesis-profile=deep
 settings.register_profile("quick", max_examples=40, deadline=None)
 settings.register_profile("deep", max_examples=2000, deadline=None)
 settings.load_profile("quick")
+
+
+WATCH, TURNSTILE = "HALLCAST_TEST_WATCH", "HALLCAST_TEST_TURNSTILE"
+"""Tell a worker where to read how busy the machine is, and how to be alone."""
+
+STARVED_AT_START = pytest.StashKey[float]()
+REPEATED = pytest.StashKey[bool]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,11 +40,18 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if hasattr(config, "workerinput"):
         begin_session()
+    elif config.getoption("numprocesses", None) and sys.platform != "win32":
+        folder = Path(tempfile.mkdtemp(prefix="hallcast-tests-"))
+        watch = quiet.Watch(folder / "watch")
+        watch.start()
+        os.environ[WATCH], os.environ[TURNSTILE] = str(folder / "watch"), str(folder)
+        config.add_cleanup(lambda: shutil.rmtree(folder))
+        config.add_cleanup(watch.stop)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests come in the order in which they are to begin."""
-    items.sort(key=lambda item: turn(item.nodeid.split("::")[0]))
+    items.sort(key=lambda item: turn(path_of(item)))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -40,7 +61,47 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes | None
     return Lanes(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    path, is_repeated = path_of(item), item.stash.get(REPEATED, False)
+    turnstile = quiet.Turnstile(Path(os.environ[TURNSTILE])) if WATCH in os.environ and not is_repeated else None
+    with contextlib.ExitStack() as stack:
+        if turnstile is not None:
+            stack.enter_context(turnstile.together())
+            item.stash[STARVED_AT_START] = quiet.starved_s(Path(os.environ[WATCH]))
+        stack.enter_context(priority(path, realtime=item.get_closest_marker("realtime") is not None))
+        result = yield
+    if turnstile is not None and item.stash.get(REPEATED, False):
+        with turnstile.alone():
+            item._initrequest()  # type: ignore[attr-defined]  # fixtures of its own anew
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=nextitem)
+    return result
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    with priority(item.nodeid.split("::")[0], realtime=item.get_closest_marker("realtime") is not None):
-        return (yield)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    may_be_repeated = STARVED_AT_START in item.stash and not item.stash.get(REPEATED, False)
+    if report.failed and report.when != "teardown" and may_be_repeated and sort_of(path_of(item)) != UNIT:
+        starved_s = quiet.starved_s(Path(os.environ[WATCH])) - item.stash[STARVED_AT_START]
+        if starved_s >= quiet.STARVED_S:
+            item.stash[REPEATED] = True
+            report.outcome = "repeated"  # type: ignore[assignment]
+            report.user_properties.append(("starved_s", round(starved_s, 2)))
+    return report
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    return ("repeated", "R", "REPEATED") if report.outcome == "repeated" else None  # type: ignore[comparison-overlap]
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    for report in terminalreporter.stats.get("repeated", []):
+        starved_s = dict(report.user_properties)["starved_s"]
+        terminalreporter.section(f"repeated alone: {report.nodeid}, starved for {starved_s} s", "_")
+        terminalreporter.line(report.longreprtext)
+
+
+def path_of(item: pytest.Item) -> str:
+    """Of its file, from the root of the repository."""
+    return item.nodeid.split("::")[0]
