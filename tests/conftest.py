@@ -29,6 +29,7 @@ WATCH, TURNSTILE = "HALLCAST_TEST_WATCH", "HALLCAST_TEST_TURNSTILE"
 
 STARVED_AT_START = pytest.StashKey[float]()
 REPEATED = pytest.StashKey[bool]()
+PUT_OFF = pytest.StashKey[list[pytest.Item]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -71,10 +72,12 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
             item.stash[STARVED_AT_START] = quiet.starved_s(Path(os.environ[WATCH]))
         stack.enter_context(priority(path, realtime=item.get_closest_marker("realtime") is not None))
         result = yield
-    if turnstile is not None and item.stash.get(REPEATED, False):
-        with turnstile.alone():
-            item._initrequest()  # type: ignore[attr-defined]  # fixtures of its own anew
-            item.ihook.pytest_runtest_protocol(item=item, nextitem=nextitem)
+    if turnstile is not None:
+        put_off = item.config.stash.setdefault(PUT_OFF, [])
+        if item.stash.get(REPEATED, False):
+            put_off.append(item)
+        if nextitem is None:
+            repeat(put_off, item, turnstile)
     return result
 
 
@@ -91,6 +94,18 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+def repeat(items: list[pytest.Item], last: pytest.Item, turnstile: quiet.Turnstile) -> None:
+    """Run tests once more, after the last one of this worker and when no other worker runs one."""
+    worker = next(one for one in last.config.pluginmanager.get_plugins() if type(one).__name__ == "WorkerInteractor")
+    for item in items:
+        with turnstile.alone():
+            # xdist 3.8 tells the reports of the test alone that it takes for the present one.
+            worker.item_index = item.session.items.index(item)
+            item._initrequest()  # type: ignore[attr-defined]  # its own fixtures anew
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
+    worker.item_index = last.session.items.index(last)
+
+
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     return ("repeated", "R", "REPEATED") if report.outcome == "repeated" else None  # type: ignore[comparison-overlap]
 
@@ -100,6 +115,16 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         starved_s = dict(report.user_properties)["starved_s"]
         terminalreporter.section(f"repeated alone: {report.nodeid}, starved for {starved_s} s", "_")
         terminalreporter.line(report.longreprtext)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A test that was put off and did not come to be repeated has not passed."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    stats = {} if reporter is None else reporter.stats
+    ended = {report.nodeid for how in ("passed", "failed", "skipped", "error") for report in stats.get(how, [])}
+    if {report.nodeid for report in stats.get("repeated", [])} - ended:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def path_of(item: pytest.Item) -> str:

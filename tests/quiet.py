@@ -2,8 +2,8 @@
 
 What listens or looks in real time fails when it is kept waiting for the processor, and many tests run at once. While
 they do, the process that hands them out sleeps for moments at a time and notes how late it wakes. A test that crosses a
-network or drives a browser, and failed while those were late, is put off until no other test runs, and is run once
-more: that counts. One that failed though nobody was late has failed.
+network or drives a browser, and failed while those were late, is put off to the end, and is run once more alone: that
+counts. One that failed though nobody was late has failed.
 """
 
 from __future__ import annotations

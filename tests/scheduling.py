@@ -28,6 +28,9 @@ _LIVE = (
 )  # fmt: skip
 """Tests of browsers that a lecture comes from or goes to: the dearest, and so the first."""
 
+_ALONE = "tests/network/test_thin_links.py"
+"""Four lectures at once in one process: nothing else that listens, and no browser, runs beside it."""
+
 _ROOT = Path(__file__).parents[1]
 _LONG = (
     "test_console", "test_replay_page", "test_replay_thin_line",
@@ -59,6 +62,8 @@ def _is_live(path: str) -> bool:
 
 def turn(path: str) -> tuple[int, int]:
     """Sorts test files by when they begin: of each sort what is dear or long comes first."""
+    if path == _ALONE:
+        return -1, 0
     is_long = PurePosixPath(path).stem in _LONG
     return (BROWSER, LISTENING, NETWORK, UNIT).index(sort_of(path)), 0 if _is_live(path) else 1 if is_long else 2
 
@@ -94,8 +99,18 @@ class Lanes(LoadScopeScheduling):
     def _sorts_for(self, node: WorkerController) -> tuple[str, ...]:
         place = int(node.gateway.id.removeprefix("gw"))
         if place == 0 or self.numnodes < 2 + LISTENING_WORKERS:
-            return BROWSER, LISTENING, NETWORK, UNIT
-        return (LISTENING, BROWSER, NETWORK, UNIT) if place <= LISTENING_WORKERS else (UNIT, NETWORK)
+            return LISTENING if self._alone_is_next() else BROWSER, BROWSER, LISTENING, NETWORK, UNIT
+        if place <= LISTENING_WORKERS and not self._alone_is_to_end():
+            return LISTENING, BROWSER, NETWORK, UNIT
+        return UNIT, NETWORK
+
+    def _alone_is_next(self) -> bool:
+        return any(scope.startswith(_ALONE) for scope in self.workqueue)
+
+    def _alone_is_to_end(self) -> bool:
+        """Whether it is to be handed out, or runs."""
+        given = (tests for scopes in self.assigned_work.values() for at, tests in scopes.items() if at.startswith(_ALONE))
+        return self._alone_is_next() or not all(done for tests in given for done in tests.values())
 
 
 @functools.cache
