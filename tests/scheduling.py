@@ -102,15 +102,17 @@ class Lanes(LoadScopeScheduling):
             return LISTENING if self._alone_is_next() else BROWSER, BROWSER, LISTENING, NETWORK, UNIT
         if place <= LISTENING_WORKERS and not self._alone_is_to_end():
             return LISTENING, BROWSER, NETWORK, UNIT
-        return UNIT, NETWORK
+        # One more hand for the last, lighter tests of browsers, when nothing else is left.
+        return (UNIT, NETWORK, BROWSER) if place == LISTENING_WORKERS + 1 else (UNIT, NETWORK)
 
     def _alone_is_next(self) -> bool:
         return any(scope.startswith(_ALONE) for scope in self.workqueue)
 
     def _alone_is_to_end(self) -> bool:
         """Whether it is to be handed out, or runs."""
-        given = (tests for scopes in self.assigned_work.values() for at, tests in scopes.items() if at.startswith(_ALONE))
-        return self._alone_is_next() or not all(done for tests in given for done in tests.values())
+        given = (item for scopes in self.assigned_work.values() for item in scopes.items())
+        runs = any(not all(tests.values()) for scope, tests in given if scope.startswith(_ALONE))
+        return runs or self._alone_is_next()
 
 
 @functools.cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -118,3 +119,18 @@ def short_lecture(folder: Path, *, seconds: int, pages: int) -> Material:
     (folder / "turns.json").write_text(json.dumps(turns))
     voice = sound.cut(SAMPLES / "voice.opus", 1, seconds, folder / "voice.wav")
     return Material(deck, voice, folder / "turns.json", pages)
+
+
+@asynccontextmanager
+async def demo(data: Path, *words: str | Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The demonstration without a window, on any port."""
+    command = [sys.executable, "-m", "hallcast", "demo", "--headless", "--port", "0", "--data", data, *words]
+    process = await asyncio.create_subprocess_exec(
+        *map(str, command), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.communicate()

@@ -4,7 +4,8 @@ Importing is half of what most of them would cost, and a browser test starts two
 :func:`hallcast.processes.running` each has a session, this process's environment and niceness of the moment, its output
 in a pipe, an exit status and an end by ``kill -9``. Not as there: Python started and the modules were imported in the
 environment of the first that was asked for, and standard error is as it was then; the working folder is the
-repository's; the parent is a process that only waits. (test_relay_command and test_demo start theirs as users do.)
+repository's; the parent is a process that only waits. (test_relay_command and the demonstration start theirs as users
+do.)
 """
 
 from __future__ import annotations
