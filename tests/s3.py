@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,6 +66,7 @@ def served(log: Path) -> Iterator[S3Server]:
     try:
         while not (port := re.search(rb"http://127.0.0.1:(\d+)", log.read_bytes())):
             assert process.poll() is None, log.read_text()
+            time.sleep(0.02)
         url = f"http://127.0.0.1:{int(port[1])}"
         made = urllib.request.Request(f"{url}/{BUCKET}", method="PUT")
         made.add_header("Authorization", f"AWS4-HMAC-SHA256 Credential=tester/20260101/{REGION}/s3/aws4_request")

@@ -41,6 +41,6 @@ async def test_one_is_made_at_a_time_since_live_voice_needs_the_processor(tmp_pa
         at_once: set[int] = set()
         while not asked.done():
             at_once.add(len(list((tmp_path / "data" / "cache").glob("*/*.part"))))
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.002)
         assert asked.result() == [200] * len(NAMES)
         assert max(at_once) == 1
