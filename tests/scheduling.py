@@ -102,8 +102,8 @@ class Lanes(LoadScopeScheduling):
             return LISTENING if self._alone_is_next() else BROWSER, BROWSER, LISTENING, NETWORK, UNIT
         if place <= LISTENING_WORKERS and not self._alone_is_to_end():
             return LISTENING, BROWSER, NETWORK, UNIT
-        # One more hand for the last, lighter tests of browsers, when nothing else is left.
-        return (UNIT, NETWORK, BROWSER) if place == LISTENING_WORKERS + 1 else (UNIT, NETWORK)
+        # More hands for the last, lighter tests of browsers, when nothing else is left.
+        return (UNIT, NETWORK, BROWSER) if place <= LISTENING_WORKERS + 2 else (UNIT, NETWORK)
 
     def _alone_is_next(self) -> bool:
         return any(scope.startswith(_ALONE) for scope in self.workqueue)
