@@ -30,6 +30,8 @@ WATCH, TURNSTILE = "HALLCAST_TEST_WATCH", "HALLCAST_TEST_TURNSTILE"
 STARVED_AT_START = pytest.StashKey[float]()
 REPEATED = pytest.StashKey[bool]()
 PUT_OFF = pytest.StashKey[list[pytest.Item]]()
+MOST_PUT_OFF = 5
+"""Of one worker. When more fail it is not the machine's doing, and they have failed at once."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -84,7 +86,8 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    may_be_repeated = STARVED_AT_START in item.stash and not item.stash.get(REPEATED, False)
+    is_first = STARVED_AT_START in item.stash and not item.stash.get(REPEATED, False)
+    may_be_repeated = is_first and len(item.config.stash.get(PUT_OFF, [])) < MOST_PUT_OFF
     if report.failed and report.when != "teardown" and may_be_repeated and sort_of(path_of(item)) != UNIT:
         starved_s = quiet.starved_s(Path(os.environ[WATCH])) - item.stash[STARVED_AT_START]
         if starved_s >= quiet.STARVED_S:

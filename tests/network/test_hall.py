@@ -51,7 +51,7 @@ async def test_halls_on_good_bad_and_broken_links_hear_every_word(tmp_path: Path
         async with VoicePublisher.publishing(room.lecture):
             room.lecture.turn(room.deck, 1)
             await until(lambda: all((each.hall.view.heard_ms or 0) > 1000 for each in seats), "all halls hear")
-            await until(lambda: all(sees_sharp(each, 1) for each in seats), "all halls see page 1 sharp", 60)
+            await until(lambda: all(sees_sharp(each, 1) for each in seats), "all halls see page 1 sharp")
             broken.link.down_for(5)
             far.link.udp_blocked = True
             await until(lambda: broken.hall.view.sound is Sound.STALLED, "the broken hall noticed")
@@ -59,7 +59,7 @@ async def test_halls_on_good_bad_and_broken_links_hear_every_word(tmp_path: Path
             await until(lambda: far.hall.view.carrier == "socket", "the hall without UDP hears over the socket")
             room.lecture.turn(room.deck, 2)
             await until(lambda: broken.hall.view.sound is Sound.CATCHING_UP, "the broken hall catches up")
-            await until(lambda: all(sees_sharp(each, 2) for each in seats), "all halls see page 2 sharp", 60)
+            await until(lambda: all(sees_sharp(each, 2) for each in seats), "all halls see page 2 sharp")
         await room.lecture.end()
         receipts = {each.folder.name: await each.receipt() for each in seats}
         asked = [unpack_event(entry)["text"] for entry in room.lecture.log.read(kinds=[Kind.QUESTION])]

@@ -115,10 +115,9 @@ async def test_a_lecture_given_from_files_is_all_at_the_relay_and_in_the_own_cop
     more = {"slides": slides, "camera": str(SAMPLES / "camera.webm"), "turns": turns, "language": "en"}
     async with served(tmp_path / "data") as relay:
         async with streaming(options(relay, tmp_path, voice, **more)) as (streamer, watcher, task):
-            await until(lambda: (status := streamer.status()) and status.spoken_ms > 2000, "the lecture is under way")
+            await until(lambda: (status := streamer.status()) and status.link_kbps > 100, "something is sent")
             status = streamer.status()
             assert status is not None
-            assert status.link_kbps > 30, "voice and pictures with all headers, of the seconds before it began, too"
             assert (status.line, status.page_count, status.duration_ms) == ("up", 3, SECONDS * 1000)
             receipt = await asyncio.wait_for(task, 60)
         assert (await relay.relay.record("waves")).state == "ended"
