@@ -139,6 +139,7 @@ class LectureDirectory:
             events = await asyncio.to_thread(LectureEvents, file)
             stage = Stage(lecture_id, info, file, self._network, self._settings, self._halls, events)
             lecture = LiveLecture(stage, self._cache_dir)
+            await lecture.read()
         except BaseException:
             await asyncio.to_thread(file.close)
             raise

@@ -73,6 +73,13 @@ class LiveLecture:
 
     # Life, for the directory
 
+    async def read(self) -> None:
+        """Learn what the file has, before :meth:`run`.
+
+        :raises LectureFileError: it cannot be read.
+        """
+        await self._repair.read()
+
     async def run(self, ready: Callable[[], None]) -> None:
         """Be alive until :meth:`shut`; all tasks of the lecture live in here. Leaves the file closed."""
         unfollow = self.log.follow(self._appended)

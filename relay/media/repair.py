@@ -44,6 +44,7 @@ PIECE_MS = 60_000
 class RepairDesk:
     """Takes segments for one lecture and has the light rungs made of them. Runs in the event loop, but for the making
     and for what reads the log: that may wait for the disk, and no lecture of the relay is to stand still meanwhile.
+    :meth:`read` comes first.
 
     :param spawn: runs a task of the lecture.
     :param tell_halls: says a message to all halls of its language.
@@ -72,7 +73,6 @@ class RepairDesk:
         self._refinish = Refinish(stage, spawn, done)
         self._before = Span(0, stage.log.last_t_ms())
         self._read_at = 0.0
-        self._know_anew(*self._covered())
 
     def resume(self) -> None:
         """Have the rungs made of what an earlier run repaired, or recorded, and did not come to make."""
@@ -94,6 +94,20 @@ class RepairDesk:
     async def close(self) -> None:
         """What was brought is in a finished file, as if all had been brought. Nothing comes any more."""
         await self._refinish.close()
+
+    async def read(self) -> None:
+        """Learn what the log has: at first, and when a full disk has made it lose something."""
+        async with self._filling:
+            log, meanwhile = self._stage.log, list[Entry]()
+            dropped, unfollow = log.dropped_entries, log.follow(meanwhile.append)
+            try:
+                covered = await asyncio.to_thread(self._covered)
+            finally:
+                unfollow()
+            self._know_anew(*covered)
+            for entry in meanwhile:
+                self.appended(entry)
+            self._dropped = dropped
 
     def appended(self, entry: Entry) -> None:
         """An entry is in the log."""
@@ -294,18 +308,10 @@ class RepairDesk:
             self._tell_halls(Repaired(language, start_ms, end_ms))
 
     async def _read_again(self) -> None:
-        async with self._filling:
-            log, meanwhile = self._stage.log, list[Entry]()
-            dropped, unfollow = log.dropped_entries, log.follow(meanwhile.append)
-            try:
-                covered = await asyncio.to_thread(self._covered)
-            finally:
-                unfollow()
-                self._read_at = self._stage.now + READ_EVERY_S
-            self._know_anew(*covered)
-            for entry in meanwhile:
-                self.appended(entry)
-            self._dropped = dropped
+        try:
+            await self.read()
+        finally:
+            self._read_at = self._stage.now + READ_EVERY_S
 
     def _covered(self) -> tuple[dict[str, list[Span]], list[Span]]:
         """What the log has of each voice, and of the camera. Blocking."""

@@ -69,6 +69,7 @@ async def made(stage: Stage) -> list[Repaired]:
     async with Crew() as crew:
         tasks: list[asyncio.Task[None]] = []
         desk = RepairDesk(stage, lambda what, work: tasks.append(crew.spawn(what, work)), told.append, lambda: None)
+        await desk.read()
         desk.resume()
         await asyncio.wait_for(asyncio.gather(*tasks), 20)
         desk.tick(stage.now)
@@ -104,6 +105,7 @@ async def test_one_segment_that_comes_twice_at_once_is_laid_in_once(tmp_path: Pa
         stage = stage_on(file)
         async with Crew() as crew:
             desk = RepairDesk(stage, crew.spawn, lambda repaired: None, lambda: None)
+            await desk.read()
             file.follow(desk.appended)
             missing = tuple(one for one in pictures if hole.start_ms <= one.t_ms < hole.end_ms)
             body = pack_segment(Segment("laptop", hole, CAMERA, missing))
@@ -127,6 +129,7 @@ async def test_the_file_is_finished_once_for_all_that_comes_in_a_row_and_told_th
             desk = RepairDesk(
                 stage, lambda what, work: tasks.append(crew.spawn(what, work)), lambda _: None, lambda: done.append("")
             )
+            await desk.read()
             file.follow(desk.appended)
 
             async def bring(start_ms: int, end_ms: int) -> None:
@@ -159,6 +162,10 @@ async def test_what_a_full_disk_made_the_log_lose_is_looked_for_beside_the_event
             desk = RepairDesk(
                 stage, lambda what, work: tasks.append(crew.spawn(what, work)), lambda _: None, lambda: None
             )
+            file.readers.clear()
+            await desk.read()
+            assert file.readers
+            assert threading.current_thread().name not in file.readers, "opening a long lecture holds up no live one"
             file.follow(desk.appended)
             file.readers.clear()
             put_source(stage, 0, LENGTH_MS)
