@@ -25,6 +25,7 @@ export class Keeping {
     this._progress = 0;
     this._kept = 0;
     this._timer = 0;
+    this._noted = "";
     if (!offline) return;
     this._button.onclick = () => void this._toggle();
     player.addEventListener("buffer", () => this._lookSoon());
@@ -40,7 +41,10 @@ export class Keeping {
     this._button.disabled = whole && !this._running;
     this._button.title = text("replay_keep_hint");
     const some = this._kept > 0 && this._player.line === "down";
-    say(element("note"), some ? text("replay_kept_share", { percent: number(this._kept * 100) }) : "");
+    const noted = some ? text("replay_kept_share", { percent: number(this._kept * 100) }) : "";
+    // What else is said in this place stays, unless there is something new to say.
+    if (noted || element("note").textContent === this._noted) say(element("note"), noted);
+    this._noted = noted;
   }
 
   async look() {

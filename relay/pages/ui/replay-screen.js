@@ -37,7 +37,7 @@ export class ReplayScreen {
         at_ms = this._wanted_ms;
         const changed = await follower.goTo(at_ms);
         if (changed) paint(this._canvas, follower.picture, changed);
-        this._canvas.hidden = !follower.picture.position.number;
+        this._canvas.hidden = !follower.picture.position.number || !follower.isShared(this._wanted_ms);
       }
     } catch {
       // The line is down; the next moment asks again.

@@ -20,6 +20,7 @@ import { clockTime, keep, languageName, number, read, startTexts, text } from ".
 const SPEED_KEY = "hallcast.speed";
 const STEP_MS = 10_000;
 const REMEMBER_MS = 5000;
+const NOTE_MS = 8000;
 const SHAPES = { play: "M5 3l12 7-12 7z", pause: "M4 3h4v14H4zM12 3h4v14h-4z" };
 
 /**
@@ -203,10 +204,10 @@ class Replaying {
     const url = this._source.momentUrl + fragmentOf(this.position_ms);
     try {
       await navigator.clipboard.writeText(url);
-      say(element("note"), text("replay_shared", { moment: clockTime(this.position_ms) }));
+      note(text("replay_shared", { moment: clockTime(this.position_ms) }));
     } catch {
       // Over plain HTTP browsers give no clipboard: the address bar can be copied by hand.
-      say(element("note"), text("replay_share_here"));
+      note(text("replay_share_here"));
     }
     if (location.href.startsWith(this._source.momentUrl)) history.replaceState(null, "", url);
   }
@@ -286,6 +287,17 @@ function askForToken(lecture) {
     keep(sessionStorage, recordingKey(lecture), element("token", HTMLInputElement).value.trim());
     location.reload();
   };
+}
+
+/**
+ * Say something that is soon read.
+ * @param {string} words
+ */
+function note(words) {
+  say(element("note"), words);
+  setTimeout(() => {
+    if (element("note").textContent === words) say(element("note"), "");
+  }, NOTE_MS);
 }
 
 /** @param {string} words */
