@@ -20,11 +20,12 @@ from relay.signalling.http import ROUTE_KEY
 access_log = logging.getLogger("hallcast.access")
 log = logging.getLogger("hallcast.relay")
 
-LINGER_S = 5.0
-LINGER_PAUSE_S = 0.5
+LINGER_S = 30.0
+LINGER_PAUSE_S = 2.0
 LINGER_BYTES = 150_000_000
 """A client whose body is refused early often reads the answer only when it has sent everything. Its bytes are thrown
-away within these bounds (in all, between two pieces, in all), so that it gets the answer and not a reset connection."""
+away within these bounds (in all, between two pieces, in all), so that it gets the answer and not a reset connection.
+It holds no place among the requests meanwhile, only its connection."""
 
 IMPORTS = "/api/library/imports"
 """Uploads of recordings; a piece may be a whole file (:mod:`relay.imports` knows its size)."""
@@ -76,6 +77,7 @@ class Gate:
             self._active -= 1
             if self._config.log.access and not (reply.status == 200 and _route_of(scope) in POLLED_ROUTES):
                 await self._note(scope, reply.status, time.monotonic() - started)
+        await reply.close()
 
     def _body_limit(self, scope: Scope) -> int:
         if scope["method"] == "PUT" and scope["path"].endswith("/deck"):
@@ -156,6 +158,7 @@ class _Reply:
         self._body = body
         self.status = 0
         self.finished = False
+        self._is_held = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -170,12 +173,17 @@ class _Reply:
                 headers.append((b"connection", b"close"))
             message = {**message, "headers": headers}
         elif message["type"] == "http.response.body" and not message.get("more_body", False):
-            if self._body.unread:
-                await self._send({**message, "more_body": True})
-                await self._body.linger()
-                message = {"type": "http.response.body", "body": b"", "more_body": False}
             self.finished = True
+            if self._body.unread:
+                self._is_held = True
+                message = {**message, "more_body": True}
         await self._send(message)
+
+    async def close(self) -> None:
+        """End an answer that came before the body had been read, when the client has sent it."""
+        if self._is_held:
+            await self._body.linger()
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _route_of(scope: Scope) -> str:
