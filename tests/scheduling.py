@@ -2,8 +2,9 @@
 
 Tests that listen or look in real time mostly wait, and fail when they are starved; tests that compute do not mind
 waiting for the processor. So both go on at once: browsers, which need most, one after the other on the first worker;
-what else listens on the next two, which then help the first with its lighter tests; what only computes on the others,
-with no more of the processor than what nobody else wants, and after it what crosses a network without listening.
+what else listens on the next three, which then help the first with its lighter tests; what only computes on the
+others, with no more of the processor than what nobody else wants, and after it what crosses a network and does not
+listen.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from pathlib import Path, PurePosixPath
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
-LISTENING_WORKERS = 2
-"""More of them, beside the one with a browser, starve each other on two cores."""
+LISTENING_WORKERS = 3
+"""They mostly wait; more of them, beside the one with a browser, would starve each other on two cores."""
 
 BROWSER, LISTENING, NETWORK, UNIT = "browser", "listening", "network", "unit"
 
@@ -34,7 +35,8 @@ _ALONE = "tests/network/test_thin_links.py"
 _ROOT = Path(__file__).parents[1]
 _LONG = (
     "test_console", "test_replay_page", "test_replay_thin_line",
-    "test_repair", "test_text_rung", "test_thin_links", "test_whole_lecture",
+    "test_camera_rungs", "test_hall", "test_repair", "test_streamer", "test_text_rung", "test_thin_links",
+    "test_whole_lecture",
     "test_fifty_kills", "test_peer_consent", "test_relay_command",
     "test_estimator", "test_mutated_files", "test_reception", "test_replay", "test_screen_coder",
 )  # fmt: skip
@@ -102,8 +104,9 @@ class Lanes(LoadScopeScheduling):
             return LISTENING if self._alone_is_next() else BROWSER, BROWSER, LISTENING, NETWORK, UNIT
         if place <= LISTENING_WORKERS and not self._alone_is_to_end():
             return LISTENING, BROWSER, NETWORK, UNIT
-        # More hands for the last, lighter tests of browsers, when nothing else is left.
-        return (UNIT, NETWORK, BROWSER) if place <= LISTENING_WORKERS + 2 else (UNIT, NETWORK)
+        # When nothing else is left: one more browser, not two, beside the first.
+        last = (BROWSER, LISTENING) if place == LISTENING_WORKERS + 1 else (LISTENING, BROWSER)
+        return UNIT, NETWORK, *last
 
     def _alone_is_next(self) -> bool:
         return any(scope.startswith(_ALONE) for scope in self.workqueue)
