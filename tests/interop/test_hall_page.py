@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
+from PIL import Image
 
+from lecture.inset import place_inset
 from lecture.lecturer_messages import Mark
 from recordings.recording import Recording
 from streamer.address import RelayAddress
@@ -37,6 +41,20 @@ KEEP_HEARD = """() => {
     .observe(image, {attributeFilter: ['data-digest']});
 }"""
 """``heard()`` is the lecture time of the voice now leaving the speaker, ``turns`` what it was at each new picture."""
+
+KEEP_INSETS = """() => {
+  const [page, camera] = [document.querySelector('#page'), document.querySelector('#camera')];
+  window.insets = {};
+  let before = '';
+  setInterval(() => {
+    if (camera.hidden || page.hidden) return;
+    const {left, top, width, height} = camera.getBoundingClientRect();
+    const now = [page.dataset.digest, left, top, width, height];
+    if (now.join() === before) window.insets[before] = now;
+    before = now.join();
+  }, 200);
+}"""
+"""``insets`` holds where the camera has lain for a while, on which page (its image's digest), in CSS pixels."""
 
 
 async def open_hall(browser: Browser, url: str) -> Page:
@@ -82,6 +100,7 @@ async def test_pages_turn_when_their_moment_is_heard(browser: Browser, tmp_path:
         await enter(hall, str(handout["hall_code"]).lower().replace("-", " "))
         await hall.page.wait_for_selector("#projector:not([hidden])")
         await hall.page.evaluate(KEEP_HEARD)
+        await hall.page.evaluate(KEEP_INSETS)
         async with parts.part(*stream_words(url, handout, material, tmp_path / "lecturer")) as lecturer:
             await lecturer.named("receipt", 120)
 
@@ -101,6 +120,16 @@ async def test_pages_turn_when_their_moment_is_heard(browser: Browser, tmp_path:
         late_ms = [seen[title] - turned_at_ms[title] for title in inner]
         assert all(-100 < late < 400 for late in late_ms), late_ms
         assert last_ms > SECONDS * 1000 - 300, "the end is told before it was heard"
+        with Recording.open(data / "lectures" / f"{handout['lecture']}.lecture") as recording:
+            insets = list((await hall.page.evaluate("window.insets")).values())
+            assert len({digest for digest, *_ in insets}) >= 3
+            for digest, *box in insets:
+                blob = recording.blob(digest)
+                assert blob is not None
+                shown = np.asarray(Image.open(io.BytesIO(blob.data)).convert("RGB").resize((1366, 768)))
+                left, top, width, height = map(round, box)
+                under = shown[top : top + height, left : left + width]
+                assert place_inset(under, width, height, 0) is not None, f"a word lies under the camera at {box}"
         assert not hall.problems
 
 

@@ -65,6 +65,11 @@ async def seen(hall: Page) -> dict[int, float]:
     return {second: heard for second, heard in await hall.page.evaluate("window.stills") if heard is not None}
 
 
+async def is_as_far(late: Page, hall: Page) -> bool:
+    """Whether a hall has caught up: what was shared before it came goes by on its screen first."""
+    return max(await seen(late)) >= max(await seen(hall))
+
+
 async def pixels_on(hall: Page) -> NDArray[np.uint8]:
     width, height, data = await hall.page.evaluate(PIXELS)
     rgba = np.frombuffer(base64.b64decode(data), np.uint8).reshape(height, width, 4)
@@ -115,6 +120,7 @@ async def test_a_shared_screen_is_seen_with_its_voice_and_gives_way_to_the_page(
             assert await hall.page.locator("#screen").is_visible()
             late = await watching(browser, url, handout)
             await until(lambda: sees(late, 2), "two stills in a hall that came late", 60)
+            await until(lambda: is_as_far(late, hall), "the newest still in it", 60)
             giving.toggle_screen()
             for page in (hall, late):
                 await until(lambda page=page: is_back_at_the_page(page), "the page again", 60)  # type: ignore[misc]

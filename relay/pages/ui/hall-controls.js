@@ -8,7 +8,6 @@ import { keep, read } from "./texts.js";
 
 const BAR_HIDES_MS = 4000;
 const HEADS_KEY = "hallcast.heads";
-const CAMERA_PLACES = ["bottom", "top", "off"];
 
 export class Controls {
   /**
@@ -18,7 +17,7 @@ export class Controls {
   constructor({ onMute, onCamera, onLanguage, onQuestion }) {
     this._onCamera = onCamera;
     this._onQuestion = onQuestion;
-    this._cameraPlace = 0;
+    this.cameraShown = true;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this._sleep = undefined;
     const people = element("people", HTMLInputElement);
@@ -33,7 +32,7 @@ export class Controls {
     const keys = {
       f: { button: "fullscreen", act: () => void toggleFullscreen() },
       m: { button: "mute", act: onMute },
-      c: { button: "camera-place", act: () => this._moveCamera() },
+      c: { button: "camera-switch", act: () => this._switchCamera() },
       q: { button: "ask", act: () => ask.showModal() },
       "?": { button: "help", act: () => help.showModal() },
     };
@@ -51,13 +50,9 @@ export class Controls {
     this._wake();
   }
 
-  get cameraShown() {
-    return CAMERA_PLACES[this._cameraPlace] !== "off";
-  }
-
-  _moveCamera() {
-    this._cameraPlace = (this._cameraPlace + 1) % CAMERA_PLACES.length;
-    element("camera").dataset.corner = CAMERA_PLACES[this._cameraPlace];
+  _switchCamera() {
+    this.cameraShown = !this.cameraShown;
+    element("camera-switch").ariaPressed = String(this.cameraShown);
     this._onCamera();
   }
 

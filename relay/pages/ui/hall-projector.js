@@ -6,6 +6,7 @@ import { HallMedia } from "../lib/hall-media.js";
 import { HallSession } from "../lib/hall-session.js";
 import { CLIENT_VERSION, TOKEN_REFUSED } from "../lib/protocol.js";
 import { element, make, say } from "./dom.js";
+import { HallCamera } from "./hall-camera.js";
 import { Controls, heads } from "./hall-controls.js";
 import { InkCanvas } from "./ink-canvas.js";
 import { PageScreen } from "./page-screen.js";
@@ -55,6 +56,7 @@ export class Projector {
     this._media = new HallMedia(media, read(sessionStorage, languageKey) ?? "");
     this._voice = element("voice", HTMLAudioElement);
     this._camera = element("camera", HTMLVideoElement);
+    this._inset = new HallCamera();
     this._still = element("screen", HTMLCanvasElement);
     /** @type {import("../lib/media-rates.js").MediaStats | null} */
     this._stats = null;
@@ -175,14 +177,14 @@ export class Projector {
     this._drawInk(heard_ms);
     this._drawNote(now_ms);
     this._drawWaiting(turn !== null && !tier);
-    const showCamera = this._camera.videoWidth > 0 && this._controls.cameraShown && this._session.publisher === "live";
-    if (this._camera.hidden === showCamera) this._camera.hidden = !showCamera;
+    this._inset.show(this._camera.videoWidth > 0 && this._controls.cameraShown && this._session.publisher === "live");
   }
 
   /** @param {import("../lib/screen.js").Box} changed */
   _drawStill(changed) {
     const { picture, shown } = this._session.stills;
     if (shown) paint(this._still, picture, changed);
+    this._inset.stillChanged();
     if (this._still.hidden !== shown) return;
     this._still.hidden = !shown;
     this._follow(); // the page's ink goes with it, and comes back
