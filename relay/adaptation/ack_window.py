@@ -90,6 +90,11 @@ class AckWindow:
         return self._sent_bytes - self._acked_bytes
 
     @property
+    def unacknowledged_since(self) -> float | None:
+        """When the oldest frame that is not acknowledged was sent; None if all are."""
+        return self._marks[0].sent_s if self._marks else None
+
+    @property
     def window_bytes(self) -> int:
         """How much may be under way."""
         return int(self._window_bytes)

@@ -17,6 +17,7 @@ READ_MS = 5_000
 """What is read at once: the rung is chosen anew for each such piece."""
 GIVEN_S = 15.0
 """What was given so short a time ago is on its way and not given again, whoever asks for it."""
+LONGEST_ENTRY_MS = 1_000
 FOR_EVER_MS = 1 << 53
 FIRST_WORDS_MS = 5_000
 """A hall that came back says in hello what it wants: with so much of it it can go on, while pages come."""
@@ -106,6 +107,20 @@ class Backfill:
         self._requests = [request for request in self._requests if request.filled is not None or request.is_late]
         if self._follow not in self._requests:
             self._follow = None
+
+    def again(self, since: float) -> None:
+        """What was given since then may arrive late or never: it is given again where it was asked for, and no want is
+        done before."""
+        unsure = [entry for entry, at in self._given.items() if at >= since]
+        for entry in unsure:
+            del self._given[entry]
+        for request in self._requests:
+            # An entry may begin a little before the span that it was read for.
+            begins_ms = request.start_ms - LONGEST_ENTRY_MS
+            times = [t_ms for language, t_ms in unsure if language == request.language and t_ms > begins_ms]
+            if times and min(times) < request.at_ms:
+                request.at_ms = max(request.start_ms, min(times))
+                request.ready.clear()
 
     def follow(self, language: str, start_ms: int, *, announced: bool = False) -> None:
         """Give all voice from there on, until :meth:`unfollow` (or the lecture's end).

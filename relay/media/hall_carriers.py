@@ -177,6 +177,7 @@ class HallCarriers:
         if self.hedging and self._subscriber is not None:
             self.hedging = False
             self.outbox.backfill.drop_owed()
+            self._from_socket()
             self._subscriber.outlet.open = True
 
     def _hedge(self, subscriber: Subscriber, now: float) -> None:
@@ -216,11 +217,19 @@ class HallCarriers:
         self.hedging = False
         self.outbox.clock_every_s = RTP_CLOCK_S
         self.outbox.repeat_events(now)
+        self._from_socket()
         subscriber.outlet.open = True
         if subscriber.voice is not None:
             subscriber.voice.began_ms = None
             subscriber.voice.on = True
         subscriber.outlet.pump(now)
+
+    def _from_socket(self) -> None:
+        """RTP gives the voice now. What the socket was given and is not known to have brought may take long yet, as TCP
+        does after an outage: a “filled” over RTP would overtake it, and the hall pass over words that exist."""
+        since = self._window.unacknowledged_since
+        if since is not None:
+            self.outbox.backfill.again(since)
 
     def _to_socket(self, now: float) -> None:
         outbox, subscriber = self.outbox, self._subscriber

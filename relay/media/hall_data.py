@@ -8,7 +8,7 @@ from collections.abc import Callable
 from lecture.codec import encode
 from lecture.messages import Filled, Message, Repaired
 from relay.adaptation.pacer import Class
-from relay.media.hall_outbox import ENTRY, SCREEN_PART, HallOutbox
+from relay.media.hall_outbox import ENTRY, SCREEN_PART, HallOutbox, Item
 from relay.media.rtp_outlet import HEADER_BYTES
 from transport.data_send import DataSender, Token
 from transport.sdp import NegotiatedMedia
@@ -91,17 +91,17 @@ class HallData:
         for number, digest in self._pages:
             self._sender.set_priority(number, Class.PAGE if digest in shown else Class.BULK)
 
-    def take_undelivered(self) -> list[tuple[int, str | bytes]]:
+    def take_undelivered(self) -> list[tuple[int, Item]]:
         """Everything that is not known to have arrived, with its class, for another carrier."""
-        items = self._sender.undelivered()
-        items += [(Class.CATCH_UP, encode(message)) for message, _ in self._held]
+        items: list[tuple[int, Item]] = [*self._sender.undelivered()]
+        items += [(Class.CATCH_UP, message) for message, _ in self._held]
         self._sender.clear()
         self._held.clear()
         self._voice.clear()
         self._pages.clear()
         return items
 
-    def _put(self, item: Message | str | bytes, class_: Class) -> None:
+    def _put(self, item: Item, class_: Class) -> None:
         if isinstance(item, bytes):
             number = self._sender.put(item, class_)
             if class_ in (Class.PROTECTION, Class.CATCH_UP):

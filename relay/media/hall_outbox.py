@@ -71,7 +71,7 @@ class HallOutbox:
         self._messages: deque[Message] = deque()
         self._repaired = Coverage()
         self._repaired_at = 0.0
-        self._again: dict[Class, deque[str | bytes]] = {class_: deque() for class_ in Class}
+        self._again: dict[Class, deque[Item]] = {class_: deque() for class_ in Class}
         self._clock_at = float("-inf")
         self._said: deque[tuple[float, int]] = deque(maxlen=REPEATED_EVENTS)  # (when, seq before it) of the newest
         start_ms = hello.have.voice_end_ms
@@ -116,7 +116,7 @@ class HallOutbox:
         self.backfill.add(want)
         self.hears(want.language)
 
-    def hand_over(self, items: Iterable[tuple[int, str | bytes]]) -> None:
+    def hand_over(self, items: Iterable[tuple[int, Item]]) -> None:
         """Take back what another carrier was given and may not have delivered."""
         for class_, item in items:
             self._again[Class(class_)].append(item)
@@ -205,6 +205,10 @@ class HallOutbox:
         return self._stage.book.deck, self._stage.book.page
 
     def _voice(self, now: float, *, from_ms: int) -> Item | None:
+        # A "filled" that is next must not overtake voice that another carrier was given.
+        for handed_over in (self._again[Class.PROTECTION], self._again[Class.CATCH_UP]):
+            if handed_over:
+                return handed_over.popleft()
         item = self.backfill.next(now, from_ms=from_ms)
         return self._packed(item) if isinstance(item, Entry) else item
 

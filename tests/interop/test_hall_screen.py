@@ -77,19 +77,22 @@ async def pixels_on(hall: Page) -> NDArray[np.uint8]:
     return rgba[..., :3]
 
 
-def recorded(data: Path, lecture: str) -> tuple[dict[int, int], NDArray[np.uint8]]:
-    """Lecture time of the first still of each second, and the last picture before the end of sharing."""
+def recorded(data: Path, lecture: str) -> tuple[dict[int, int], dict[int, NDArray[np.uint8]]]:
+    """Of each second: lecture time of its first still, and the last picture of it."""
     began: dict[int, int] = {}
+    pictures: dict[int, NDArray[np.uint8]] = {}
     canvas = ScreenCanvas(webp.decode)
     with LectureFile.open(data / "lectures" / f"{lecture}.lecture", readonly=True) as file:
-        last, entries = picture_in(file)
+        _, entries = picture_in(file)
     for entry in entries:
         for frame in unpack_frames(entry):
             update = parse_update(frame.data)
             if not update.stop:
                 canvas.apply(update)
-                began.setdefault(second_in(canvas.pixels), entry.t_ms)
-    return began, last.pixels
+                second = second_in(canvas.pixels)
+                began.setdefault(second, entry.t_ms)
+                pictures[second] = canvas.pixels.copy()
+    return began, pictures
 
 
 async def is_back_at_the_page(hall: Page) -> bool:
@@ -127,7 +130,7 @@ async def test_a_shared_screen_is_seen_with_its_voice_and_gives_way_to_the_page(
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        began, last = recorded(data, str(handout["lecture"]))
+        began, pictures = recorded(data, str(handout["lecture"]))
         for page in (hall, late):
             # The first may have been there before the voice was heard for the first time. None comes before its voice,
             # and not all long after it; on a busy machine some do.
@@ -135,5 +138,7 @@ async def test_a_shared_screen_is_seen_with_its_voice_and_gives_way_to_the_page(
             assert -100 < min(late_ms) < 2000, late_ms
             shown = await pixels_on(page)
             assert shown.shape == (HEIGHT, WIDTH, 3)
-            assert np.array_equal(shown, last)
+            # A still of the very moment at which sharing ended is shown to nobody.
+            assert second_in(shown) >= max(await seen(page))
+            assert np.array_equal(shown, pictures[second_in(shown)])
             assert not page.problems
