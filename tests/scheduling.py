@@ -25,16 +25,17 @@ BROWSER, LISTENING, NETWORK, UNIT = "browser", "listening", "network", "unit"
 
 _LIVE = (
     "test_studio", "test_hall_page", "test_hall_screen", "test_ink", "test_own_copy",
-    "test_whep", "test_ffmpeg_publishes",
+    "test_whep", "test_ffmpeg_publishes", "test_replay_thin_line",
 )  # fmt: skip
-"""Tests of browsers that a lecture comes from or goes to: the dearest, and so the first."""
+"""Tests of browsers that a lecture comes from or goes to, or whose line is thin: the dearest, or the most easily kept
+waiting, and so the first."""
 
 _ALONE = "tests/network/test_thin_links.py"
 """Four lectures at once in one process: nothing else that listens, and no browser, runs beside it."""
 
 _ROOT = Path(__file__).parents[1]
 _LONG = (
-    "test_console", "test_replay_page", "test_replay_thin_line",
+    "test_console", "test_replay_page",
     "test_camera_rungs", "test_hall", "test_repair", "test_streamer", "test_text_rung", "test_thin_links",
     "test_whole_lecture",
     "test_fifty_kills", "test_peer_consent", "test_relay_command",
