@@ -79,15 +79,17 @@ class Recorder:
             self._begun += 1
             reached_ms = self._file.last_t_ms()
             self._writing_since = asyncio.get_running_loop().time()
+            # Who asks for the end while this writes asks for one after it.
+            is_finish, self._finish_due = self._finish_due, False
             try:
-                write = self._file.finish if self._finish_due else self._file.commit
+                write = self._file.finish if is_finish else self._file.commit
                 await asyncio.get_running_loop().run_in_executor(self._thread, write)
             except LectureFileError as error:
+                self._finish_due = self._finish_due or is_finish
                 self._failed(error)
                 return
             finally:
                 self._writing_since = None
-            self._finish_due = False
             self._done = self._begun
             self.committed_ms = reached_ms
             if self._failed_with:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -43,3 +45,21 @@ async def test_what_is_said_is_on_disk_while_all_threads_replay(tmp_path: Path) 
     await recorder.commit()  # who comes later meets no error
     with LectureFile.open(path, readonly=True) as copy:
         assert copy.last_t_ms() == 900
+
+
+async def test_an_end_that_comes_while_the_recorder_writes_is_written_too(tmp_path: Path) -> None:
+    path = tmp_path / "talk.lecture"
+    recorder = Recorder(file := LectureFile.create(path), interval_s=60.0)
+    file.append(Entry(Kind.MARK, 500, pack_event({"text": "now"})))
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        writing = asyncio.create_task(recorder.commit())
+        await asyncio.sleep(0)
+        ending = asyncio.create_task(recorder.finish())
+        await asyncio.sleep(0)
+        assert not writing.done()
+        other.execute("ROLLBACK")
+    await asyncio.gather(writing, ending)
+    await recorder.close()
+    with LectureFile.open(path, readonly=True) as copy:
+        assert copy.finished
