@@ -6,6 +6,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from lecture.chunks import CHUNK_MS
 from lecture.entries import Entry
 from lecture.errors import ProtocolError, RefusedError
 from lecture.log import LectureLog, Span
@@ -17,7 +18,6 @@ READ_MS = 5_000
 """What is read at once: the rung is chosen anew for each such piece."""
 GIVEN_S = 15.0
 """What was given so short a time ago is on its way and not given again, whoever asks for it."""
-LONGEST_ENTRY_MS = 1_000
 FOR_EVER_MS = 1 << 53
 FIRST_WORDS_MS = 5_000
 """A hall that came back says in hello what it wants: with so much of it it can go on, while pages come."""
@@ -116,7 +116,7 @@ class Backfill:
             del self._given[entry]
         for request in self._requests:
             # An entry may begin a little before the span that it was read for.
-            begins_ms = request.start_ms - LONGEST_ENTRY_MS
+            begins_ms = request.start_ms - CHUNK_MS
             times = [t_ms for language, t_ms in unsure if language == request.language and t_ms > begins_ms]
             if times and min(times) < request.at_ms:
                 request.at_ms = max(request.start_ms, min(times))

@@ -204,3 +204,16 @@ async def test_a_trusted_proxy_says_which_scheme_it_was_asked_by(tmp_path: Path)
         headers = {**relay.staff, "X-Forwarded-Proto": "https", "Host": "relay.example.org"}
         shown = await relay.http.get("/api/lectures/waves", headers=headers)
         assert shown.json()["urls"]["hall"].startswith("https://relay.example.org/hall#code=")
+
+
+async def test_who_sends_on_after_a_refusal_holds_no_place_among_the_requests(tmp_path: Path) -> None:
+    async with served(tmp_path / "data", limits={"requests": 1}) as relay:
+        reader, writer = await asyncio.open_connection("127.0.0.1", relay.server.port)
+        head = f"PUT /lectures/waves/deck HTTP/1.1\r\nHost: x\r\nContent-Length: {HUGE_BYTES}\r\n\r\n"
+        writer.write(head.encode() + b"\0" * 100_000)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 401 ")
+        assert (await relay.http.get("/library?format=json")).status_code == 200
+        writer.write(b"\0" * 100_000)
+        await writer.drain()
+        assert not reader.at_eof(), "and is listened to"
+        writer.close()
