@@ -7,6 +7,7 @@ before and after a hole.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -25,8 +26,15 @@ _LIKE = 0.6
 _AS_LIKE = 0.02
 """Of places that are as like as this the nearest is right: a hum is like itself everywhere."""
 _LEAST_MS = 500
+"""So much of what is compared must sound: a syllable in silence is like many others."""
+_SAME = 5
+"""Of packets that both have, the nearest to the hole that are looked at."""
+_SAME_MS = 20
+_TELLING_BYTES = 8
+"""Shorter packets hold no sound, and one may be the same as another."""
 _COARSE = 6  # of 48 kHz: 8 kHz is enough to tell speech by
 _QUIET = 30.0  # root of the mean square below which there is nothing to compare
+_BLOCK_MS = 20
 
 
 def aligned(
@@ -43,8 +51,8 @@ def aligned(
     :param known_ms: by how much the copy's times were found too early before.
     :returns: the frames, and by how much they are late or early now, at the end of the hole.
     """
-    before = _shift_ms(log, track_id, frames, Span(hole.start_ms - MARGIN_MS, hole.start_ms), known_ms, is_before=True)
-    after = _shift_ms(log, track_id, frames, Span(hole.end_ms, hole.end_ms + MARGIN_MS), known_ms, is_before=False)
+    before = _shift_ms(log, track_id, frames, hole, known_ms, is_before=True)
+    after = _shift_ms(log, track_id, frames, hole, known_ms, is_before=False)
     first_ms = next((found for found in (before, known_ms or None, after) if found is not None), 0)
     last_ms = after if after is not None else first_ms
     # Where the sound that the log lacks begins and ends in the copy.
@@ -61,6 +69,46 @@ def aligned(
 
 
 def _shift_ms(
+    log: LectureLog, track_id: int, frames: Sequence[EncodedFrame], hole: Span, known_ms: int, *, is_before: bool
+) -> int | None:
+    """How much later a copy's voice next to a hole stands in the log, None if it is not there.
+
+    :param hole: in the copy's times.
+    :param known_ms: about how much that may be, if it is not about nothing.
+    :param is_before: on the near side of the hole; else behind it.
+    """
+    edge_ms = hole.start_ms if is_before else hole.end_ms
+    side = Span(edge_ms - MARGIN_MS, edge_ms) if is_before else Span(edge_ms, edge_ms + MARGIN_MS)
+    in_log = Span(max(0, side.start_ms + known_ms), max(0, side.end_ms + known_ms))
+    same_ms = _shift_of_same(log, track_id, frames, in_log, is_before=is_before)
+    if same_ms is not None:
+        return same_ms
+    return _shift_of_sound(log, track_id, frames, side, known_ms, is_before=is_before)
+
+
+def _shift_of_same(
+    log: LectureLog, track_id: int, frames: Sequence[EncodedFrame], where: Span, *, is_before: bool
+) -> int | None:
+    """How much later the log has the packets of a copy, next to a hole; None if it has not the same.
+
+    :param where: to look in the log, up to the hole or from its end on.
+    """
+    theirs = [frame for entry in log.read_span(track_id, where) for frame in readable_frames(entry)]
+    theirs = [frame for frame in theirs if where.start_ms <= frame.t_ms < where.end_ms]
+    theirs.sort(key=lambda frame: frame.t_ms, reverse=is_before)
+    often, often_ours = Counter(frame.data for frame in theirs), Counter(frame.data for frame in frames)
+    times = {frame.data: frame.t_ms for frame in frames}
+    shifts_ms = [
+        frame.t_ms - times[frame.data]
+        for frame in theirs
+        if often[frame.data] == often_ours[frame.data] == 1 and len(frame.data) >= _TELLING_BYTES
+    ][:_SAME]
+    # The nearest counts whose shift another confirms.
+    agreed = (one for one in shifts_ms if sum(abs(one - other) <= _SAME_MS for other in shifts_ms) > 1)
+    return next(agreed, None)
+
+
+def _shift_of_sound(
     log: LectureLog, track_id: int, frames: Sequence[EncodedFrame], where: Span, known_ms: int, *, is_before: bool
 ) -> int | None:
     """How much later the sound of a stretch of the copy stands in the log, None if it is not there.
@@ -70,7 +118,7 @@ def _shift_ms(
     :param is_before: it ends at the hole; else it begins there.
     """
     ours = [frame for frame in frames if where.start_ms <= frame.t_ms < where.end_ms]
-    if sum(frame.duration_ms for frame in ours) < _LEAST_MS:
+    if not ours:
         return None
     span = _span(ours)
     reach = Span(max(0, span.start_ms + min(0, known_ms) - MOST_MS), span.end_ms + max(0, known_ms) + MOST_MS)
@@ -104,7 +152,7 @@ def _likest(ours: Sequence[EncodedFrame], heard: np.ndarray, reach: Span, known_
     """How like the log's sound is to ours where it is most so, and how much later that is."""
     span = _span(ours)
     sought = _coarse(rendered(ours, span, continues_ms=0))
-    if len(sought) > len(heard) or np.sqrt(np.mean(sought**2)) < _QUIET:
+    if len(sought) > len(heard) or _sounding_ms(sought) < _LEAST_MS:
         return 0.0, 0
     size = 1 << (len(heard) + len(sought) - 1).bit_length()
     product = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(sought, size)), size)
@@ -115,6 +163,13 @@ def _likest(ours: Sequence[EncodedFrame], heard: np.ndarray, reach: Span, known_
     (as_like,) = np.nonzero(likeness >= likeness.max() - _AS_LIKE)
     shifts_ms = as_like * _COARSE / SAMPLES_PER_MS + reach.start_ms - span.start_ms
     return float(likeness.max()), round(float(shifts_ms[np.abs(shifts_ms - known_ms).argmin()]))
+
+
+def _sounding_ms(pcm: np.ndarray) -> int:
+    """How much of coarse samples is not silence."""
+    block = _BLOCK_MS * SAMPLES_PER_MS // _COARSE
+    blocks = pcm[: len(pcm) // block * block].reshape(-1, block)
+    return int(np.count_nonzero(np.sqrt(np.mean(blocks**2, axis=1)) >= _QUIET)) * _BLOCK_MS
 
 
 def _coarse(pcm: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine
@@ -16,7 +17,7 @@ from streamer.address import RelayAddress
 from streamer.camera_pump import CodedPicture
 from streamer.control import Control
 from streamer.copy_source import CopySource
-from streamer.errors import StreamError
+from streamer.errors import StreamError, first_of
 from streamer.events import Event, PageTurned, Said, StreamReceipt, StreamStatus
 from streamer.feed import Feed
 from streamer.line import Line, LinePart
@@ -158,7 +159,7 @@ class Streamer:
             ours, others = group.split(HallcastError)
             if ours is None or others is not None:
                 raise
-            raise _first(ours) from None
+            raise first_of(ours) from None
         self._on_event(receipt)
         return receipt
 
@@ -264,9 +265,17 @@ class Streamer:
             return True
         if not self._finish.is_set():
             self._end_wanted = not self._feed.live if self.options.end is None else self.options.end
-            rtt_s = self._publisher.rtt_s or 0.0
-            await asyncio.sleep(max(LAST_WORDS_S, LAST_WORDS_ROUND_TRIPS * rtt_s))
+            await self._last_words()
+        elif self._end_wanted:
+            self._finish.clear()
+            self.say("The lecture ends as soon as its last words have come to the relay.")
+            await self._last_words()
         return await self._end() if self._end_wanted else False
+
+    async def _last_words(self) -> None:
+        rtt_s = self._publisher.rtt_s or 0.0
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._finish.wait(), max(LAST_WORDS_S, LAST_WORDS_ROUND_TRIPS * rtt_s))
 
     async def _end(self) -> bool:
         """End the lecture for everybody, however long the line is down."""
@@ -385,13 +394,6 @@ class Streamer:
             screen_updates=self._screen.updates if self._screen is not None else 0,
             screen_kbps=round(8 * self._screen.update_bytes / streamed_ms, 1) if self._screen is not None else 0.0,
         )
-
-
-def _first(group: BaseExceptionGroup[HallcastError]) -> HallcastError:
-    error: HallcastError | BaseExceptionGroup[HallcastError] = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 def _now() -> float:

@@ -15,6 +15,9 @@ from transport.sdp import TRANSPORT_CC, AnswerPolicy, Offer
 from transport.twcc import FeedbackRecorder, sequence_of
 
 REMB_EVERY_S = 1.0
+NOTHING_EVERY_S = 1.0
+"""To who has sent nothing yet (a microphone is still to be allowed, a pipe is empty) a report of no source says that
+the relay is there (RFC 3550, section 6.4.2): its silence would be taken for an outage."""
 VOICE_KBPS = 100
 SIMULCAST_KBPS = 3_000
 
@@ -65,7 +68,7 @@ class Publisher:
         self._camera_kbps = camera_kbps
         self._on_media = on_media
         self._voice_source: Source | None = None
-        self._remb_at = 0.0
+        self._remb_at = self._nothing_at = 0.0
         numbers = {item.extensions.get(TRANSPORT_CC) for item in session.media}
         self._number_id = numbers.pop() if len(numbers) == 1 else None  # all sections are numbered, or none is
         self._feedback = FeedbackRecorder(session.media[0].ssrc)
@@ -96,6 +99,9 @@ class Publisher:
             return
         for data in self._ingest.poll(now, peer.rtt_s):
             peer.send_rtcp(data)
+        if not self.sources and now - self._nothing_at >= NOTHING_EVERY_S:
+            self._nothing_at = now
+            peer.send_rtcp(rtcp.build(rtcp.ReceiverReport(self.session.media[0].ssrc)))
         if (feedback := self._feedback.poll(now)) is not None:
             peer.send_rtcp(feedback)
         if self.camera is not None and self.camera.source in cameras and self.camera.wants_keyframe:

@@ -175,7 +175,7 @@ async def test_a_relay_that_goes_and_comes_back_finds_the_lecturer_again(tmp_pat
         watcher = Watcher()
         streamer = Streamer(given, on_event=watcher.events.append, network=LOOPBACK)
         task = asyncio.create_task(streamer.run())
-        await until(lambda: (status := streamer.status()) and status.spoken_ms > 1500, "the voice is given")
+        await until(lambda: (status := streamer.status()) and status.spoken_ms > 2500, "the voice is given")
         assert watcher.pages == [1]
     try:
         await until(lambda: "The line to the relay is down" in watcher.said, "the outage is told")
@@ -282,6 +282,27 @@ async def test_last_words_that_are_lost_on_the_way_come_all_the_same(tmp_path: P
             await until(lambda: link.up.counters.blocked >= 2, "the last two are lost")
             link.udp_blocked = False
             await until(lambda: kept() == spoken, "all of it is recorded")
+            await publication.close(goodbye=True)
+
+
+async def test_who_says_nothing_yet_hears_that_the_relay_is_there(tmp_path: Path) -> None:
+    """A microphone that is still to be allowed, a pipe in which nothing comes: no outage."""
+    async with served(tmp_path / "data") as relay:
+        address = RelayAddress(relay.server.local_url, relay.lecture_id)
+        async with WhipClient(address.whip(""), relay.lecture.lecturer_token) as whip:
+            publication = await publish(
+                whip,
+                LOOPBACK,
+                camera=False,
+                camera_bps=0,
+                sent=Sent(),
+                on_keyframe=lambda: None,
+                uplink=Uplink(),
+                on_camera_share=lambda share: None,
+            )
+            began = publication.heard_s
+            await until(lambda: publication.heard_s > began + 2, "reports come again and again")
+            assert (await relay.relay.open_lecture(relay.lecture_id)).state == "planned"
             await publication.close(goodbye=True)
 
 
