@@ -80,28 +80,33 @@ def _shift_ms(
     edge_ms = hole.start_ms if is_before else hole.end_ms
     side = Span(edge_ms - MARGIN_MS, edge_ms) if is_before else Span(edge_ms, edge_ms + MARGIN_MS)
     in_log = Span(max(0, side.start_ms + known_ms), max(0, side.end_ms + known_ms))
-    same_ms = _shift_of_same(log, track_id, frames, in_log, is_before=is_before)
+    same_ms = _shift_of_same(log, track_id, frames, in_log, known_ms, is_before=is_before)
     if same_ms is not None:
         return same_ms
     return _shift_of_sound(log, track_id, frames, side, known_ms, is_before=is_before)
 
 
 def _shift_of_same(
-    log: LectureLog, track_id: int, frames: Sequence[EncodedFrame], where: Span, *, is_before: bool
+    log: LectureLog, track_id: int, frames: Sequence[EncodedFrame], where: Span, known_ms: int, *, is_before: bool
 ) -> int | None:
     """How much later the log has the packets of a copy, next to a hole; None if it has not the same.
 
+    A packet that comes again (of silence, of a hum that a program makes) tells nothing.
+
     :param where: to look in the log, up to the hole or from its end on.
     """
-    theirs = [frame for entry in log.read_span(track_id, where) for frame in readable_frames(entry)]
-    theirs = [frame for frame in theirs if where.start_ms <= frame.t_ms < where.end_ms]
-    theirs.sort(key=lambda frame: frame.t_ms, reverse=is_before)
+    around = Span(max(0, where.start_ms - MOST_MS), where.end_ms + MOST_MS)
+    theirs = [frame for entry in log.read_span(track_id, around) for frame in readable_frames(entry)]
     often, often_ours = Counter(frame.data for frame in theirs), Counter(frame.data for frame in frames)
     times = {frame.data: frame.t_ms for frame in frames}
+    theirs.sort(key=lambda frame: frame.t_ms, reverse=is_before)
     shifts_ms = [
         frame.t_ms - times[frame.data]
         for frame in theirs
-        if often[frame.data] == often_ours[frame.data] == 1 and len(frame.data) >= _TELLING_BYTES
+        if where.start_ms <= frame.t_ms < where.end_ms
+        and often[frame.data] == often_ours[frame.data] == 1
+        and len(frame.data) >= _TELLING_BYTES
+        and abs(frame.t_ms - times[frame.data] - known_ms) <= MOST_MS
     ][:_SAME]
     # The nearest counts whose shift another confirms.
     agreed = (one for one in shifts_ms if sum(abs(one - other) <= _SAME_MS for other in shifts_ms) > 1)
