@@ -22,7 +22,7 @@ import pypdfium2
 
 from hallcast.demo_telling import Teller
 from hallcast.processes import events, running
-from lecture.errors import HallcastError
+from lecture.errors import HallcastError, first_of
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 _MIN_PAGE_MS = 2000
@@ -139,9 +139,7 @@ async def _demo(args: argparse.Namespace) -> int:
         try:
             await _relay_and_lecture(args, teller, material, diagnostics)
         except* DemoError as errors:
-            failed = errors
-    while isinstance(failed, BaseExceptionGroup):
-        failed = failed.exceptions[0]
+            failed = first_of(errors)
     if isinstance(failed, DemoError):
         raise DemoError(failed.error_id, f"{failed.text} What the parts said is in {log}.")
     return 0

@@ -97,3 +97,10 @@ def close_code(error: HallcastError) -> CloseCode:
     if isinstance(error, RefusedError):
         return _CODE_OF_STATUS.get(error.http_status, CloseCode.PROTOCOL)
     return CloseCode.PROTOCOL if isinstance(error, ProtocolError) else CloseCode.INTERNAL
+
+
+def first_of(error: BaseException) -> BaseException:
+    """The first error in a group (of groups); one that is none, itself."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -79,30 +79,32 @@ def _shift_ms(
     """
     edge_ms = hole.start_ms if is_before else hole.end_ms
     side = Span(edge_ms - MARGIN_MS, edge_ms) if is_before else Span(edge_ms, edge_ms + MARGIN_MS)
-    in_log = Span(max(0, side.start_ms + known_ms), max(0, side.end_ms + known_ms))
-    same_ms = _shift_of_same(log, track_id, frames, in_log, known_ms, is_before=is_before)
-    if same_ms is not None:
-        return same_ms
-    return _shift_of_sound(log, track_id, frames, side, known_ms, is_before=is_before)
+    around = Span(max(0, side.start_ms + min(0, known_ms) - MOST_MS), side.end_ms + max(0, known_ms) + MOST_MS)
+    theirs = [frame for entry in log.read_span(track_id, around) for frame in readable_frames(entry)]
+    if not theirs:
+        return None
+    theirs.sort(key=lambda frame: frame.t_ms)
+    same_ms = _shift_of_same(theirs, frames, side, known_ms, is_before=is_before)
+    return same_ms if same_ms is not None else _shift_of_sound(theirs, frames, side, known_ms, is_before=is_before)
 
 
 def _shift_of_same(
-    log: LectureLog, track_id: int, frames: Sequence[EncodedFrame], where: Span, known_ms: int, *, is_before: bool
+    theirs: Sequence[EncodedFrame], frames: Sequence[EncodedFrame], side: Span, known_ms: int, *, is_before: bool
 ) -> int | None:
     """How much later the log has the packets of a copy, next to a hole; None if it has not the same.
 
     A packet that comes again (of silence, of a hum that a program makes) tells nothing.
 
-    :param where: to look in the log, up to the hole or from its end on.
+    :param theirs: the log's for seconds around, in order.
+    :param side: of the hole, in the copy's times.
     """
-    around = Span(max(0, where.start_ms - MOST_MS), where.end_ms + MOST_MS)
-    theirs = [frame for entry in log.read_span(track_id, around) for frame in readable_frames(entry)]
+    where = Span(side.start_ms + known_ms, side.end_ms + known_ms)
     often, often_ours = Counter(frame.data for frame in theirs), Counter(frame.data for frame in frames)
     times = {frame.data: frame.t_ms for frame in frames}
-    theirs.sort(key=lambda frame: frame.t_ms, reverse=is_before)
+    nearest_first = reversed(theirs) if is_before else theirs
     shifts_ms = [
         frame.t_ms - times[frame.data]
-        for frame in theirs
+        for frame in nearest_first
         if where.start_ms <= frame.t_ms < where.end_ms
         and often[frame.data] == often_ours[frame.data] == 1
         and len(frame.data) >= _TELLING_BYTES
@@ -114,23 +116,19 @@ def _shift_of_same(
 
 
 def _shift_of_sound(
-    log: LectureLog, track_id: int, frames: Sequence[EncodedFrame], where: Span, known_ms: int, *, is_before: bool
+    theirs: Sequence[EncodedFrame], frames: Sequence[EncodedFrame], side: Span, known_ms: int, *, is_before: bool
 ) -> int | None:
-    """How much later the sound of a stretch of the copy stands in the log, None if it is not there.
+    """How much later the log has the sound of a copy next to a hole; None if it has not that sound, or it is silence.
 
-    :param where: in the copy's times.
-    :param known_ms: about how much that may be, if it is not about nothing.
-    :param is_before: it ends at the hole; else it begins there.
+    :param theirs: the log's for seconds around, in order.
+    :param side: of the hole, in the copy's times.
     """
-    ours = [frame for frame in frames if where.start_ms <= frame.t_ms < where.end_ms]
+    ours = [frame for frame in frames if side.start_ms <= frame.t_ms < side.end_ms]
     if not ours:
         return None
     span = _span(ours)
     reach = Span(max(0, span.start_ms + min(0, known_ms) - MOST_MS), span.end_ms + max(0, known_ms) + MOST_MS)
-    theirs = [frame for entry in log.read_span(track_id, reach) for frame in readable_frames(entry)]
-    if not theirs:
-        return None
-    heard = _coarse(rendered(sorted(theirs, key=lambda frame: frame.t_ms), reach, continues_ms=0))
+    heard = _coarse(rendered(theirs, reach, continues_ms=0))
     # What a microphone left out is a hole in a copy, which goes by the clock, and none in a log that counts sound.
     closed = _closed_up(ours, is_before=is_before)
     found = [_likest(one, heard, reach, known_ms) for one in (ours, closed)]

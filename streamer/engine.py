@@ -11,13 +11,13 @@ from typing import Any
 
 import httpx
 
-from lecture.errors import HallcastError
+from lecture.errors import HallcastError, first_of
 from lecture.tracks import UNKNOWN_LANGUAGE
 from streamer.address import RelayAddress
 from streamer.camera_pump import CodedPicture
 from streamer.control import Control
 from streamer.copy_source import CopySource
-from streamer.errors import StreamError, first_of
+from streamer.errors import StreamError
 from streamer.events import Event, PageTurned, Said, StreamReceipt, StreamStatus
 from streamer.feed import Feed
 from streamer.line import Line, LinePart

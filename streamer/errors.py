@@ -12,11 +12,3 @@ class StreamError(HallcastError):
     ``keep_unwritable``, and what the relay refuses for good (``unauthorised``, ``forbidden``,
     ``lecture_ended``, …).
     """
-
-
-def first_of(group: BaseExceptionGroup[HallcastError]) -> HallcastError:
-    """The first error in a group."""
-    error: HallcastError | BaseExceptionGroup[HallcastError] = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -28,17 +28,13 @@ from streamer.errors import StreamError
 from streamer.events import Event, PageTurned, Said, StreamReceipt
 from streamer.lecturer_socket import LecturerSocket
 from streamer.line import LinePart
-from streamer.publication import Sent, publish
 from streamer.turns import TimedTurn
-from streamer.uplink import Uplink
-from streamer.voice_pump import VoicePacket
 from tests import sound
 from tests.network.link import LinkSpec, Loss, LossyLink
 from tests.network.media_kit import until
 from tests.network.parts import SAMPLES, short_deck
 from tests.network.relays import LOOPBACK, Served, config_for, served
 from transport.network import NetworkConfig
-from transport.whip import WhipClient
 
 SECONDS = 6
 NEAR_MS = 300
@@ -246,64 +242,25 @@ async def test_a_lossy_uplink_loses_no_packet(tmp_path: Path, voice: Path) -> No
         assert opus_of(theirs, SOURCE_RUNG, "en") == opus_of(ours, SOURCE_RUNG, "und")
 
 
-async def test_last_words_that_are_lost_on_the_way_come_all_the_same(tmp_path: Path) -> None:
-    """Nothing follows them by which the relay would notice."""
-    spoken = [bytes((0x78, number)) + b"voice" for number in range(20)]
-    async with LossyLink(seed=3) as link, served(tmp_path / "data") as relay:
-        address = RelayAddress(f"http://127.0.0.1:{await link.tcp('127.0.0.1', relay.server.port)}", relay.lecture_id)
-        async with WhipClient(address.whip(""), relay.lecture.lecturer_token) as whip:
-            publication = await publish(
-                whip,
-                link.near(LOOPBACK),
-                camera=False,
-                camera_bps=0,
-                sent=Sent(),
-                on_keyframe=lambda: None,
-                uplink=Uplink(),
-                on_camera_share=lambda share: None,
-            )
-            began = asyncio.get_running_loop().time()
-            lecture = await relay.relay.open_lecture(relay.lecture_id)
-
-            def kept() -> list[bytes]:
-                publication.tick(now := asyncio.get_running_loop().time(), (now - began) * 1000)
-                return opus_of(lecture.log, SOURCE_RUNG, "en")
-
-            async def say(first: int, end: int) -> None:
-                for number in range(first, end):
-                    await asyncio.sleep(0.02)  # as people speak
-                    packet = VoicePacket(20 * number, spoken[number], 20 * (number + 1), -20.0)
-                    publication.send_voice(packet, asyncio.get_running_loop().time())
-
-            await say(0, 18)
-            await until(lambda: kept() == spoken[:18], "the rest is recorded")
+async def test_a_lecturer_who_ends_the_lecture_is_heard_to_the_last_word(tmp_path: Path) -> None:
+    """What the line swallowed just before comes over it again, and not from the copy."""
+    async with LossyLink(seed=5) as link, served(tmp_path / "data") as relay:
+        given = options(relay, tmp_path, SAMPLES / "voice.opus")
+        async with streaming(given, link.near(LOOPBACK)) as (streamer, watcher, task):
+            await until(lambda: (status := streamer.status()) and status.spoken_ms > 1500, "the voice is given")
             link.udp_blocked = True
-            await say(18, 20)
-            await until(lambda: link.up.counters.blocked >= 2, "the last two are lost")
+            await until(lambda: link.up.counters.blocked >= 20, "the last words are lost")
+            streamer.finish(end=True)
+            await until(lambda: "as soon as its last words" in watcher.said, "the end is asked for")
             link.udp_blocked = False
-            await until(lambda: kept() == spoken, "all of it is recorded")
-            await publication.close(goodbye=True)
-
-
-async def test_who_says_nothing_yet_hears_that_the_relay_is_there(tmp_path: Path) -> None:
-    """A microphone that is still to be allowed, a pipe in which nothing comes: no outage."""
-    async with served(tmp_path / "data") as relay:
-        address = RelayAddress(relay.server.local_url, relay.lecture_id)
-        async with WhipClient(address.whip(""), relay.lecture.lecturer_token) as whip:
-            publication = await publish(
-                whip,
-                LOOPBACK,
-                camera=False,
-                camera_bps=0,
-                sent=Sent(),
-                on_keyframe=lambda: None,
-                uplink=Uplink(),
-                on_camera_share=lambda share: None,
-            )
-            began = publication.heard_s
-            await until(lambda: publication.heard_s > began + 2, "reports come again and again")
-            assert (await relay.relay.open_lecture(relay.lecture_id)).state == "planned"
-            await publication.close(goodbye=True)
+            receipt = await asyncio.wait_for(task, 20)
+    assert receipt.ended
+    assert receipt.repaired_ms == 0
+    with (
+        LectureFile.open(recorded(tmp_path / "data"), readonly=True) as theirs,
+        LectureFile.open(Path(receipt.own_copy), readonly=True) as ours,
+    ):
+        assert opus_of(theirs, SOURCE_RUNG, "en") == opus_of(ours, SOURCE_RUNG, "und")
 
 
 async def test_on_a_thin_uplink_the_camera_gives_way_to_the_voice(tmp_path: Path, voice: Path) -> None:
