@@ -163,7 +163,7 @@ class Feed:
     def share_camera(self, share: float) -> None:
         """The uplink bears so much of the camera's rate; where it bears none, the own copy still gets a little."""
         self.camera_bps = round(self._options.camera_bps * max(share, LEAST_SHARE))
-        if not share:
+        if self.has_camera and not share:
             self._say("The line is too thin for the camera: the voice goes alone.")
 
     async def give_camera(self, start_s: float) -> None:
